@@ -1,0 +1,22 @@
+package org.dyr.cpu;
+
+import java.util.Optional;
+import org.dyr.device.KernelSet;
+
+/** How a module adds kernels to the CPU; found by {@link java.util.ServiceLoader}. */
+public interface CpuKernelSetProvider {
+
+  /** The set's name, as {@code --kernels} takes it. */
+  String name();
+
+  /** Higher is asked first. Reference is 0, Vector 10, OpenBLAS 20. */
+  int preference();
+
+  /** Why the set cannot be used on this machine; empty when it can. Must be cheap and must not throw. */
+  Optional<String> unavailable();
+
+  /** One line about the set for {@code dyr info}: version, vector width, core. Called only when available. */
+  String describe();
+
+  KernelSet create(Workers workers);
+}

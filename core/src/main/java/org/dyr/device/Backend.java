@@ -1,0 +1,42 @@
+package org.dyr.device;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
+import org.dyr.op.Op;
+import org.dyr.tensor.Spec;
+
+/** An opened device: its memory and its stack of kernel sets. */
+public interface Backend extends AutoCloseable {
+
+  /** {@code cpu}, {@code cuda:0}. */
+  String name();
+
+  /**
+   * Allocates zeroed memory.
+   *
+   * @param what what it is for, named in the error
+   * @throws OutOfDeviceMemory when the device refuses, with the request in the message
+   */
+  Slab allocate(long bytes, String what);
+
+  /** The stack, the preferred set first. */
+  List<KernelSet> kernelSets();
+
+  /** The first set that has a kernel for the op. */
+  default Optional<KernelSet> choose(Op op, Spec[] in) {
+    for (KernelSet set : kernelSets()) if (set.supports(op, in)) return Optional.of(set);
+    return Optional.empty();
+  }
+
+  /** Copies host memory into the device's. */
+  void upload(MemorySegment from, Span to);
+
+  /** Copies device memory to the host's. */
+  void download(Span from, MemorySegment to);
+
+  /** Returns when every kernel launched so far has finished. */
+  void synchronize();
+
+  @Override void close();
+}

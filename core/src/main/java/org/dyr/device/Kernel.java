@@ -1,0 +1,7 @@
+package org.dyr.device;
+
+/** An op bound to its operands, its algorithm chosen. Launching allocates nothing and checks nothing. */
+@FunctionalInterface
+public interface Kernel {
+  void launch();
+}
