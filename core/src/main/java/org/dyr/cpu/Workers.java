@@ -84,7 +84,7 @@ public final class Workers implements AutoCloseable {
 
   /** As {@link #begin(int, int, int)} for long counts. */
   public static long begin(long items, int worker, int workers) {
-    return Math.multiplyHigh(items, worker) == 0 ? items * worker / workers : items / workers * worker;
+    return items * worker / workers;
   }
 
   private void serve(int worker) {
