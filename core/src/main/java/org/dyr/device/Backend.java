@@ -38,5 +38,8 @@ public interface Backend extends AutoCloseable {
   /** Returns when every kernel launched so far has finished. */
   void synchronize();
 
+  /** Measures the device, once; takes a fraction of a second. */
+  Peak measurePeak();
+
   @Override void close();
 }
