@@ -7,6 +7,8 @@ module org.dyr.core {
   exports org.dyr.device;
   exports org.dyr.graph;
   exports org.dyr.cpu;
+  exports org.dyr.nn;
+  exports org.dyr.loss;
 
   uses org.dyr.device.DeviceProvider;
   uses org.dyr.cpu.CpuKernelSetProvider;

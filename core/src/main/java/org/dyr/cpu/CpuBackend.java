@@ -38,15 +38,15 @@ public final class CpuBackend implements Backend {
     return sets;
   }
 
-  @Override public void upload(MemorySegment from, Span to) {
-    if (from.byteSize() > to.bytes()) {
-      throw new IndexOutOfBoundsException("cpu: %d bytes do not fit a span of %d".formatted(from.byteSize(), to.bytes()));
+  @Override public void upload(MemorySegment from, long bytes, Span to) {
+    if (bytes > to.bytes()) {
+      throw new IndexOutOfBoundsException("cpu: %d bytes do not fit a span of %d".formatted(bytes, to.bytes()));
     }
-    MemorySegment.copy(from, 0, to.slab().host(), to.offset(), from.byteSize());
+    MemorySegment.copy(from, 0, to.slab().host(), to.offset(), bytes);
   }
 
   @Override public void download(Span from, MemorySegment to) {
-    MemorySegment.copy(from.slab().host(), from.offset(), to, 0, Math.min(from.bytes(), to.byteSize()));
+    MemorySegment.copy(from.slab().host(), from.offset(), to, 0, from.bytes());
   }
 
   @Override public void synchronize() {}

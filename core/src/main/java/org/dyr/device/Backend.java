@@ -29,10 +29,10 @@ public interface Backend extends AutoCloseable {
     return Optional.empty();
   }
 
-  /** Copies host memory into the device's. */
-  void upload(MemorySegment from, Span to);
+  /** Copies the first {@code bytes} of host memory to the beginning of the device's. */
+  void upload(MemorySegment from, long bytes, Span to);
 
-  /** Copies device memory to the host's. */
+  /** Copies all of the device's memory to the beginning of the host's. */
   void download(Span from, MemorySegment to);
 
   /** Returns when every kernel launched so far has finished. */

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.dyr.device.Backend;
+import org.dyr.device.Span;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Op;
 import org.dyr.op.Recorder;
@@ -30,7 +31,7 @@ final class Lowering {
     for (Node n : graph.nodes()) l.lower(n);
     graph.replaceNodes(l.lowered);
     graph.outputs().replaceAll((name, v) -> l.current(v));
-    Map<Value, org.dyr.device.Span> placed = new LinkedHashMap<>();
+    Map<Value, Span> placed = new LinkedHashMap<>();
     graph.placed().forEach((v, span) -> {
       if (placed.put(l.current(v), span) != null) {
         throw new ShapeException("graph: one value is placed twice after lowering: %s", v);

@@ -1,6 +1,8 @@
 package org.dyr.graph;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -9,6 +11,7 @@ import org.dyr.device.Backend;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
+import org.dyr.device.Slab;
 import org.dyr.device.Span;
 import org.dyr.op.AllFinite;
 import org.dyr.op.Value;
@@ -60,20 +63,20 @@ public final class Program {
     return span(Plan.homes(graph).get(v));
   }
 
-  /** Writes an input; {@code from} may be shorter than the input, whose rest keeps what it has. */
+  /** Whether the program has an input of this name. */
+  public boolean takes(String input) {
+    return inputs.containsKey(input);
+  }
+
+  /** Writes an input, all of it, from the beginning of {@code from}. */
   public void write(String input, MemorySegment from) {
-    backend.upload(from, inputs.get(input));
+    Span to = inputs.get(input);
+    backend.upload(from, to.bytes(), to);
   }
 
   /** Reads an output of the last run. */
   public void read(String output, MemorySegment to) {
     backend.download(outputs.get(output), to);
-  }
-
-  /** The spec of an input, or null when the program has none of that name. */
-  public Spec inputSpec(String name) {
-    Value v = graph.inputs().get(name);
-    return v == null ? null : v.spec();
   }
 
   /** Runs every kernel and waits for the last. */
@@ -104,7 +107,7 @@ public final class Program {
    * @throws NotFiniteException naming the op, its place, and which operands were finite before it
    */
   public void runChecked() {
-    try (var slab = backend.allocate(Plan.ALIGNMENT, "finite check"); var arena = java.lang.foreign.Arena.ofConfined()) {
+    try (Slab slab = backend.allocate(Plan.ALIGNMENT, "finite check"); Arena arena = Arena.ofConfined()) {
       for (int i = 0; i < kernels.length; i++) {
         kernels[i].launch();
         Node node = graph.nodes().get(i);
@@ -115,7 +118,7 @@ public final class Program {
     }
   }
 
-  private boolean isFinite(Value v, org.dyr.device.Slab slab, java.lang.foreign.Arena arena) {
+  private boolean isFinite(Value v, Slab slab, Arena arena) {
     if (!v.spec().type().isFloating() || v.spec().bytes() == 0) return true;
     Spec[] in = {v.spec()};
     Spec[] out = new AllFinite().outputs(in);
@@ -125,7 +128,7 @@ public final class Program {
     backend.synchronize();
     MemorySegment host = arena.allocate(flag.bytes());
     backend.download(flag, host);
-    for (long b = 0; b < host.byteSize(); b++) if (host.get(java.lang.foreign.ValueLayout.JAVA_BYTE, b) != 0) return true;
+    for (long b = 0; b < host.byteSize(); b++) if (host.get(ValueLayout.JAVA_BYTE, b) != 0) return true;
     return false;
   }
 

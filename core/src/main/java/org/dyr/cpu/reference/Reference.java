@@ -3,6 +3,7 @@ package org.dyr.cpu.reference;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
+import org.dyr.device.Span;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -75,7 +76,7 @@ public final class Reference implements KernelSet {
     };
   }
 
-  private static Tensor[] tensors(Spec[] specs, org.dyr.device.Span[] spans) {
+  private static Tensor[] tensors(Spec[] specs, Span[] spans) {
     Tensor[] t = new Tensor[specs.length];
     for (int i = 0; i < t.length; i++) t[i] = new Tensor(specs[i], spans[i]);
     return t;
