@@ -1,5 +1,6 @@
 package org.dyr.cpu;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.dyr.device.Backend;
@@ -47,6 +48,10 @@ public final class CpuBackend implements Backend {
 
   @Override public void download(Span from, MemorySegment to) {
     MemorySegment.copy(from.slab().host(), from.offset(), to, 0, from.bytes());
+  }
+
+  @Override public MemorySegment view(Span span, Arena arena) {
+    return span.segment();
   }
 
   @Override public void synchronize() {}

@@ -129,6 +129,11 @@ public final class Weights implements AutoCloseable {
     backend.upload(from, spec(p).bytes(), span(p));
   }
 
+  /** A parameter's numbers for the host to read, or those in its place in another slab of this layout. */
+  public MemorySegment view(Slab in, Parameter p, Arena arena) {
+    return backend.view(spanIn(in, p), arena);
+  }
+
   @Override public void close() {
     slab.close();
   }
