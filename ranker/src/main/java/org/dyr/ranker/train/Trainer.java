@@ -1,0 +1,243 @@
+package org.dyr.ranker.train;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
+import org.dyr.device.Backend;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.Devices;
+import org.dyr.graph.Profile;
+import org.dyr.nn.BertConfig;
+import org.dyr.optim.Optimizer;
+import org.dyr.optim.Schedule;
+import org.dyr.ranker.eval.Metrics;
+import org.dyr.ranker.eval.PoolEvaluator;
+import org.dyr.ranker.eval.Run;
+import org.dyr.ranker.model.Model;
+import org.dyr.ranker.model.ModelConfig;
+import org.dyr.ranker.model.ModelDirectory;
+import org.dyr.ranker.model.Scorer;
+import org.dyr.ranker.text.EncodedPair;
+import org.dyr.ranker.text.Tokenizer;
+
+/**
+ * A training run: takes groups from the stream, steps, writes metrics, evaluates, keeps checkpoints and the best model. All
+ * that happens is a function of config, seed and step, so a run that goes on from a checkpoint repeats, bit for bit, what an
+ * uninterrupted one does.
+ */
+public final class Trainer implements AutoCloseable {
+
+  /**
+   * How a run is watched.
+   *
+   * @param profile time every node, and print the table at the end
+   * @param checkNan check every node's outputs, and stop at the first that is not finite
+   */
+  public record Watch(boolean profile, boolean checkNan) {}
+
+  private static final String BEST = "best";
+  private static final String LAST = "model";
+
+  private final TrainConfig config;
+  private final TrainingListener listener;
+  private final Checkpoints checkpoints;
+  private final Backend backend;
+  private final Model model;
+  private final TrainingInput input;
+  private final TrainingStep step;
+  private final Schedule schedule;
+  private final int groupsPerStep;
+  private final List<String> notes = new ArrayList<>();
+  private final Profile profile;
+  private TrainingState state;
+
+  /**
+   * Opens the device, loads data and model, and makes or finds the run's directory.
+   *
+   * @param resume a checkpoint, or the output directory of a run, to go on from
+   */
+  public Trainer(TrainConfig config, Optional<Path> resume, Watch watch, TrainingListener listener) throws IOException {
+    this.config = config;
+    this.listener = listener;
+    Optional<Path> from = resume.map(Checkpoints::find);
+    Files.createDirectories(config.out());
+    checkpoints = new Checkpoints(config.out(), config.keepCheckpoints());
+    checkpoints.open();
+    int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
+    backend = Devices.open(config.device(), new DeviceOptions(threads, config.kernels()));
+    model = from.isPresent() ? ModelDirectory.load(from.get(), backend) : fresh();
+    input = new TrainingInput(config, model.tokenizer());
+    step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.seed(), config.tokenBudget(),
+        Set.copyOf(config.fusionsOff()));
+    profile = watch.profile() ? new Profile() : null;
+    step.profile(profile);
+    step.checkNan(watch.checkNan());
+    groupsPerStep = config.batchGroups() * config.accumulate();
+    long total = config.maxSteps() > 0 ? config.maxSteps()
+        : Math.ceilDiv((long) config.epochs() * input.groupsPerEpoch(), groupsPerStep);
+    OptimizerConfig o = config.optimizer();
+    schedule = new Schedule(o.learningRate(), o.endLearningRate(), o.power(), (long) (o.warmupRatio() * total), total);
+    state = TrainingState.start(config.seed());
+    if (from.isPresent()) goOn(from.get());
+    if (model.bert().config().maxPositions() < config.maxLength()) {
+      throw new ConfigException("", "max_length %d is longer than the model's %d positions".formatted(config.maxLength(),
+          model.bert().config().maxPositions()));
+    }
+  }
+
+  private Model fresh() {
+    if (config.pretrained().isPresent()) {
+      Path directory = config.pretrained().get();
+      List<String> begun = new ArrayList<>();
+      Model loaded = ModelDirectory.load(directory, withDropout(ModelConfig.read(directory.resolve(ModelConfig.FILE))), backend,
+          config.seed(), begun);
+      if (!begun.isEmpty()) notes.add("not in %s, begun fresh: %s".formatted(directory, begun));
+      return loaded;
+    }
+    BertConfig bert = withDropout(ModelConfig.read(config.modelConfig().orElseThrow()));
+    return Model.create(bert, Tokenizer.load(config.vocab().orElseThrow()), backend, config.seed());
+  }
+
+  private BertConfig withDropout(BertConfig bert) {
+    return config.dropout().map(bert::withDropout).orElse(bert);
+  }
+
+  private static Optimizer optimizer(OptimizerConfig o) {
+    return switch (o.name()) {
+      case "adam_weight_decay" -> new Optimizer.AdamWeightDecay(o.beta1(), o.beta2(), o.eps(), o.weightDecay());
+      case "momentum" -> new Optimizer.Momentum(o.momentum());
+      default -> new Optimizer.Lamb(o.beta1(), o.beta2(), o.eps(), o.weightDecay());
+    };
+  }
+
+  private void goOn(Path checkpoint) throws IOException {
+    state = Checkpoint.readState(checkpoint);
+    if (state.seed() != config.seed()) {
+      throw new ConfigException("", "seed is %d, the checkpoint was made with %d".formatted(config.seed(), state.seed()));
+    }
+    Checkpoint.readOptimizer(checkpoint, backend, model.weights(), step.updater());
+    checkpoints.removeAfter(state.step());
+    notes.add("going on from %s, after step %d".formatted(checkpoint, state.step()));
+    if (!Files.readString(checkpoint.resolve(Checkpoint.CONFIG)).equals(config.toYaml())) {
+      notes.add("the config differs from the checkpoint's %s: losses may differ too".formatted(Checkpoint.CONFIG));
+    }
+  }
+
+  /**
+   * Trains to the last step, or until {@code stop} says so: then the step is finished, a checkpoint written, and false
+   * returned.
+   */
+  public boolean run(BooleanSupplier stop) throws IOException {
+    listener.started(description(), state.step(), schedule.total());
+    try (MetricsLog metrics = new MetricsLog(config.out().resolve("metrics.jsonl"), state.step());
+        MetricsLog evaluations = new MetricsLog(config.out().resolve("evaluations.jsonl"), state.step());
+        Scorer scorer = new Scorer(model, Set.copyOf(config.fusionsOff()))) {
+      while (state.step() < schedule.total()) {
+        oneStep(metrics);
+        boolean epochEnds = input.epochOf(state.groups()) > input.epochOf(state.groups() - groupsPerStep);
+        boolean last = state.step() == schedule.total();
+        if (last || due(config.evalEvery(), epochEnds)) evaluate(scorer, evaluations);
+        boolean stopped = stop.getAsBoolean() && !last;
+        if (last || stopped || due(config.checkpointEvery(), epochEnds)) save();
+        if (stopped) return false;
+      }
+    }
+    checkpoints.replace(LAST, directory -> ModelDirectory.save(model, directory));
+    listener.saved(config.out().resolve(LAST));
+    return true;
+  }
+
+  private boolean due(int every, boolean epochEnds) {
+    return every == 0 ? epochEnds : state.step() % every == 0;
+  }
+
+  private void oneStep(MetricsLog metrics) throws IOException {
+    long start = System.nanoTime();
+    List<List<EncodedPair>> groups = input.groups(state.groups(), groupsPerStep);
+    double rate = schedule.at(state.step());
+    TrainingStep.Result r = step.run(groups, state.step(), rate);
+    state = state.afterStep(groupsPerStep);
+    if (!r.applied()) {
+      throw new IllegalStateException(("the gradient of step %d is not finite (loss %s): --check-nan names the op; "
+          + "a lower optimizer.learning_rate may help; the last checkpoint is untouched").formatted(state.step(), r.loss()));
+    }
+    var record = new TrainingListener.StepRecord(state.step(), (double) state.groups() / input.groupsPerEpoch(), r.loss(),
+        rate, r.gradientNorm(), 1, (System.nanoTime() - start) / 1e9, r.sequences(), r.tokens());
+    ObjectNode line = MetricsLog.JSON.createObjectNode();
+    line.put("step", record.step()).put("epoch", record.epoch()).put("loss", record.loss()).put("lr", record.learningRate())
+        .put("grad_norm", record.gradientNorm()).put("loss_scale", record.lossScale()).put("seconds", record.seconds())
+        .put("sequences", record.sequences()).put("tokens", record.tokens());
+    metrics.write(line);
+    listener.stepped(record);
+  }
+
+  /** Measures MRR@10 over all judged dev queries and keeps the model when it is the best so far. */
+  private void evaluate(Scorer scorer, MetricsLog evaluations) throws IOException {
+    if (input.dev.isEmpty()) return;
+    var queries = input.dev.get();
+    PoolEvaluator evaluator = new PoolEvaluator(scorer, input.encoder, input.tokens);
+    Metrics m = Metrics.compute(PoolEvaluator.qrels(queries), Run.of(evaluator.score(queries, done -> {})),
+        config.relevantFrom());
+    double mrr = m.overJudgedQueries().mrr10();
+    boolean best = Double.isNaN(state.best()) || mrr > state.best();
+    if (best) {
+      state = state.withBest(mrr);
+      checkpoints.replace(BEST, directory -> ModelDirectory.save(model, directory));
+    }
+    evaluations.write(MetricsLog.JSON.createObjectNode().put("step", state.step()).put("mrr@10", mrr)
+        .put("ndcg@10", m.overJudgedQueries().ndcg10()).put("queries", m.judgedQueries()).put("best", best));
+    listener.evaluated(state.step(), m, best);
+  }
+
+  private void save() throws IOException {
+    checkpoints.publish(state.step(),
+        directory -> Checkpoint.write(directory, model, step.updater(), state, config));
+    listener.saved(config.out().resolve("checkpoints"));
+  }
+
+  private List<String> description() {
+    List<String> lines = new ArrayList<>(notes);
+    BertConfig b = model.bert().config();
+    lines.add(String.format(Locale.ROOT, "model: %d layers of %d, %d heads, %,d parameters", b.layers(), b.hiddenSize(),
+        b.heads(), model.weights().count()));
+    lines.add("data: %,d queries, %,d groups an epoch; left out %,d without a positive, %,d without a negative".formatted(
+        input.set.queries().size(), input.groupsPerEpoch(), input.set.leftOut().withoutPositive(),
+        input.set.leftOut().withoutNegative()));
+    int replaced = input.sampler.groupsDrawnWithReplacement();
+    if (replaced > 0) {
+      lines.add("%,d groups an epoch have fewer than %d negatives and draw with replacement".formatted(replaced,
+          config.groupSize() - 1));
+    }
+    lines.add("device: %s, kernels %s".formatted(backend.name(), backend.kernelSets().stream().map(s -> s.name()).toList()));
+    return lines;
+  }
+
+  /** Where the time went, when the run is watched so. */
+  public Optional<String> profile() {
+    return Optional.ofNullable(profile).map(p -> p.print(backend.measurePeak()));
+  }
+
+  /** Passages and queries cut so far, in training and evaluation. */
+  public String truncation() {
+    return "%,d passages and %,d queries were cut to fit".formatted(input.encoder.truncatedPassages(),
+        input.encoder.truncatedQueries());
+  }
+
+  /** Steps done so far. */
+  public long steps() {
+    return state.step();
+  }
+
+  @Override public void close() {
+    step.close();
+    model.close();
+    backend.close();
+  }
+}
