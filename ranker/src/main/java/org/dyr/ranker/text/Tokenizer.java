@@ -14,7 +14,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  * inside the jar {@code ai.djl.huggingface:tokenizers}. It is extracted to a fresh directory under
  * {@code java.io.tmpdir}, loaded and deleted again; nothing is downloaded, no system property is read beyond the
  * platform's and none is set. Java 25 prints a warning on loading native code unless it was started with
- * {@code --enable-native-access} for the module or for ALL-UNNAMED.
+ * {@code --enable-native-access=ALL-UNNAMED}, or on a module path {@code =org.dyr.ranker,ai.djl.tokenizers}.
  *
  * <p>Safe for use by many threads; {@link #close} waits for calls in progress.
  */
