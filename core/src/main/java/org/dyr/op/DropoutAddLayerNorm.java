@@ -1,0 +1,59 @@
+package org.dyr.op;
+
+import java.util.Arrays;
+import org.dyr.tensor.Spec;
+
+/**
+ * h = dropout(x) + residual; y = layer norm of h: the end of both halves of an encoder layer in one pass. With
+ * probability 0 nothing is dropped and the random inputs are absent.
+ *
+ * <p>Inputs x, residual (R,C), w, b (C), then random, sequence, position as {@link Dropout} has them. Outputs y, h (R,C),
+ * mean, rstd (R); h, mean and rstd are kept for the backward.
+ */
+public record DropoutAddLayerNorm(double probability, int site, double eps) implements FusedOp {
+
+  @Override public Spec[] outputs(Spec... in) {
+    Op.arity(this, in, probability > 0 ? 7 : 4);
+    Op.check(in[0].equals(in[1]), "%s: x %s and residual %s must be alike", name(), in[0], in[1]);
+    if (probability > 0) Dropout.checkRandom(this, in, 4, in[0].shape().rows());
+    Spec[] y = new LayerNorm(eps).outputs(in[0], in[2], in[3]);
+    return new Spec[] {y[0], in[0], y[1], y[2]};
+  }
+
+  @Override public Value[] decompose(Recorder r, Value... in) {
+    Value x = probability > 0 ? r.emit1(new Dropout(probability, site), in[0], in[4], in[5], in[6]) : in[0];
+    Value h = r.emit1(new Add(false), x, in[1]);
+    Value[] y = r.emit(new LayerNorm(eps), h, in[2], in[3]);
+    return new Value[] {y[0], h, y[1], y[2]};
+  }
+
+  @Override public void backward(Gradients g) {
+    Value[] in = {g.gradOf(0), g.out(1), g.in(2), g.out(2), g.out(3)};
+    if (probability > 0) {
+      in = Arrays.copyOf(in, 8);
+      for (int i = 0; i < 3; i++) in[5 + i] = g.in(4 + i);
+    }
+    Value[] d = g.emit(new Grad(probability, site), in);
+    for (int i = 0; i < 4; i++) if (g.wants(i)) g.give(i, d[i]);
+  }
+
+  /**
+   * dresidual = the layer norm's dh; dx = dropout(dh). Inputs dy, h, w, mean, rstd, then random, sequence, position where
+   * something is dropped; outputs dx, dresidual (R,C), dw, db (C). With probability 0, dx equals dresidual.
+   */
+  public record Grad(double probability, int site) implements FusedOp {
+
+    @Override public Spec[] outputs(Spec... in) {
+      Op.arity(this, in, probability > 0 ? 8 : 5);
+      if (probability > 0) Dropout.checkRandom(this, in, 5, in[0].shape().rows());
+      Spec[] d = new LayerNorm.Grad().outputs(Arrays.copyOf(in, 5));
+      return new Spec[] {d[0], d[0], d[1], d[2]};
+    }
+
+    @Override public Value[] decompose(Recorder r, Value... in) {
+      Value[] d = r.emit(new LayerNorm.Grad(), Arrays.copyOf(in, 5));
+      Value dx = probability > 0 ? r.emit1(new Dropout(probability, site), d[0], in[5], in[6], in[7]) : d[0];
+      return new Value[] {dx, d[0], d[1], d[2]};
+    }
+  }
+}

@@ -1,0 +1,12 @@
+package org.dyr.op;
+
+import org.dyr.tensor.Spec;
+
+/** y[c] = sum over rows r of x[r,c]: the gradient of a bias. x (R,C), y (C). */
+public record SumRows() implements Op {
+
+  @Override public Spec[] outputs(Spec... in) {
+    Op.arity(this, in, 1);
+    return new Spec[] {in[0].with(in[0].shape().last())};
+  }
+}
