@@ -19,4 +19,9 @@ public interface CpuKernelSetProvider {
   String describe();
 
   KernelSet create(Workers workers);
+
+  /** The loop that measures the processor's peak, where this set knows one. */
+  default Optional<PeakLoop> peakLoop() {
+    return Optional.empty();
+  }
 }

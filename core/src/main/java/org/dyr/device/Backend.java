@@ -1,5 +1,6 @@
 package org.dyr.device;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
@@ -29,14 +30,20 @@ public interface Backend extends AutoCloseable {
     return Optional.empty();
   }
 
-  /** Copies host memory into the device's. */
-  void upload(MemorySegment from, Span to);
+  /** Copies the first {@code bytes} of host memory to the beginning of the device's. */
+  void upload(MemorySegment from, long bytes, Span to);
 
-  /** Copies device memory to the host's. */
+  /** Copies all of the device's memory to the beginning of the host's. */
   void download(Span from, MemorySegment to);
+
+  /** The span's memory as the host reads it: the memory itself where the host can address it, else a copy in the arena. */
+  MemorySegment view(Span span, Arena arena);
 
   /** Returns when every kernel launched so far has finished. */
   void synchronize();
+
+  /** Measures the device, once; takes a fraction of a second. */
+  Peak measurePeak();
 
   @Override void close();
 }

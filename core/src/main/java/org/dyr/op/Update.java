@@ -1,5 +1,6 @@
 package org.dyr.op;
 
+import java.util.Arrays;
 import java.util.List;
 import org.dyr.tensor.Spec;
 
@@ -35,7 +36,7 @@ public sealed interface Update extends Op permits Update.Lamb, Update.AdamWeight
       Op.check(s.offset >= 0 && s.offset + s.length <= in[0].shape().size(), "%s: %s lies outside %s", name(), s, in[0]);
     }
     Spec[] out = new Spec[n + 1];
-    java.util.Arrays.fill(out, in[0]);
+    Arrays.fill(out, in[0]);
     return out;
   }
 

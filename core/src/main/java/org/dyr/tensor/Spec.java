@@ -1,5 +1,7 @@
 package org.dyr.tensor;
 
+import java.util.Locale;
+
 /** A tensor without its memory: shape and element type. */
 public record Spec(Shape shape, DType type) {
 
@@ -18,6 +20,6 @@ public record Spec(Shape shape, DType type) {
 
   /** {@code f32(512,768)}. */
   @Override public String toString() {
-    return type.name().toLowerCase(java.util.Locale.ROOT) + shape;
+    return type.name().toLowerCase(Locale.ROOT) + shape;
   }
 }

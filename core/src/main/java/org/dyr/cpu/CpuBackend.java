@@ -1,0 +1,67 @@
+package org.dyr.cpu;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.dyr.device.Backend;
+import org.dyr.device.KernelSet;
+import org.dyr.device.Peak;
+import org.dyr.device.Slab;
+import org.dyr.device.Span;
+
+/** The opened CPU: a stack of kernel sets over one pool of workers. */
+public final class CpuBackend implements Backend {
+  private final Workers workers;
+  private final List<KernelSet> sets;
+  private final PeakLoop peakLoop;
+  private Peak peak;
+
+  /** Takes over the workers and closes them. */
+  public CpuBackend(Workers workers, List<KernelSet> sets, PeakLoop peakLoop) {
+    this.workers = workers;
+    this.peakLoop = peakLoop;
+    this.sets = List.copyOf(sets);
+  }
+
+  @Override public String name() {
+    return "cpu";
+  }
+
+  public Workers workers() {
+    return workers;
+  }
+
+  @Override public Slab allocate(long bytes, String what) {
+    return new HostSlab(bytes, what);
+  }
+
+  @Override public List<KernelSet> kernelSets() {
+    return sets;
+  }
+
+  @Override public void upload(MemorySegment from, long bytes, Span to) {
+    if (bytes > to.bytes()) {
+      throw new IndexOutOfBoundsException("cpu: %d bytes do not fit a span of %d".formatted(bytes, to.bytes()));
+    }
+    MemorySegment.copy(from, 0, to.slab().host(), to.offset(), bytes);
+  }
+
+  @Override public void download(Span from, MemorySegment to) {
+    MemorySegment.copy(from.slab().host(), from.offset(), to, 0, from.bytes());
+  }
+
+  @Override public MemorySegment view(Span span, Arena arena) {
+    return span.segment();
+  }
+
+  @Override public void synchronize() {}
+
+  @Override public synchronized Peak measurePeak() {
+    if (peak == null) peak = CpuPeak.measure(workers, peakLoop);
+    return peak;
+  }
+
+  @Override public void close() {
+    workers.close();
+  }
+}

@@ -1,0 +1,27 @@
+package org.dyr.cpu;
+
+/** Some tens of milliseconds of independent fp32 multiply-adds on one thread, from registers. */
+@FunctionalInterface
+public interface PeakLoop {
+
+  /** Runs and returns the floating-point operations done: two a multiply-add. */
+  long run();
+
+  /** Without a vector unit: eight chains of scalar multiply-adds. */
+  PeakLoop SCALAR = () -> {
+    int n = 4_000_000;
+    float a = 1e-9f, x0 = 1, x1 = 2, x2 = 3, x3 = 4, x4 = 5, x5 = 6, x6 = 7, x7 = 8;
+    for (int i = 0; i < n; i++) {
+      x0 = Math.fma(a, a, x0);
+      x1 = Math.fma(a, a, x1);
+      x2 = Math.fma(a, a, x2);
+      x3 = Math.fma(a, a, x3);
+      x4 = Math.fma(a, a, x4);
+      x5 = Math.fma(a, a, x5);
+      x6 = Math.fma(a, a, x6);
+      x7 = Math.fma(a, a, x7);
+    }
+    // The sum is positive; the comparison keeps the loop from being removed.
+    return x0 + x1 + x2 + x3 + x4 + x5 + x6 + x7 > 0 ? 16L * n : 0;
+  };
+}

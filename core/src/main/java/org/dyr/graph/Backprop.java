@@ -1,0 +1,111 @@
+package org.dyr.graph;
+
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.dyr.device.Span;
+import org.dyr.op.Add;
+import org.dyr.op.Gradients;
+import org.dyr.op.Op;
+import org.dyr.op.Value;
+import org.dyr.tensor.Spec;
+
+/**
+ * Reverse-mode differentiation of a recorded graph: walks the nodes backwards and has each op record its gradient. The
+ * gradients of the parameters land in the memory given for them.
+ */
+public final class Backprop {
+
+  /** The input that carries the loss's own gradient, (1): 1, or the loss scale. */
+  public static final String LOSS_SCALE = "loss_scale";
+
+  private final Graph graph;
+  private final Set<Value> wanted = new HashSet<>();
+  private final Map<Value, Value> gradients = new HashMap<>();
+
+  private Backprop(Graph graph) {
+    this.graph = graph;
+  }
+
+  /**
+   * Appends the gradient of {@code loss} (1).
+   *
+   * @param parameters where each bound value's gradient goes; a parameter that the loss does not depend on is an error
+   * @param accumulate whether the gradient is added to what is there, or written over it
+   */
+  public static void append(Graph graph, Value loss, Map<Value, Span> parameters, boolean accumulate) {
+    new Backprop(graph).run(loss, parameters, accumulate);
+  }
+
+  private void run(Value loss, Map<Value, Span> parameters, boolean accumulate) {
+    List<Node> forward = List.copyOf(graph.nodes());
+    wanted.addAll(parameters.keySet());
+    for (Node n : forward) if (n.in().stream().anyMatch(wanted::contains)) wanted.addAll(n.out());
+    gradients.put(loss, graph.input(LOSS_SCALE, Spec.of(graph.type(), 1)));
+    for (int i = forward.size() - 1; i >= 0; i--) {
+      Node n = forward.get(i);
+      if (n.out().stream().noneMatch(gradients::containsKey)) continue;
+      try (Graph.Scope s = graph.scope(n.path().isEmpty() ? "grad" : n.path() + ".grad")) {
+        n.op().backward(new AtNode(n));
+      }
+    }
+    Set<Value> landed = new HashSet<>();
+    try (Graph.Scope s = graph.scope("gradients")) {
+      parameters.forEach((parameter, span) -> land(parameter, span, accumulate, landed));
+    }
+  }
+
+  /** Brings a parameter's gradient to its place, without a copy where its producer can write there. */
+  private void land(Value parameter, Span span, boolean accumulate, Set<Value> landed) {
+    Value d = gradients.get(parameter);
+    if (d == null) throw new IllegalArgumentException("backprop: the loss does not depend on " + parameter);
+    if (accumulate) {
+      graph.emit(new Add(true), graph.bound(parameter.spec(), span), d);
+      return;
+    }
+    if (!landed.add(d)) {
+      throw new IllegalArgumentException("backprop: two parameters share the gradient " + d + "; give one memory of its own");
+    }
+    graph.place(d, span);
+  }
+
+  /** What one node's backward sees. */
+  private final class AtNode implements Gradients {
+    private final Node node;
+
+    AtNode(Node node) {
+      this.node = node;
+    }
+
+    @Override public Value in(int i) {
+      return node.in().get(i);
+    }
+
+    @Override public Value out(int i) {
+      return node.out().get(i);
+    }
+
+    @Override public Value gradOf(int i) {
+      return gradients.get(node.out().get(i));
+    }
+
+    @Override public boolean wants(int i) {
+      return wanted.contains(node.in().get(i));
+    }
+
+    @Override public void give(int i, Value gradient) {
+      Value v = in(i);
+      if (!gradient.spec().equals(v.spec())) {
+        throw new IllegalStateException("%s: the gradient of input %d is %s, the input %s"
+            .formatted(node.op().name(), i, gradient.spec(), v.spec()));
+      }
+      gradients.merge(v, gradient, (a, b) -> graph.emit1(new Add(false), a, b));
+    }
+
+    @Override public Value[] emit(Op op, Value... in) {
+      return graph.emit(op, in);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+package org.dyr.graph;
+
+import java.util.Map;
+import java.util.Set;
+import org.dyr.device.Backend;
+import org.dyr.device.Slab;
+import org.dyr.device.Span;
+import org.dyr.op.Value;
+
+/**
+ * The whole way from a recorded graph to a program: fuse, differentiate, fuse what the gradient brought, lower, plan,
+ * prepare.
+ *
+ * @param fusionsOff names of rows of {@link Fusions} to leave out
+ */
+public record Compiler(Backend backend, Set<String> fusionsOff) {
+
+  /** With every fusion. */
+  public Compiler(Backend backend) {
+    this(backend, Set.of());
+  }
+
+  /** A graph that is ready to run, with its plan; no memory yet. */
+  public record Compiled(Graph graph, Plan plan) {
+
+    /** Prepares the kernels in a part of {@code workspace} that starts at 0. */
+    public Program program(Backend backend, Slab workspace) {
+      return new Program(this, backend, workspace.span(0, plan.bytes()));
+    }
+  }
+
+  /** Compiles a graph as it was recorded. */
+  public Compiled compile(Graph graph) {
+    Fusions.apply(graph, backend, fusionsOff);
+    return finish(graph);
+  }
+
+  /**
+   * Compiles a graph together with the gradient of its output {@code loss}.
+   *
+   * @param gradients where the gradient of each parameter goes
+   * @param accumulate whether it is added to what is there
+   */
+  public Compiled compile(Graph graph, String loss, Map<Value, Span> gradients, boolean accumulate) {
+    Fusions.apply(graph, backend, fusionsOff);
+    Backprop.append(graph, graph.outputs().get(loss), gradients, accumulate);
+    Fusions.apply(graph, backend, fusionsOff);
+    return finish(graph);
+  }
+
+  private Compiled finish(Graph graph) {
+    Lowering.apply(graph, backend);
+    return new Compiled(graph, Plan.of(graph, backend));
+  }
+}

@@ -1,0 +1,170 @@
+package org.dyr.graph;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.Set;
+import org.dyr.device.Backend;
+import org.dyr.graph.Fusion.Rewrite;
+import org.dyr.op.Activation;
+import org.dyr.op.Add;
+import org.dyr.op.AddBias;
+import org.dyr.op.Attention;
+import org.dyr.op.AttentionContext;
+import org.dyr.op.AttentionDropout;
+import org.dyr.op.AttentionScores;
+import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.BiasActivation;
+import org.dyr.op.Dropout;
+import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.Gemm;
+import org.dyr.op.LayerNorm;
+import org.dyr.op.MatMul;
+import org.dyr.op.Value;
+import org.dyr.tensor.Spec;
+
+/**
+ * The fusion table. Rows are tried in order; a row applies where its pattern stands, nothing else reads the values that would
+ * disappear, and the device has a kernel for the fused op. Further rows come from {@link Provider}s on the path.
+ */
+public final class Fusions {
+
+  /** How another module adds rows; found by {@link ServiceLoader}. */
+  public interface Provider {
+    List<Fusion> rows();
+  }
+
+  private static final List<Fusion> TABLE = List.of(
+      new Fusion("attention", Fusions::attention),
+      new Fusion("bias-activation", Fusions::biasActivation),
+      new Fusion("dropout-add-layernorm", Fusions::dropoutAddLayerNorm),
+      new Fusion("matmul-bias", Fusions::matMulBias),
+      new Fusion("matmul-add", Fusions::matMulAdd),
+      new Fusion("matmul-accumulate", Fusions::matMulAccumulate));
+
+  private Fusions() {}
+
+  /** All rows: this table's, then the providers'. */
+  public static List<Fusion> table() {
+    List<Fusion> rows = new ArrayList<>(TABLE);
+    ServiceLoader.load(Provider.class, Fusions.class.getClassLoader()).forEach(p -> rows.addAll(p.rows()));
+    return rows;
+  }
+
+  /**
+   * Rewrites the graph wherever a row applies.
+   *
+   * @param off names of rows to leave out
+   * @throws IllegalArgumentException when a name to leave out is no row's
+   */
+  public static void apply(Graph graph, Backend backend, Set<String> off) {
+    List<Fusion> rows = table();
+    List<String> names = rows.stream().map(Fusion::name).toList();
+    for (String name : off) {
+      if (!names.contains(name)) throw new IllegalArgumentException("no fusion '%s'; there are %s".formatted(name, names));
+    }
+    for (Fusion row : rows) if (!off.contains(row.name())) apply(graph, backend, row);
+  }
+
+  private static void apply(Graph graph, Backend backend, Fusion row) {
+    Readers readers = new Readers(graph);
+    for (int i = 0; i < graph.nodes().size(); i++) {
+      Optional<Rewrite> found = row.pattern().match(readers, graph.nodes().get(i));
+      if (found.isEmpty() || !isSupported(backend, found.get())) continue;
+      List<Node> nodes = new ArrayList<>(graph.nodes());
+      Rewrite r = found.get();
+      nodes.set(i, new Node(r.op(), r.in(), r.out(), nodes.get(i).path()));
+      nodes.removeIf(n -> r.replaced().stream().anyMatch(gone -> gone == n));
+      graph.replaceNodes(nodes);
+      readers = new Readers(graph);
+      i -= r.replaced().size() - 1;
+    }
+  }
+
+  private static boolean isSupported(Backend backend, Rewrite r) {
+    Spec[] in = r.in().stream().map(Value::spec).toArray(Spec[]::new);
+    return backend.choose(r.op(), in).isPresent();
+  }
+
+  /** scores, softmax, (dropout,) context. */
+  private static Optional<Rewrite> attention(Readers g, Node last) {
+    if (!(last.op() instanceof AttentionContext context)) return Optional.empty();
+    Optional<Node> drop = g.inner(last.in().get(0), AttentionDropout.class);
+    return g.inner(drop.map(d -> d.in().get(0)).orElse(last.in().get(0)), AttentionSoftmax.class)
+        .flatMap(softmax -> g.inner(softmax.in().get(0), AttentionScores.class).map(scores -> {
+          List<Node> replaced = new ArrayList<>(List.of(scores, softmax, last));
+          List<Value> in = values(scores.in().get(0), scores.in().get(1), last.in().get(1), scores.in().get(2));
+          drop.ifPresent(d -> {
+            replaced.add(d);
+            in.addAll(List.of(d.in().get(1), d.in().get(3)));
+          });
+          AttentionDropout d = drop.map(n -> (AttentionDropout) n.op()).orElse(new AttentionDropout(0, 0));
+          int longest = ((AttentionScores) scores.op()).longest();
+          return new Rewrite(replaced, new Attention(context.heads(), longest, d.probability(), d.site()), in,
+              List.of(last.out().get(0), softmax.out().get(1)));
+        }));
+  }
+
+  /** x + b, then f. */
+  private static Optional<Rewrite> biasActivation(Readers g, Node last) {
+    if (!(last.op() instanceof Activation f)) return Optional.empty();
+    return g.inner(last.in().get(0), AddBias.class).map(
+        bias -> new Rewrite(List.of(bias, last), new BiasActivation(f.kind()), bias.in(), last.out()));
+  }
+
+  /** (dropout,) + residual, layer norm. */
+  private static Optional<Rewrite> dropoutAddLayerNorm(Readers g, Node last) {
+    if (!(last.op() instanceof LayerNorm norm)) return Optional.empty();
+    return g.inner(last.in().get(0), Add.class).filter(add -> !((Add) add.op()).inPlace()).map(add -> {
+      Optional<Node> drop = g.inner(add.in().get(0), Dropout.class);
+      List<Node> replaced = new ArrayList<>(List.of(add, last));
+      List<Value> in = values(drop.map(d -> d.in().get(0)).orElse(add.in().get(0)), add.in().get(1), last.in().get(1),
+          last.in().get(2));
+      drop.ifPresent(d -> {
+        replaced.add(d);
+        in.addAll(d.in().subList(1, 4));
+      });
+      Dropout d = drop.map(n -> (Dropout) n.op()).orElse(new Dropout(0, 0));
+      return new Rewrite(replaced, new DropoutAddLayerNorm(d.probability(), d.site(), norm.eps()), in,
+          List.of(last.out().get(0), add.out().get(0), last.out().get(1), last.out().get(2)));
+    });
+  }
+
+  /** a b, then + bias. */
+  private static Optional<Rewrite> matMulBias(Readers g, Node last) {
+    if (!(last.op() instanceof AddBias)) return Optional.empty();
+    return g.inner(last.in().get(0), MatMul.class).map(product -> {
+      MatMul m = (MatMul) product.op();
+      return new Rewrite(List.of(product, last), new Gemm(m.transposeA(), m.transposeB(), true, false, false),
+          values(product.in().get(0), product.in().get(1), last.in().get(1)), last.out());
+    });
+  }
+
+  /** a b added to something, as the input gradients of query, key and value are. */
+  private static Optional<Rewrite> matMulAdd(Readers g, Node last) {
+    if (!(last.op() instanceof Add add) || add.inPlace()) return Optional.empty();
+    for (int i : new int[] {1, 0}) {
+      Optional<Node> product = g.inner(last.in().get(i), MatMul.class);
+      if (product.isPresent()) return Optional.of(withResidual(product.get(), last, last.in().get(1 - i), false));
+    }
+    return Optional.empty();
+  }
+
+  /** a b added to a gradient in its place. */
+  private static Optional<Rewrite> matMulAccumulate(Readers g, Node last) {
+    if (!(last.op() instanceof Add add) || !add.inPlace()) return Optional.empty();
+    return g.inner(last.in().get(1), MatMul.class).map(product -> withResidual(product, last, last.in().get(0), true));
+  }
+
+  private static Rewrite withResidual(Node product, Node last, Value residual, boolean inPlace) {
+    MatMul m = (MatMul) product.op();
+    return new Rewrite(List.of(product, last), new Gemm(m.transposeA(), m.transposeB(), false, true, inPlace),
+        values(product.in().get(0), product.in().get(1), residual), last.out());
+  }
+
+  private static List<Value> values(Value... v) {
+    return new ArrayList<>(Arrays.asList(v));
+  }
+}

@@ -1,0 +1,53 @@
+package org.dyr.nn;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.dyr.op.Activation;
+import org.dyr.op.Gather;
+import org.dyr.op.Value;
+
+/**
+ * BERT with one logit a sequence: embeddings, encoder layers, the pooler (dense and tanh over [CLS]), dropout, and a dense
+ * layer to 1. Parameter names are those of Hugging Face's BertForSequenceClassification. Devlin et al. 2018.
+ */
+public final class Bert {
+  private final BertConfig config;
+  private final List<Parameter> parameters = new ArrayList<>();
+  private final Embeddings embeddings;
+  private final List<EncoderLayer> layers = new ArrayList<>();
+  private final Linear pooler;
+  private final Linear classifier;
+
+  public Bert(BertConfig config) {
+    this.config = config;
+    embeddings = new Embeddings(config, parameters);
+    for (int i = 0; i < config.layers(); i++) layers.add(new EncoderLayer(i, config, parameters));
+    pooler = new Linear("bert.pooler.", "dense", config.hiddenSize(), config.hiddenSize(), parameters);
+    classifier = new Linear("", "classifier", config.hiddenSize(), 1, parameters);
+  }
+
+  public BertConfig config() {
+    return config;
+  }
+
+  /** In the order of the model, which is the order in memory. */
+  public List<Parameter> parameters() {
+    return List.copyOf(parameters);
+  }
+
+  /** Records the model and gives the logits (S,1). */
+  public Value apply(Pass pass) {
+    Value x = embeddings.apply(pass);
+    for (int i = 0; i < layers.size(); i++) {
+      try (var s = pass.scope("encoder." + i)) {
+        x = layers.get(i).apply(pass, x);
+      }
+    }
+    Value pooled;
+    try (var s = pass.scope("pooler")) {
+      Value first = pass.emit(new Gather(), x, pass.perSequence("first"));
+      pooled = pass.emit(new Activation(Activation.Kind.TANH), pooler.apply(pass, first));
+    }
+    return classifier.apply(pass, pass.dropSequences(config.classifierDropout(), pooled));
+  }
+}

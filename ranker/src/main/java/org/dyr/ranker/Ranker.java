@@ -1,0 +1,108 @@
+package org.dyr.ranker;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Set;
+import org.dyr.device.Backend;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.Devices;
+import org.dyr.ranker.model.Model;
+import org.dyr.ranker.model.ModelDirectory;
+import org.dyr.ranker.model.Scorer;
+import org.dyr.ranker.text.EncodedPair;
+import org.dyr.ranker.text.PairEncoder;
+
+/**
+ * The ranker as applications embed it. Safe for many threads. Reads no network, prints nothing, sets no system property; all
+ * memory and threads are given back by {@link #close}.
+ *
+ * <pre>{@code
+ * try (Ranker ranker = Ranker.load(Path.of("model"))) {
+ *   for (Ranked r : ranker.rerank("who wrote it?", passages)) System.out.println(r.score() + " " + r.passage());
+ * }
+ * }</pre>
+ */
+public final class Ranker implements AutoCloseable {
+  /** Tokens of a query that are read. */
+  public static final int MAX_QUERY_LENGTH = 64;
+
+  private final Backend backend;
+  private final Model model;
+  private final Scorer scorer;
+  private final PairEncoder encoder;
+
+  private Ranker(Backend backend, Model model) {
+    this.backend = backend;
+    this.model = model;
+    this.scorer = new Scorer(model, Set.of());
+    int longest = model.bert().config().maxPositions();
+    this.encoder = new PairEncoder(model.tokenizer(), longest, Math.min(MAX_QUERY_LENGTH, longest / 2));
+  }
+
+  /** Loads a model directory onto the CPU, with every processor. */
+  public static Ranker load(Path directory) {
+    return load(directory, "cpu", DeviceOptions.defaults());
+  }
+
+  /**
+   * Loads a model directory.
+   *
+   * @throws RuntimeException naming the file when something in the directory is missing or broken
+   * @throws IllegalArgumentException when the device or the kernel set is not here
+   */
+  public static Ranker load(Path directory, String device, DeviceOptions options) {
+    Backend backend = Devices.open(device, options);
+    try {
+      return new Ranker(backend, ModelDirectory.load(directory, backend));
+    } catch (RuntimeException e) {
+      backend.close();
+      throw e;
+    }
+  }
+
+  /**
+   * The model's logit for each passage, in the order given: higher is more relevant. A passage that is too long is cut at its
+   * end. A score is the same whatever other passages share the call, up to rounding.
+   */
+  public float[] score(String query, List<String> passages) {
+    int[] queryIds = model.tokenizer().encode(query);
+    List<EncodedPair> pairs = new ArrayList<>(passages.size());
+    for (String p : passages) pairs.add(encoder.encode(queryIds, model.tokenizer().encode(p)));
+    return scorer.score(pairs);
+  }
+
+  /** The logit of each pair of a query and a passage. */
+  public float[] score(List<String> queries, List<String> passages) {
+    if (queries.size() != passages.size()) {
+      throw new IllegalArgumentException("%d queries for %d passages".formatted(queries.size(), passages.size()));
+    }
+    List<EncodedPair> pairs = new ArrayList<>(passages.size());
+    for (int i = 0; i < passages.size(); i++) {
+      pairs.add(encoder.encode(model.tokenizer().encode(queries.get(i)), model.tokenizer().encode(passages.get(i))));
+    }
+    return scorer.score(pairs);
+  }
+
+  /** All passages, the best first; equal scores keep the order given. */
+  public List<Ranked> rerank(String query, List<String> passages) {
+    float[] scores = score(query, passages);
+    List<Ranked> ranked = new ArrayList<>(scores.length);
+    for (int i = 0; i < scores.length; i++) ranked.add(new Ranked(i, scores[i], passages.get(i)));
+    ranked.sort(Comparator.comparingDouble(Ranked::score).reversed());
+    return ranked;
+  }
+
+  /** Passages so far that were cut to fit. */
+  public long truncatedPassages() {
+    return encoder.truncatedPassages();
+  }
+
+  /** Waits for calls in progress, then frees everything. */
+  @Override public void close() {
+    scorer.close();
+    model.close();
+    backend.close();
+  }
+}

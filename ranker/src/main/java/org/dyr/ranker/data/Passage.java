@@ -1,0 +1,5 @@
+package org.dyr.ranker.data;
+
+/** A text of the collection. */
+public record Passage(String id, String text) {
+}

@@ -1,0 +1,37 @@
+package org.dyr.ranker.model;
+
+import org.dyr.device.Backend;
+import org.dyr.nn.Bert;
+import org.dyr.nn.BertConfig;
+import org.dyr.nn.Weights;
+import org.dyr.ranker.text.Tokenizer;
+import org.dyr.tensor.DType;
+
+/** A cross-encoder: BERT, its weights on a device, and its tokenizer. Owns the weights and the tokenizer. */
+public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend) implements AutoCloseable {
+
+  /**
+   * A model with fresh weights. Takes over the tokenizer.
+   *
+   * @throws IllegalArgumentException when the tokenizer has ids that the model has no embedding for
+   */
+  public static Model create(BertConfig config, Tokenizer tokenizer, Backend backend, long seed) {
+    checkVocabulary(config, tokenizer);
+    Bert bert = new Bert(config);
+    Weights weights = new Weights(backend, DType.F32, bert.parameters());
+    weights.initialize(seed, config.initializerRange());
+    return new Model(bert, weights, tokenizer, backend);
+  }
+
+  static void checkVocabulary(BertConfig config, Tokenizer tokenizer) {
+    if (tokenizer.vocabularySize() > config.vocabSize()) {
+      throw new IllegalArgumentException("the vocabulary has %d entries, the model embeds %d (vocab_size)".formatted(
+          tokenizer.vocabularySize(), config.vocabSize()));
+    }
+  }
+
+  @Override public void close() {
+    weights.close();
+    tokenizer.close();
+  }
+}

@@ -1,0 +1,144 @@
+package org.dyr.ranker.model;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.stream.IntStream;
+import org.dyr.graph.Bucket;
+import org.dyr.graph.Compiler;
+import org.dyr.graph.NotFiniteException;
+import org.dyr.graph.Program;
+import org.dyr.graph.ProgramCache;
+import org.dyr.nn.PackedBatch;
+import org.dyr.nn.Pass;
+import org.dyr.ranker.text.EncodedPair;
+
+/**
+ * Scores pairs: sorted by length, packed under a token budget, one inference program a batch, logits in the caller's order.
+ * Safe for many threads: the weights are shared and read-only, and each call leases a workspace.
+ */
+public final class Scorer implements AutoCloseable {
+  private static final String LOGITS = "logits";
+  private static final int LEASES = 2;
+  private static final int DEFAULT_BUDGET = 4096;
+
+  private final Model model;
+  private final Compiler compiler;
+  private final int budget;
+  private final BlockingQueue<Lease> leases = new ArrayBlockingQueue<>(LEASES);
+
+  /** A workspace with its programs; one caller has it at a time. */
+  private final class Lease implements AutoCloseable {
+    final ProgramCache<Bucket> programs = new ProgramCache<>(model.backend(), Scorer.this::compile);
+    final PackedBatch batch = new PackedBatch(new Bucket(budget, budget, 1));
+    final Arena arena = Arena.ofShared();
+    final MemorySegment logits =
+        arena.allocate(ValueLayout.JAVA_FLOAT, Bucket.of(budget, budget, 1).sequences());
+
+    @Override public void close() {
+      programs.close();
+      batch.close();
+      arena.close();
+    }
+  }
+
+  /** With a budget that suits most models. */
+  public Scorer(Model model, Set<String> fusionsOff) {
+    this(model, fusionsOff, DEFAULT_BUDGET);
+  }
+
+  /** @param tokens the most tokens that one batch packs; at least the model's longest sequence is taken */
+  public Scorer(Model model, Set<String> fusionsOff, int tokens) {
+    this.model = model;
+    this.compiler = new Compiler(model.backend(), fusionsOff);
+    this.budget = Math.max(tokens, model.bert().config().maxPositions());
+    for (int i = 0; i < LEASES; i++) leases.add(new Lease());
+  }
+
+  private Compiler.Compiled compile(Bucket bucket) {
+    Pass pass = new Pass(model.weights(), bucket, false);
+    pass.graph().output(LOGITS, model.bert().apply(pass));
+    return compiler.compile(pass.graph());
+  }
+
+  /** The program that a batch of this bucket runs, to be printed or measured; it has a workspace of its own. */
+  public Compiler.Compiled compiled(Bucket bucket) {
+    return compile(bucket);
+  }
+
+  /**
+   * One logit a pair.
+   *
+   * @throws IllegalArgumentException when a pair is longer than the model has positions
+   * @throws IllegalStateException when a logit is not finite: the weights are damaged, or not a ranker's
+   */
+  public float[] score(List<EncodedPair> pairs) {
+    for (EncodedPair p : pairs) {
+      if (p.length() > model.bert().config().maxPositions()) {
+        throw new IllegalArgumentException("a pair of %d tokens is longer than the model's %d positions".formatted(
+            p.length(), model.bert().config().maxPositions()));
+      }
+    }
+    int[] order = IntStream.range(0, pairs.size()).boxed()
+        .sorted((a, b) -> Integer.compare(pairs.get(b).length(), pairs.get(a).length())).mapToInt(i -> i).toArray();
+    float[] scores = new float[pairs.size()];
+    Lease lease = take();
+    try {
+      for (int from = 0; from < order.length; ) from = scoreBatch(lease, pairs, order, from, scores);
+    } finally {
+      leases.add(lease);
+    }
+    return scores;
+  }
+
+  private Lease take() {
+    try {
+      return leases.take();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while waiting for a workspace", e);
+    }
+  }
+
+  /** Packs pairs from place {@code from} of the order until the batch is full, scores them, and returns the next place. */
+  private int scoreBatch(Lease lease, List<EncodedPair> pairs, int[] order, int from, float[] scores) {
+    PackedBatch batch = lease.batch;
+    batch.clear();
+    int to = from;
+    for (int tokens = 0; to < order.length; to++) {
+      EncodedPair p = pairs.get(order[to]);
+      tokens += p.length();
+      if (to > from && tokens > budget) break;
+      batch.add(p.ids(), p.firstSegment(), to);
+    }
+    Bucket bucket = batch.bucket();
+    Program program = lease.programs.get(bucket);
+    batch.writeTo(program, bucket);
+    program.run();
+    program.read(LOGITS, lease.logits);
+    for (int i = from; i < to; i++) {
+      float logit = lease.logits.getAtIndex(ValueLayout.JAVA_FLOAT, i - from);
+      if (!Float.isFinite(logit)) throw explain(program, logit);
+      scores[order[i]] = logit;
+    }
+    return to;
+  }
+
+  private static IllegalStateException explain(Program program, float logit) {
+    try {
+      program.runChecked();
+    } catch (NotFiniteException e) {
+      return new IllegalStateException("the model gave %s: %s".formatted(logit, e.getMessage()), e);
+    }
+    return new IllegalStateException("the model gave " + logit);
+  }
+
+  /** Frees the workspaces; waits for calls in progress. */
+  @Override public void close() {
+    for (int i = 0; i < LEASES; i++) take().close();
+  }
+}
