@@ -18,9 +18,9 @@ import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
 /**
- * Reads a text file row by row, each row cut at blanks and tabs. The text is strict UTF-8, plain or gzipped (told by its
- * first two bytes, not by its name); lines end with LF or CRLF; a byte order mark and blank lines are passed over. Bytes
- * are cut into lines before they are decoded, so that a wrong byte is reported with its line.
+ * Reads a text file row by row, each row cut at blanks and tabs. The text is strict UTF-8, plain or gzipped (told by
+ * its first two bytes, not by its name); lines end with LF or CRLF; a byte order mark and blank lines are passed over.
+ * Bytes are cut into lines before they are decoded, so that a wrong byte is reported with its line.
  */
 final class ColumnFile implements Closeable {
   private static final int BUFFER = 1 << 16;

@@ -4,16 +4,16 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The five measures, of one query or averaged over queries. "Relevant" means a grade of at least the threshold; the list
- * counts from rank 1; a passage that is not judged is not relevant.
+ * The five measures, of one query or averaged over queries. "Relevant" means a grade of at least the threshold; the
+ * list counts from rank 1; a passage that is not judged is not relevant.
  *
  * @param mrr10 1 / rank of the first relevant passage among the first 10, else 0
  * @param mrr100 the same among the first 100
- * @param ndcg10 DCG of the first 10 over that of the best order of all judged passages of the query, DCG = sum of
- *     gain / log2(rank + 1); the gain is the grade itself (linear, as trec_eval's ndcg_cut), 0 for a negative grade; the
+ * @param ndcg10 DCG of the first 10 over that of the best order of all judged passages of the query, DCG = sum of gain
+ *     / log2(rank + 1); the gain is the grade itself (linear, as trec_eval's ndcg_cut), 0 for a negative grade; the
  *     threshold plays no part; 0 when no grade is positive
- * @param map average precision: the sum of the precisions at the ranks of relevant passages (of the whole list), over the
- *     number of relevant passages of the query; 0 when there is none
+ * @param map average precision: the sum of the precisions at the ranks of relevant passages (of the whole list), over
+ *     the number of relevant passages of the query; 0 when there is none
  * @param recall100 share of the query's relevant passages among the first 100; 0 when there is none
  */
 public record Measures(double mrr10, double mrr100, double ndcg10, double map, double recall100) {

@@ -25,7 +25,8 @@ public record Metrics(int relevantFrom, int judgedQueries, int judgedWithoutRele
    */
   public static Metrics compute(Qrels qrels, Run run, int relevantFrom) {
     if (relevantFrom < 1) {
-      throw new IllegalArgumentException("relevant-from must be at least 1 (0 is judged not relevant), not " + relevantFrom);
+      throw new IllegalArgumentException(
+          "relevant-from must be at least 1 (0 is judged not relevant), not " + relevantFrom);
     }
     Measures sum = Measures.ZERO; // in the order of the judgements, whatever the order of the run
     int both = 0;

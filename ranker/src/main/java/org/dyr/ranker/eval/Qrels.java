@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Relevance judgements: the grade of each judged (query, passage). A query that occurs here is judged, even when none of
- * its passages is relevant. Grades may be negative (judged, and never relevant).
+ * Relevance judgements: the grade of each judged (query, passage). A query that occurs here is judged, even when none
+ * of its passages is relevant. Grades may be negative (judged, and never relevant).
  *
  * @param grades qid to (pid to grade), both in the order of the file
  */
@@ -47,7 +47,7 @@ public record Qrels(Map<String, Map<String, Integer>> grades) {
         }
       }
     }
-    if (grades.isEmpty()) throw new BadFileException(file, "empty; judgements are needed, one 'qid 0 pid grade' a line");
+    if (grades.isEmpty()) throw new BadFileException(file, "empty; lines of 'qid 0 pid grade' are needed");
     return new Qrels(grades);
   }
 

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A ranking: for each query its passages, best first. Queries stand in the order of their first appearance. A list holds
- * no passage twice.
+ * A ranking: for each query its passages, best first. Queries stand in the order of their first appearance. A list
+ * holds no passage twice.
  *
  * @param lists qid to pids, best first
  */

@@ -2,10 +2,10 @@ package org.dyr.ranker.eval;
 
 /**
  * The forms of a run file and how it is ordered. The number of columns in the first row tells TREC from the other two,
- * and holds for the whole file. Three columns are MS MARCO ranks when every third column of the whole file is a positive
- * integer in plain digits and no query has the same one twice; otherwise they are scores. (Ranks need not start at 1 nor
- * be without holes, since runs are often filtered. A score file whose scores are all distinct positive integers would be
- * taken for ranks; one score written with a decimal point settles it.)
+ * and holds for the whole file. Three columns are MS MARCO ranks when every third column of the whole file is a
+ * positive integer in plain digits and no query has the same one twice; otherwise they are scores. (Ranks need not
+ * start at 1 nor be without holes, since runs are often filtered. A score file whose scores are all distinct positive
+ * integers would be taken for ranks; one score written with a decimal point settles it.)
  */
 public enum RunFormat {
   /** {@code qid Q0 pid rank score tag}, by falling score; ties keep input order; the rank column is not used. */

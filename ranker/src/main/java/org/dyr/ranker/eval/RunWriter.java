@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 
-/** Writes scored pools as files that {@link RunReader} and other tools read back. Each file comes whole or not at all. */
+/** Writes scored pools as files that {@link RunReader} and others read back. Each file comes whole or not at all. */
 public final class RunWriter {
   private RunWriter() {}
 
@@ -27,8 +27,8 @@ public final class RunWriter {
   }
 
   /**
-   * Writes {@code qid Q0 pid rank score tag}, ranks from 1, best first. The readers here keep the order of equal scores;
-   * trec_eval does not look at the ranks and orders equal scores by pid, falling.
+   * Writes {@code qid Q0 pid rank score tag}, ranks from 1, best first. The readers here keep the order of equal
+   * scores; trec_eval does not look at the ranks and orders equal scores by pid, falling.
    *
    * @param tag the name of the run
    * @throws IllegalArgumentException as {@link #writeScores}; also when a passage occurs twice in a pool
@@ -53,7 +53,9 @@ public final class RunWriter {
    * @throws IllegalArgumentException when it is NaN or infinite
    */
   public static String score(float score) {
-    if (!Float.isFinite(score)) throw new IllegalArgumentException("the score %s is not a finite number".formatted(score));
+    if (!Float.isFinite(score)) {
+      throw new IllegalArgumentException("the score %s is not a finite number".formatted(score));
+    }
     return String.format(Locale.ROOT, "%.9g", score);
   }
 
