@@ -9,6 +9,8 @@ module org.dyr.core {
   exports org.dyr.cpu;
   exports org.dyr.nn;
   exports org.dyr.loss;
+  exports org.dyr.optim;
+  exports org.dyr.io;
 
   uses org.dyr.device.DeviceProvider;
   uses org.dyr.cpu.CpuKernelSetProvider;

@@ -1,9 +1,8 @@
-/** DYR's ranker: text, data, groups. The engine is the module of core. */
+/** DYR: training, evaluation, reranking, the command line, and {@link org.dyr.ranker.Ranker}, which applications embed. */
 module org.dyr.ranker {
+  requires transitive org.dyr.core;
   requires ai.djl.tokenizers;
   requires com.fasterxml.jackson.databind;
 
-  exports org.dyr.ranker.data;
-  exports org.dyr.ranker.group;
-  exports org.dyr.ranker.text;
+  exports org.dyr.ranker;
 }

@@ -1,0 +1,127 @@
+package org.dyr.optim;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.dyr.device.Backend;
+import org.dyr.device.Slab;
+import org.dyr.graph.Compiler;
+import org.dyr.graph.Graph;
+import org.dyr.graph.Profile;
+import org.dyr.graph.Program;
+import org.dyr.nn.Weights;
+import org.dyr.op.ClipFactor;
+import org.dyr.op.Op;
+import org.dyr.op.SumSquares;
+import org.dyr.op.Update;
+import org.dyr.op.Value;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
+
+/**
+ * An optimizer at work: its states, one slab each, and the program of a step: global norm, clip factor, update. A step
+ * allocates nothing.
+ */
+public final class Updater implements AutoCloseable {
+  private static final String SCALE = "loss_scale";
+  private static final String HYPER = "hyper";
+  private static final String NORM = "norm";
+
+  private final Optimizer optimizer;
+  private final DType type;
+  private final Map<String, Slab> states = new LinkedHashMap<>();
+  private final Slab workspace;
+  private final Program program;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment scale;
+  private final MemorySegment hyper;
+  private final MemorySegment norm;
+
+  /**
+   * Allocates the states, zeroed.
+   *
+   * @param gradients laid out as the weights
+   * @param clipNorm the global norm that gradients are clipped to; 0 never clips
+   */
+  public Updater(Backend backend, Weights weights, Slab gradients, Optimizer optimizer, double clipNorm) {
+    this.optimizer = optimizer;
+    this.type = weights.type();
+    Spec all = Spec.of(type, Math.toIntExact(weights.bytes() / type.bytes()));
+    Graph graph = new Graph(type);
+    Value gradient = graph.bound(all, gradients.span(0, all.bytes()));
+    List<Value> in = new ArrayList<>(List.of(graph.bound(all, weights.slab().span(0, all.bytes()))));
+    for (String state : optimizer.states()) {
+      Slab slab = backend.allocate(all.bytes(), "optimizer state " + state);
+      states.put(state, slab);
+      in.add(graph.bound(all, slab.span(0, all.bytes())));
+    }
+    Value[] clip;
+    try (Graph.Scope s = graph.scope("clip")) {
+      Value squares = graph.emit1(new SumSquares(), gradient);
+      clip = graph.emit(new ClipFactor(clipNorm), squares, graph.input(SCALE, Spec.of(type, 1)));
+    }
+    graph.output(NORM, clip[1]);
+    try (Graph.Scope s = graph.scope("update")) {
+      in.addAll(List.of(gradient, clip[0], graph.input(HYPER, Spec.of(type, Update.HYPER))));
+      Op update = optimizer.update(weights.segments());
+      graph.emit(update, in.toArray(new Value[0]));
+    }
+    Compiler.Compiled compiled = new Compiler(backend).compile(graph);
+    workspace = backend.allocate(Math.max(1, compiled.plan().bytes()), "workspace of the update");
+    program = compiled.program(backend, workspace);
+    scale = arena.allocate(type.bytes(), Double.BYTES);
+    hyper = arena.allocate((long) Update.HYPER * type.bytes(), Double.BYTES);
+    norm = arena.allocate(type.bytes(), Double.BYTES);
+  }
+
+  /**
+   * Clips the gradients and updates the weights.
+   *
+   * @param step from 0: it sets Lamb's bias correction
+   * @param lossScale what the gradients have been multiplied by
+   * @param profile takes the time of each node; null to run at full speed
+   * @return whether the update was made: not when the gradient's norm is infinite or NaN
+   */
+  public boolean step(double learningRate, long step, double lossScale, Profile profile) {
+    set(scale, 0, lossScale);
+    set(hyper, 0, learningRate);
+    set(hyper, 1, correction(optimizer instanceof Optimizer.Lamb l ? l.beta1() : 0, step));
+    set(hyper, 2, correction(optimizer instanceof Optimizer.Lamb l ? l.beta2() : 0, step));
+    program.write(SCALE, scale);
+    program.write(HYPER, hyper);
+    if (profile == null) program.run();
+    else program.run(profile);
+    program.read(NORM, norm);
+    return Double.isFinite(gradientNorm());
+  }
+
+  /** 1 / (1 - beta^t) for step t counted from 1. */
+  private static double correction(double beta, long step) {
+    return 1 / (1 - Math.pow(beta, step + 1));
+  }
+
+  /** The global norm of the last step's gradient, before clipping, without the loss scale. */
+  public double gradientNorm() {
+    return type == DType.F64 ? norm.get(ValueLayout.JAVA_DOUBLE, 0) : norm.get(ValueLayout.JAVA_FLOAT, 0);
+  }
+
+  private void set(MemorySegment s, int i, double x) {
+    if (type == DType.F64) s.setAtIndex(ValueLayout.JAVA_DOUBLE, i, x);
+    else s.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) x);
+  }
+
+  /** The states by name, laid out as the weights. */
+  public Map<String, Slab> states() {
+    return states;
+  }
+
+  @Override public void close() {
+    workspace.close();
+    states.values().forEach(Slab::close);
+    arena.close();
+  }
+}
