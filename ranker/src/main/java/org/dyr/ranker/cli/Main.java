@@ -1,0 +1,57 @@
+package org.dyr.ranker.cli;
+
+import java.io.BufferedWriter;
+import java.io.OutputStreamWriter;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The entry point. Exit codes: 0 done, 1 failed, 2 wrong usage. */
+@Command(
+    name = "dyr",
+    description = "Trains cross-encoders, evaluates them, and reranks with them.",
+    subcommands = {TrainCommand.class, MetricsCommand.class})
+public final class Main implements Runnable {
+  @Spec private CommandSpec spec;
+
+  @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
+  private boolean help;
+
+  /** Runs one command and ends the process. */
+  public static void main(String[] args) {
+    CommandLine line = commandLine();
+    line.setOut(new PrintWriter(
+        new BufferedWriter(new OutputStreamWriter(new StandardOutput(), StandardCharsets.UTF_8))));
+    int code = line.execute(args);
+    line.getErr().flush();
+    System.exit(code);
+  }
+
+  /** The command line with all its commands; {@code execute} returns the exit code and never throws. */
+  static CommandLine commandLine() {
+    CommandLine line = new CommandLine(new Main());
+    line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.setParameterExceptionHandler(Failures::usage);
+    line.setExecutionExceptionHandler(Failures::execution);
+    line.setExecutionStrategy(parsed -> {
+      int code = new CommandLine.RunLast().execute(parsed);
+      try {
+        line.getOut().flush(); // what the buffer holds can still fail: a full disk, a closed pipe
+      } catch (RuntimeException e) {
+        throw new CommandLine.ExecutionException(line, "standard output", e);
+      }
+      return code;
+    });
+    return line;
+  }
+
+  @Override public void run() {
+    throw new ParameterException(spec.commandLine(),
+        "a command is needed: " + String.join(", ", spec.subcommands().keySet()));
+  }
+}

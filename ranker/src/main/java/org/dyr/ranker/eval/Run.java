@@ -1,0 +1,40 @@
+package org.dyr.ranker.eval;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A ranking: for each query its passages, best first. Queries stand in the order of their first appearance. A list
+ * holds no passage twice.
+ *
+ * @param lists qid to pids, best first
+ */
+public record Run(Map<String, List<String>> lists) {
+
+  public Run {
+    Map<String, List<String>> copy = new LinkedHashMap<>();
+    lists.forEach((qid, pids) -> copy.put(qid, List.copyOf(pids)));
+    lists = Collections.unmodifiableMap(copy);
+  }
+
+  /** Ranks scored pools: falling score, ties in the order of the pool. Two pools of one query are an error. */
+  public static Run of(List<ScoredPool> pools) {
+    Map<String, List<String>> lists = new LinkedHashMap<>();
+    for (ScoredPool pool : pools) {
+      List<String> pids = pool.ranked().stream().map(ScoredPool.Passage::pid).toList();
+      if (lists.put(pool.qid(), pids) != null) {
+        throw new IllegalArgumentException("query %s has two pools".formatted(pool.qid()));
+      }
+    }
+    return new Run(lists);
+  }
+
+  /** Reads a run file of any of the known forms; {@link RunFormat} says how they are told apart. */
+  public static Run read(Path file) throws IOException {
+    return RunReader.read(file).run();
+  }
+}

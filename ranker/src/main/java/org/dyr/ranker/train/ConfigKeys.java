@@ -1,0 +1,147 @@
+package org.dyr.ranker.train;
+
+import static org.dyr.ranker.train.ConfigType.FLAG;
+import static org.dyr.ranker.train.ConfigType.INTEGER;
+import static org.dyr.ranker.train.ConfigType.LONG;
+import static org.dyr.ranker.train.ConfigType.NAMES;
+import static org.dyr.ranker.train.ConfigType.NUMBER;
+import static org.dyr.ranker.train.ConfigType.PATH;
+import static org.dyr.ranker.train.ConfigType.TEXT;
+import static org.dyr.ranker.train.ConfigType.oneOf;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.function.Function;
+import org.dyr.ranker.train.ConfigKey.Range;
+
+/** The table of keys. A key is declared here and nowhere else; a new one also wants its component in the record. */
+final class ConfigKeys {
+  private static final List<ConfigKey<?>> TABLE = new ArrayList<>();
+
+  static final ConfigKey<Path> DATA = unset("data", PATH,
+      "folder with collection.tsv, queries.<split>.tsv, qrels.<split>.tsv and candidates or bm25; or give groups",
+      c -> c.data().orElse(null));
+  static final ConfigKey<String> TRAIN_SPLIT = key("train_split", TEXT, "train", any(),
+      "split of data to train on", TrainConfig::trainSplit);
+  static final ConfigKey<String> DEV_SPLIT = key("dev_split", TEXT, "dev", any(),
+      "split of data to evaluate on during training", TrainConfig::devSplit);
+  static final ConfigKey<Path> GROUPS = unset("groups", PATH,
+      "JSON-lines file of groups {\"query\", \"pos\": [..], \"neg\": [..]}, in place of data",
+      c -> c.groups().orElse(null));
+  static final ConfigKey<Path> MODEL_CONFIG = unset("model_config", PATH,
+      "config.json of a model to train from scratch; or give pretrained", c -> c.modelConfig().orElse(null));
+  static final ConfigKey<Path> PRETRAINED = unset("pretrained", PATH,
+      "folder of a model to start from, in place of model_config", c -> c.pretrained().orElse(null));
+  static final ConfigKey<Path> VOCAB = unset("vocab", PATH,
+      "vocab.txt or tokenizer.json; needed with model_config, else that of pretrained", c -> c.vocab().orElse(null));
+  static final ConfigKey<Path> OUT = unset("out", PATH,
+      "folder for checkpoints, metrics and the best model; always needed", TrainConfig::out);
+  static final ConfigKey<Long> SEED = key("seed", LONG, 42L, any(),
+      "all that is random follows from it", TrainConfig::seed);
+  static final ConfigKey<Integer> EPOCHS = key("epochs", INTEGER, 1, atLeast(1),
+      "passes over the training queries", TrainConfig::epochs);
+  static final ConfigKey<Integer> MAX_STEPS = key("max_steps", INTEGER, 0, atLeast(0),
+      "optimizer steps to train for, whatever epochs says; 0 = as many as the epochs take", TrainConfig::maxSteps);
+  static final ConfigKey<Integer> GROUP_SIZE = key("group_size", INTEGER, 8, atLeast(2),
+      "passages of a group: one relevant, the others not", TrainConfig::groupSize);
+  static final ConfigKey<Integer> BATCH_GROUPS = key("batch_groups", INTEGER, 8, atLeast(1),
+      "groups of a batch", TrainConfig::batchGroups);
+  static final ConfigKey<Integer> MAX_LENGTH = key("max_length", INTEGER, 512, atLeast(1),
+      "most tokens of a query and passage together with [CLS] and twice [SEP]; the passage is cut",
+      TrainConfig::maxLength);
+  static final ConfigKey<Integer> MAX_QUERY_LENGTH = key("max_query_length", INTEGER, 64, atLeast(1),
+      "most tokens of a query", TrainConfig::maxQueryLength);
+  static final ConfigKey<Boolean> SHUFFLE = key("shuffle", FLAG, true, any(),
+      "another order of the queries every epoch", TrainConfig::shuffle);
+  static final ConfigKey<Integer> RELEVANT_FROM = key("relevant_from", INTEGER, 1, atLeast(1),
+      "lowest grade of the judgements that counts as relevant", TrainConfig::relevantFrom);
+
+  static final ConfigKey<String> OPTIMIZER = key("optimizer.name", oneOf("lamb", "adam_weight_decay", "momentum"),
+      "lamb", any(), "the update rule", c -> c.optimizer().name());
+  static final ConfigKey<Double> LEARNING_RATE = key("optimizer.learning_rate", NUMBER, 1e-5, from(0),
+      "rate after the warm-up; DYR has 1e-5 for lamb and adam_weight_decay, 2e-5 for momentum",
+      c -> c.optimizer().learningRate());
+  static final ConfigKey<Double> END_LEARNING_RATE = key("optimizer.end_learning_rate", NUMBER, 1e-7, from(0),
+      "rate at the last step", c -> c.optimizer().endLearningRate());
+  static final ConfigKey<Double> POWER = key("optimizer.power", NUMBER, 1.0, above(0),
+      "power of the polynomial decay; 1 = a straight line", c -> c.optimizer().power());
+  static final ConfigKey<Double> WARMUP_RATIO = key("optimizer.warmup_ratio", NUMBER, 0.1, share(true),
+      "share of the steps in which the rate rises from 0", c -> c.optimizer().warmupRatio());
+  static final ConfigKey<Double> WEIGHT_DECAY = key("optimizer.weight_decay", NUMBER, 0.01, from(0),
+      "decay of all parameters but biases and layer norms (lamb, adam_weight_decay)",
+      c -> c.optimizer().weightDecay());
+  static final ConfigKey<Double> EPS = key("optimizer.eps", NUMBER, 1e-6, above(0),
+      "added to the root of the second moment (lamb, adam_weight_decay)", c -> c.optimizer().eps());
+  static final ConfigKey<Double> BETA1 = key("optimizer.beta1", NUMBER, 0.9, share(false),
+      "decay of the first moment (lamb, adam_weight_decay)", c -> c.optimizer().beta1());
+  static final ConfigKey<Double> BETA2 = key("optimizer.beta2", NUMBER, 0.999, share(false),
+      "decay of the second moment (lamb, adam_weight_decay)", c -> c.optimizer().beta2());
+  static final ConfigKey<Double> MOMENTUM = key("optimizer.momentum", NUMBER, 0.9, share(false),
+      "decay of the velocity (momentum)", c -> c.optimizer().momentum());
+
+  static final ConfigKey<Double> CLIP_NORM = key("clip_norm", NUMBER, 1.0, from(0),
+      "most global norm of the gradients, which are scaled down to it; 0 = off", TrainConfig::clipNorm);
+  static final ConfigKey<Double> DROPOUT = key("dropout", NUMBER, null, share(false),
+      "probability of dropout in the whole model; not set = as the model says", c -> c.dropout().orElse(null));
+  static final ConfigKey<Integer> ACCUMULATE = key("accumulate", INTEGER, 1, atLeast(1),
+      "batches whose gradients make one optimizer step", TrainConfig::accumulate);
+  static final ConfigKey<Integer> TOKEN_BUDGET = key("token_budget", INTEGER, 16384, atLeast(1),
+      "most tokens computed at once (a micro-batch); memory grows with it, results do not change",
+      TrainConfig::tokenBudget);
+  static final ConfigKey<Integer> CHECKPOINT_EVERY = key("checkpoint_every", INTEGER, 0, atLeast(0),
+      "steps between checkpoints; 0 = at the end of each epoch only", TrainConfig::checkpointEvery);
+  static final ConfigKey<Integer> KEEP_CHECKPOINTS = key("keep_checkpoints", INTEGER, 1, atLeast(1),
+      "newest checkpoints to keep", TrainConfig::keepCheckpoints);
+  static final ConfigKey<Integer> EVAL_EVERY = key("eval_every", INTEGER, 0, atLeast(0),
+      "steps between evaluations; 0 = at the end of each epoch only", TrainConfig::evalEvery);
+  static final ConfigKey<Integer> EVAL_QUERIES = key("eval_queries", INTEGER, 0, atLeast(0),
+      "queries of dev_split to evaluate on during training; 0 = all", TrainConfig::evalQueries);
+  static final ConfigKey<String> DEVICE = key("device", TEXT, "cpu", any(),
+      "device to train on; dyr info lists those that are here", TrainConfig::device);
+  static final ConfigKey<String> KERNELS = key("kernels", oneOf("auto", "reference", "vector", "openblas"), "auto",
+      any(), "kernel set that is asked first", TrainConfig::kernels);
+  static final ConfigKey<Integer> THREADS = key("threads", INTEGER, 0, atLeast(0),
+      "threads of the device; 0 = one a processor", TrainConfig::threads);
+  static final ConfigKey<List<String>> FUSIONS_OFF = key("fusions_off", NAMES, List.of(), any(),
+      "names of fusions to switch off", TrainConfig::fusionsOff);
+
+  /** All keys, in the order of the help. */
+  static final List<ConfigKey<?>> ALL = Collections.unmodifiableList(TABLE);
+
+  private ConfigKeys() {}
+
+  private static <T> ConfigKey<T> key(String name, ConfigType<T> type, T standard, Range<T> range, String description,
+      Function<TrainConfig, T> getter) {
+    ConfigKey<T> key = new ConfigKey<>(name, type, standard, description, range, getter);
+    TABLE.add(key);
+    return key;
+  }
+
+  private static <T> ConfigKey<T> unset(String name, ConfigType<T> type, String description,
+      Function<TrainConfig, T> getter) {
+    return key(name, type, null, any(), description, getter);
+  }
+
+  private static <T> Range<T> any() {
+    return new Range<>("", value -> true);
+  }
+
+  private static Range<Integer> atLeast(int least) {
+    return new Range<>("at least " + least, value -> value >= least);
+  }
+
+  private static Range<Double> from(int least) {
+    return new Range<>("at least " + least, value -> value >= least);
+  }
+
+  private static Range<Double> above(int bound) {
+    return new Range<>("above " + bound, value -> value > bound);
+  }
+
+  private static Range<Double> share(boolean whole) {
+    return new Range<>("at least 0 and " + (whole ? "at most 1" : "below 1"),
+        value -> value >= 0 && (whole ? value <= 1 : value < 1));
+  }
+}

@@ -1,0 +1,97 @@
+package org.dyr.ranker.train;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/** Makes a {@link TrainConfig} from a YAML file and overrides, by the table of {@link ConfigKeys}. */
+public final class ConfigLoader {
+  private final Map<ConfigKey<?>, Object> values = new HashMap<>();
+
+  private ConfigLoader() {}
+
+  /**
+   * Reads a file and puts overrides over it.
+   *
+   * @param overrides dotted key to text; an empty text takes the file's value away
+   * @throws ConfigException when the file is not YAML, a key is unknown or given twice, a value has the wrong type or
+   *     range, or the whole does not fit together; the message names file and line
+   * @throws IOException when the file cannot be read
+   */
+  public static TrainConfig load(Path file, Map<String, String> overrides) throws IOException {
+    return load(ConfigFile.read(file), overrides, file.toString());
+  }
+
+  /** As {@link #load(Path, Map)} without a file: dotted key to text. */
+  public static TrainConfig of(Map<String, String> settings) {
+    return load(Map.of(), settings, "");
+  }
+
+  /** Every key with its default and description: the text of {@code dyr train --help-config}, itself valid YAML. */
+  public static String help() {
+    return ConfigText.help();
+  }
+
+  /** The key of that name; when there is none, the error suggests the nearest. */
+  static ConfigKey<?> known(String name, String place) {
+    for (ConfigKey<?> key : ConfigKeys.ALL) {
+      if (key.name().equals(name)) return key;
+    }
+    List<ConfigKey<?>> members = ConfigKeys.ALL.stream().filter(key -> key.section().equals(name)).toList();
+    if (!members.isEmpty()) {
+      throw new ConfigException(place, "%s is a section; its keys are %s".formatted(name,
+          members.stream().map(ConfigKey::leaf).collect(Collectors.joining(", "))));
+    }
+    throw new ConfigException(place, "unknown key '%s'; did you mean '%s'? (dyr train --help-config lists all keys)"
+        .formatted(name, NearestKey.to(name)));
+  }
+
+  private static TrainConfig load(Map<String, ConfigFile.Entry> file, Map<String, String> overrides, String place) {
+    Map<String, ConfigFile.Entry> entries = new LinkedHashMap<>(file);
+    overrides.forEach((key, text) -> entries.put(key,
+        new ConfigFile.Entry(text.isEmpty() ? null : text, "--set " + key + "=" + text)));
+    ConfigLoader loader = new ConfigLoader();
+    entries.forEach((name, entry) -> {
+      ConfigKey<?> key = known(name, entry.place());
+      if (entry.text() != null) loader.values.put(key, key.parse(entry.text(), entry.place()));
+    });
+    try {
+      return loader.config();
+    } catch (ConfigException e) {
+      throw new ConfigException(place, e.getMessage());
+    }
+  }
+
+  private TrainConfig config() {
+    return new TrainConfig(optional(ConfigKeys.DATA), get(ConfigKeys.TRAIN_SPLIT), get(ConfigKeys.DEV_SPLIT),
+        optional(ConfigKeys.GROUPS), optional(ConfigKeys.MODEL_CONFIG), optional(ConfigKeys.PRETRAINED),
+        optional(ConfigKeys.VOCAB), get(ConfigKeys.OUT), get(ConfigKeys.SEED), get(ConfigKeys.EPOCHS),
+        get(ConfigKeys.MAX_STEPS), get(ConfigKeys.GROUP_SIZE), get(ConfigKeys.BATCH_GROUPS),
+        get(ConfigKeys.MAX_LENGTH), get(ConfigKeys.MAX_QUERY_LENGTH), get(ConfigKeys.SHUFFLE),
+        get(ConfigKeys.RELEVANT_FROM), optimizer(), get(ConfigKeys.CLIP_NORM), optional(ConfigKeys.DROPOUT),
+        get(ConfigKeys.ACCUMULATE), get(ConfigKeys.TOKEN_BUDGET), get(ConfigKeys.CHECKPOINT_EVERY),
+        get(ConfigKeys.KEEP_CHECKPOINTS), get(ConfigKeys.EVAL_EVERY), get(ConfigKeys.EVAL_QUERIES),
+        get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF));
+  }
+
+  private OptimizerConfig optimizer() {
+    return new OptimizerConfig(get(ConfigKeys.OPTIMIZER), get(ConfigKeys.LEARNING_RATE),
+        get(ConfigKeys.END_LEARNING_RATE), get(ConfigKeys.POWER), get(ConfigKeys.WARMUP_RATIO),
+        get(ConfigKeys.WEIGHT_DECAY), get(ConfigKeys.EPS), get(ConfigKeys.BETA1), get(ConfigKeys.BETA2),
+        get(ConfigKeys.MOMENTUM));
+  }
+
+  private <T> Optional<T> optional(ConfigKey<T> key) {
+    return Optional.ofNullable(get(key));
+  }
+
+  @SuppressWarnings("unchecked") // a value was made by the parser of its own key
+  private <T> T get(ConfigKey<T> key) {
+    return (T) values.getOrDefault(key, key.standard());
+  }
+}

@@ -1,0 +1,51 @@
+package org.dyr.ranker.train;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * All that a training run is told. One component a key, named as the key but in camel case; what each means, its type,
+ * range and default are in {@link ConfigKeys} and in {@code dyr train --help-config}. Made by {@link ConfigLoader},
+ * which checks it. Paths are as they were written; relative ones start at the working directory.
+ */
+public record TrainConfig(
+    Optional<Path> data, String trainSplit, String devSplit, Optional<Path> groups, Optional<Path> modelConfig,
+    Optional<Path> pretrained, Optional<Path> vocab, Path out, long seed, int epochs, int maxSteps, int groupSize,
+    int batchGroups, int maxLength, int maxQueryLength, boolean shuffle, int relevantFrom, OptimizerConfig optimizer,
+    double clipNorm, Optional<Double> dropout, int accumulate, int tokenBudget, int checkpointEvery,
+    int keepCheckpoints, int evalEvery, int evalQueries, String device, String kernels, int threads,
+    List<String> fusionsOff) {
+
+  /** Checks what no single key shows. */
+  public TrainConfig {
+    fusionsOff = List.copyOf(fusionsOff);
+    exactlyOne("data", data, "groups", groups);
+    exactlyOne("model_config", modelConfig, "pretrained", pretrained);
+    require(modelConfig.isEmpty() || vocab.isPresent(),
+        "vocab is needed with model_config: name a vocab.txt or tokenizer.json");
+    require(out != null, "out is needed: name the folder for checkpoints and metrics");
+    require(maxLength >= maxQueryLength + 4, ("max_length %d leaves no room for a passage beside a query of "
+        + "max_query_length %d, [CLS] and twice [SEP]: it must be at least max_query_length + 4")
+        .formatted(maxLength, maxQueryLength));
+    require(tokenBudget >= maxLength,
+        "token_budget %d must be at least max_length %d".formatted(tokenBudget, maxLength));
+    require(optimizer.endLearningRate() <= optimizer.learningRate(),
+        "optimizer.end_learning_rate %s must not be above optimizer.learning_rate %s"
+            .formatted(optimizer.endLearningRate(), optimizer.learningRate()));
+  }
+
+  /** The configuration as YAML that {@link ConfigLoader} reads back as an equal one. */
+  public String toYaml() {
+    return ConfigText.of(this);
+  }
+
+  private static void exactlyOne(String firstName, Optional<?> first, String secondName, Optional<?> second) {
+    require(first.isPresent() || second.isPresent(), "give %s or %s".formatted(firstName, secondName));
+    require(first.isEmpty() || second.isEmpty(), "give %s or %s, not both".formatted(firstName, secondName));
+  }
+
+  private static void require(boolean holds, String otherwise) {
+    if (!holds) throw new ConfigException("", otherwise);
+  }
+}

@@ -1,0 +1,174 @@
+package org.dyr.ranker.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.yaml.snakeyaml.LoaderOptions;
+import org.yaml.snakeyaml.Yaml;
+import org.yaml.snakeyaml.constructor.SafeConstructor;
+
+class ConfigTest {
+  private static final Map<String, String> LEAST = Map.of("data", "d", "pretrained", "p", "out", "o");
+
+  @TempDir Path folder;
+
+  private static TrainConfig with(String... keysAndValues) {
+    Map<String, String> settings = new HashMap<>(LEAST);
+    for (int i = 0; i < keysAndValues.length; i += 2) settings.put(keysAndValues[i], keysAndValues[i + 1]);
+    return ConfigLoader.of(settings);
+  }
+
+  private TrainConfig load(String yaml, Map<String, String> overrides) throws IOException {
+    return ConfigLoader.load(Files.writeString(folder.resolve("train.yaml"), yaml), overrides);
+  }
+
+  private String failure(String yaml) {
+    return assertThrows(ConfigException.class, () -> load(yaml, Map.of())).getMessage()
+        .replace(folder.resolve("train.yaml").toString(), "F");
+  }
+
+  @Test void defaultsAreThoseOfTheDocumentation() {
+    TrainConfig expected = new TrainConfig(Optional.of(Path.of("d")), "train", "dev", Optional.empty(),
+        Optional.empty(), Optional.of(Path.of("p")), Optional.empty(), Path.of("o"), 42, 1, 0, 8, 8, 512, 64, true, 1,
+        new OptimizerConfig("lamb", 1e-5, 1e-7, 1.0, 0.1, 0.01, 1e-6, 0.9, 0.999, 0.9), 1.0, Optional.empty(), 1,
+        16384, 0, 1, 0, 0, "cpu", "auto", 0, List.of());
+    assertEquals(expected, with());
+  }
+
+  @Test void theHelpIsYamlAndHoldsEveryDefault() throws IOException {
+    assertEquals(with(), load(ConfigLoader.help(), LEAST));
+    Map<String, Object> byOthers = new Yaml(new SafeConstructor(new LoaderOptions())).load(ConfigLoader.help());
+    Set<String> names = new HashSet<>();
+    byOthers.forEach((name, value) -> {
+      if (value instanceof Map<?, ?> section) section.keySet().forEach(leaf -> names.add(name + "." + leaf));
+      else names.add(name);
+    });
+    Set<String> known = new HashSet<>();
+    ConfigKeys.ALL.forEach(key -> known.add(key.name()));
+    assertEquals(known, names);
+    assertTrue(ConfigLoader.help().lines().allMatch(line -> line.length() <= 120));
+  }
+
+  @Test void nestedAndDottedAndOverridesMeet() throws IOException {
+    TrainConfig c = load("""
+        data: d
+        out: "a b: c"
+        pretrained: 007
+        optimizer:
+          name: momentum
+          learning_rate: 1e-3
+        optimizer.momentum: 0.5
+        dropout: ~
+        shuffle: false
+        fusions_off: [bias_gelu, 'x']
+        """, Map.of("optimizer.learning_rate", "2e-3", "epochs", "3", "fusions_off", "a,b"));
+    assertEquals(Path.of("a b: c"), c.out());
+    assertEquals(Optional.of(Path.of("007")), c.pretrained());
+    assertEquals("momentum", c.optimizer().name());
+    assertEquals(2e-3, c.optimizer().learningRate());
+    assertEquals(0.5, c.optimizer().momentum());
+    assertEquals(Optional.empty(), c.dropout());
+    assertFalse(c.shuffle());
+    assertEquals(3, c.epochs());
+    assertEquals(List.of("a", "b"), c.fusionsOff());
+  }
+
+  @Test void writtenConfigurationReadsBackEqual() throws IOException {
+    TrainConfig c = with("dropout", "0.25", "fusions_off", "[a, b]", "optimizer.eps", "1e-12", "seed", "-7",
+        "out", "odd \"name\": # \\ \u00e4", "train_split", "no", "dev_split", "null", "vocab", "12");
+    assertEquals(c, load(c.toYaml(), Map.of()));
+    Map<String, Object> byOthers = new Yaml(new SafeConstructor(new LoaderOptions())).load(c.toYaml());
+    assertEquals("no", byOthers.get("train_split"));
+    assertEquals(1e-12, ((Map<?, ?>) byOthers.get("optimizer")).get("eps"));
+    assertFalse(byOthers.containsKey("groups"));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"epoch, epochs", "learning_rate, optimizer.learning_rate",
+      "optimizer.learnin_rate, optimizer.learning_rate", "batchgroups, batch_groups", "Seed, seed",
+      "optimizer.nam, optimizer.name", "maxlength, max_length"})
+  void anUnknownKeySuggestsTheNearest(String unknown, String nearest) {
+    String message = assertThrows(ConfigException.class, () -> with(unknown, "1")).getMessage();
+    assertTrue(message.contains("unknown key '%s'; did you mean '%s'?".formatted(unknown, nearest)), message);
+  }
+
+  @ParameterizedTest
+  @CsvSource(delimiter = '|', value = {
+      "epochs|two|epochs must be an integer, not 'two'",
+      "epochs|1.5|epochs must be an integer, not '1.5'",
+      "epochs|0|epochs must be at least 1, not 0",
+      "seed|99999999999999999999|seed must be an integer",
+      "clip_norm|NaN|clip_norm must be a number, not 'NaN'",
+      "clip_norm|0x1p3|clip_norm must be a number",
+      "clip_norm|-1|clip_norm must be at least 0, not -1",
+      "dropout|1|dropout must be at least 0 and below 1, not 1",
+      "optimizer.power|0|optimizer.power must be above 0, not 0",
+      "shuffle|maybe|shuffle must be true or false, not 'maybe'",
+      "optimizer.name|adam|optimizer.name must be one of lamb, adam_weight_decay, momentum, not 'adam'",
+      "kernels|fast|kernels must be one of auto, reference, vector, openblas, not 'fast'",
+      "group_size|1|group_size must be at least 2, not 1",
+      "optimizer|lamb|optimizer is a section; its keys are name, learning_rate,"})
+  void aWrongValueSaysWhatIsExpected(String key, String text, String expected) {
+    String message = assertThrows(ConfigException.class, () -> with(key, text)).getMessage();
+    assertTrue(message.startsWith("--set %s=%s: %s".formatted(key, text, expected)), message);
+  }
+
+  @ParameterizedTest
+  @CsvSource(delimiter = '|', value = {
+      "groups|g|give data or groups, not both",
+      "data|''|give data or groups",
+      "model_config|m|give model_config or pretrained, not both",
+      "pretrained|''|give model_config or pretrained",
+      "out|''|out is needed",
+      "max_length|67|max_length 67 leaves no room",
+      "token_budget|511|token_budget 511 must be at least max_length 512",
+      "optimizer.end_learning_rate|1e-4|optimizer.end_learning_rate 1.0E-4 must not be above"})
+  void keysThatDoNotFitTogether(String key, String text, String expected) {
+    String message = assertThrows(ConfigException.class, () -> with(key, text)).getMessage();
+    assertTrue(message.startsWith(expected), message);
+  }
+
+  @Test void vocabIsNeededWithModelConfig() {
+    String message = assertThrows(ConfigException.class, () -> with("pretrained", "", "model_config", "m"))
+        .getMessage();
+    assertTrue(message.startsWith("vocab is needed with model_config"), message);
+    assertEquals(Optional.of(Path.of("v")), with("pretrained", "", "model_config", "m", "vocab", "v").vocab());
+  }
+
+  @Test void faultsOfAFileNameTheLine() {
+    assertEquals("F:3: epochs is already given at F:1", failure("epochs: 1\nseed: 2\nepochs: 2\n"));
+    assertEquals("F:3: optimizer.name is already given at F:2",
+        failure("optimizer:\n  name: lamb\noptimizer.name: lamb\n"));
+    assertEquals("F:2: epochs must be an integer, not 'x'", failure("seed: 1\nepochs: x\n"));
+    assertEquals("F:1: epochs takes one value, not a list", failure("epochs: [1]\n"));
+    assertEquals("F:1: epochs takes one value, not a map", failure("epochs: {a: 1}\n"));
+    assertTrue(failure("optimiser:\n  name: lamb\n").startsWith("F:2: unknown key 'optimiser'"));
+    assertTrue(failure("optimizer: lamb\n").startsWith("F:1: optimizer is a section; its keys are name"));
+    assertTrue(failure("seed: 1\nepochs: [\n").matches("F:[23]: not YAML: .*"));
+    assertTrue(failure("- a\n").startsWith("F:1: 'key: value' lines are needed"));
+    assertEquals("F: give data or groups", failure("# nothing\n"));
+    assertTrue(failure("a: &x {<<: *x}\n").startsWith("F:1: unknown key 'a'"));
+  }
+
+  @Test void editDistance() {
+    assertEquals(0, NearestKey.distance("seed", "seed"));
+    assertEquals(3, NearestKey.distance("kitten", "sitting"));
+    assertEquals(4, NearestKey.distance("", "seed"));
+    assertEquals(1, NearestKey.distance("sed", "seed"));
+  }
+}
