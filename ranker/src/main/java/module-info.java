@@ -3,6 +3,11 @@ module org.dyr.ranker {
   requires transitive org.dyr.core;
   requires ai.djl.tokenizers;
   requires com.fasterxml.jackson.databind;
+  requires info.picocli;
+  requires org.yaml.snakeyaml;
+  requires me.tongfei.progressbar;
 
   exports org.dyr.ranker;
+
+  opens org.dyr.ranker.cli to info.picocli;
 }

@@ -1,25 +1,69 @@
 package org.dyr.ranker.cli;
 
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.dyr.ranker.train.ConfigLoader;
+import org.dyr.ranker.train.TrainConfig;
+import org.dyr.ranker.train.Trainer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code dyr train}: the keys of its configuration. */
-@Command(name = "train", sortOptions = false, description = "Shows how training is configured.")
+/** {@code dyr train}: a training run. */
+@Command(name = "train", sortOptions = false,
+    description = "Trains a cross-encoder as a configuration file says. Ctrl-C finishes the step, saves and ends.")
 final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;
 
-  @Option(names = "--help-config", required = true,
+  @Option(names = "--config", paramLabel = "FILE", description = "The configuration, YAML.")
+  private Path config;
+
+  @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Overrides a key of the configuration; may be repeated.")
+  private Map<String, String> set = new LinkedHashMap<>();
+
+  @Option(names = "--resume", paramLabel = "DIR",
+      description = "Go on from a checkpoint, or from the newest one of a run's output folder.")
+  private Path resume;
+
+  @Option(names = "--profile", description = "Time every op; a table by op and by module at the end.")
+  private boolean profile;
+
+  @Option(names = "--check-nan", description = "Check every op's outputs; name the first that is infinite or NaN.")
+  private boolean checkNan;
+
+  @Option(names = "--help-config",
       description = "Print every key with its default and what it means; the output is a configuration file.")
   private boolean helpConfig;
 
-  @Override public Integer call() {
-    spec.commandLine().getOut().print(ConfigLoader.help());
-    return 0;
+  @Override public Integer call() throws IOException {
+    PrintWriter out = spec.commandLine().getOut();
+    if (helpConfig) {
+      out.print(ConfigLoader.help());
+      return 0;
+    }
+    if (config == null) throw new ParameterException(spec.commandLine(), "--config FILE is needed (or --help-config)");
+    Map<String, String> overrides = new LinkedHashMap<>(set);
+    overrides.putAll(common.overrides());
+    TrainConfig settings = ConfigLoader.load(config, overrides);
+    try (Interrupt interrupt = new Interrupt();
+        TrainingProgress progress = new TrainingProgress(spec.commandLine().getErr());
+        Trainer trainer = new Trainer(settings, Optional.ofNullable(resume), new Trainer.Watch(profile, checkNan), progress)) {
+      boolean finished = trainer.run(interrupt::requested);
+      progress.close();
+      trainer.profile().ifPresent(out::print);
+      out.println(finished ? "trained %d steps; %s; models in %s".formatted(trainer.steps(), trainer.truncation(), settings.out())
+          : "stopped after step %d; go on with --resume %s".formatted(trainer.steps(), settings.out()));
+      out.flush();
+      return 0;
+    }
   }
 }

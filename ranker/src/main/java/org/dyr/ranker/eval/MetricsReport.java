@@ -44,7 +44,7 @@ public final class MetricsReport {
 
   /** Writes {@link #json} to a file, whole or not at all. */
   public static void writeJson(Path file, Metrics m) throws IOException {
-    AtomicFile.write(file, out -> out.append(json(m)).append('\n'));
+    AtomicText.write(file, out -> out.append(json(m)).append('\n'));
   }
 
   /** A table of five lines with two columns, and the numbers of queries under it. Ends with a line feed. */

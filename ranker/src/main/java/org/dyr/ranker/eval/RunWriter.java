@@ -16,7 +16,7 @@ public final class RunWriter {
    * @throws IllegalArgumentException when a score is not finite or an id is empty or holds white space
    */
   public static void writeScores(Path file, List<ScoredPool> pools) throws IOException {
-    AtomicFile.write(file, out -> {
+    AtomicText.write(file, out -> {
       for (ScoredPool pool : pools) {
         String qid = id(pool.qid());
         for (ScoredPool.Passage p : pool.passages()) {
@@ -35,7 +35,7 @@ public final class RunWriter {
    */
   public static void writeTrec(Path file, List<ScoredPool> pools, String tag) throws IOException {
     id(tag);
-    AtomicFile.write(file, out -> {
+    AtomicText.write(file, out -> {
       for (ScoredPool pool : pools) {
         String qid = id(pool.qid());
         int rank = 0;
