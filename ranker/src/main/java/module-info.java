@@ -3,6 +3,10 @@ module org.dyr.ranker {
   requires transitive org.dyr.core;
   requires ai.djl.tokenizers;
   requires com.fasterxml.jackson.databind;
+  requires info.picocli;
+  requires org.yaml.snakeyaml;
 
   exports org.dyr.ranker;
+
+  opens org.dyr.ranker.cli to info.picocli;
 }
