@@ -1,0 +1,33 @@
+package org.dyr.kernels.cpu;
+
+import org.dyr.cpu.Workers;
+import org.dyr.device.Kernel;
+import org.dyr.device.KernelSet;
+import org.dyr.device.Operands;
+import org.dyr.op.Gemm;
+import org.dyr.op.MatMul;
+import org.dyr.op.Op;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
+
+/** Matrix products in fp32 by OpenBLAS. */
+final class OpenBlas implements KernelSet {
+  private final Workers workers;
+
+  OpenBlas(Workers workers) {
+    this.workers = workers;
+  }
+
+  @Override public String name() {
+    return "openblas";
+  }
+
+  @Override public boolean supports(Op op, Spec[] in) {
+    return (op instanceof MatMul || op instanceof Gemm) && in[0].type() == DType.F32;
+  }
+
+  @Override public Kernel prepare(Op op, Operands o) {
+    Gemm gemm = op instanceof Gemm g ? g : new Gemm(((MatMul) op).transposeA(), ((MatMul) op).transposeB(), false, false, false);
+    return new OpenBlasGemm(gemm, o, workers);
+  }
+}

@@ -1,0 +1,57 @@
+package org.dyr.kernels.cpu;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.dyr.cpu.CpuKernelSetProvider;
+import org.dyr.cpu.Workers;
+import org.dyr.device.KernelSet;
+
+/** Offers OpenBLAS, from the bytedeco preset. */
+public final class OpenBlasProvider implements CpuKernelSetProvider {
+  /** Variables by which the environment overrules what OpenBLAS finds out about the processor. */
+  private static final List<String> NARROWING = List.of("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS");
+
+  private static Optional<String> failure;
+
+  @Override public String name() {
+    return "openblas";
+  }
+
+  @Override public int preference() {
+    return 20;
+  }
+
+  @Override public Optional<String> unavailable() {
+    synchronized (OpenBlasProvider.class) {
+      if (failure == null) failure = load();
+      return failure;
+    }
+  }
+
+  private static Optional<String> load() {
+    try {
+      OpenBlasLibrary.load();
+      return Optional.empty();
+    } catch (LinkageError | RuntimeException e) {
+      // Whatever keeps the library from loading (another platform, a missing libgfortran, no room to extract it to), the
+      // other sets serve; the reason is shown by dyr info.
+      return Optional.of("the library does not load: " + String.valueOf(e.getMessage()).lines().findFirst().orElse("")
+          + (e.getCause() == null ? "" : " (" + e.getCause().getMessage() + ")"));
+    }
+  }
+
+  @Override public String describe() {
+    List<String> set = new ArrayList<>();
+    for (String variable : NARROWING) {
+      if (System.getenv(variable) != null) set.add(variable + "=" + System.getenv(variable));
+    }
+    return "matrix products; core " + OpenBlasLibrary.core() + ", "
+        + OpenBlasLibrary.config()
+        + (set.isEmpty() ? "" : "; WARNING: " + String.join(" ", set) + " in the environment overrules what it finds: unset it");
+  }
+
+  @Override public KernelSet create(Workers workers) {
+    return new OpenBlas(workers);
+  }
+}
