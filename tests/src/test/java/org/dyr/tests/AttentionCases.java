@@ -30,9 +30,10 @@ final class AttentionCases {
     c.layout("only empty sequences", 2, 4, 3, 2, 0, 0, 0);
     c.layout("room beyond the longest", 2, 31, 11, 24, 0, 4, 11);
     c.layout("L beyond T", 2, 33, 6, 64, 0, 2, 6);
-    c.layout("63 to 65", 1, 64, 192, 65, 0, 63, 127, 192);
-    c.layout("over two tiles", 2, 65, 132, 130, 0, 130, 131);
-    c.layout("the model's", 12, 64, 70, 40, 0, 40, 62);
+    c.layout("63 to 65", 1, 16, 192, 65, 0, 63, 127, 192);
+    c.layout("over two tiles", 1, 33, 132, 130, 0, 130, 131);
+    c.layout("wide heads", 2, 65, 20, 20, 0, 20);
+    c.layout("the model's", 12, 64, 40, 25, 0, 25, 37);
     return c.cases;
   }
 

@@ -32,17 +32,18 @@ import org.junit.jupiter.api.TestFactory;
 /**
  * Gradients against central differences, in double, on the plain loops: the loss is the sum of the op's first output, each
  * element with a weight of its own ({@link Weigh}). Every input is checked along a random direction, which no wrong element
- * escapes, and at single elements: all of them where there are few. A fused op's gradient is also held against that of its
+ * escapes, and at a few single elements. A fused op's gradient is also held against that of its
  * decomposition.
  */
 class GradientTest {
   private static final double AGREEMENT = 1e-6;
   private static final double FUSED_AGREEMENT = 1e-10;
-  private static final double STEP = 2e-6;
+  private static final double STEP = 4e-6;
   private static final int MOST_ELEMENTS = 8;
 
-  /** Elements checked singly are fewer where one run of the op costs more than this many FLOPs. */
-  private static final long CHEAP_FLOPS = 2_000_000;
+  /** Where one run of the op costs more than this, the direction has to do. */
+  private static final long CHEAP = 500_000;
+  private static final int COST_OF_AN_ELEMENT = 50;
 
   /** The ops that are made for gradients and updates, and have none themselves. */
   private static final Set<String> WITHOUT_GRADIENT =
@@ -158,7 +159,7 @@ class GradientTest {
         double[] direction = new double[n];
         for (int e = 0; e < n; e++) direction[e] = random.nextBoolean() ? 1 : -1;
         compare(c, "input " + i + " along a direction", slope(program, host, forward, i, direction), dot(analytic, direction));
-        int elements = c.op().flops(c.specs(DType.F64)) > CHEAP_FLOPS ? 2 : MOST_ELEMENTS;
+        int elements = isCheap(c) ? MOST_ELEMENTS : 0;
         for (int k = 0; k < Math.min(n, elements); k++) {
           int e = n <= elements ? k : random.nextInt(n);
           double[] axis = new double[n];
@@ -167,6 +168,13 @@ class GradientTest {
         }
       }
     }
+  }
+
+  private static boolean isCheap(OpCase c) {
+    Spec[] in = c.specs(DType.F64);
+    long elements = 0;
+    for (Spec s : in) elements += s.shape().size();
+    return c.op().flops(in) + COST_OF_AN_ELEMENT * elements <= CHEAP;
   }
 
   /** The derivative of the loss along a direction of input {@code i}, by central differences. */

@@ -82,8 +82,9 @@ final class OpCases {
         }
       }
     }
-    add(product(false, true, 128, 768, 192), product(true, false, 768, 192, 128), product(false, false, 128, 192, 768));
-    add(gemm(new Gemm(false, true, true, false, false), 64, 192, 768), gemm(new Gemm(true, false, false, true, true), 192, 768, 64));
+    add(product(false, true, 12, 768, 768), product(true, false, 192, 768, 32), product(false, false, 32, 192, 768));
+    add(gemm(new Gemm(false, true, true, false, false), 32, 192, 768));
+    add(gemm(new Gemm(true, false, false, true, true), 192, 768, 32));
   }
 
   private static OpCase product(boolean ta, boolean tb, int m, int n, int k) {
@@ -112,8 +113,8 @@ final class OpCases {
       add(of(new Scale(), Arg.of(n), Arg.of(1)));
     }
     add(of(new AddBias(), Arg.of(1, 768), Arg.of(768)), of(new AddBias(), Arg.of(2, 3, 5), Arg.of(5)).on("rank 3"));
-    add(of(new Add(false), Arg.of(128, 768), Arg.of(128, 768)), of(new Add(true), Arg.of(128, 768), Arg.of(128, 768)));
-    add(of(new Scale(), Arg.of(128, 768), Arg.of(1)), of(new Scale(), Arg.of(5), values(0)).on("by zero"));
+    add(of(new Add(false), Arg.of(32, 768), Arg.of(32, 768)), of(new Add(true), Arg.of(32, 768), Arg.of(32, 768)));
+    add(of(new Scale(), Arg.of(32, 768), Arg.of(1)), of(new Scale(), Arg.of(5), values(0)).on("by zero"));
   }
 
   private void sums() {
@@ -125,7 +126,7 @@ final class OpCases {
         add(of(new AllFinite(), filled((r, i) -> i == n / 2 ? bad : i, n)).on(bad + " inside"));
       }
     }
-    add(of(new Sum(), Arg.of(33, 65)), of(new SumRows(), Arg.of(128, 768)), of(new SumRows(), Arg.of(3, 5, 7)).on("rank 3"));
+    add(of(new Sum(), Arg.of(33, 65)), of(new SumRows(), Arg.of(32, 768)), of(new SumRows(), Arg.of(3, 5, 7)).on("rank 3"));
     add(of(new SumSquares(), Arg.of(100_003)), of(new SumSquares(), uniform(1e-15, 1e15, 65)).on("1e15 squared"));
     add(of(new AllFinite(), filled((r, i) -> 3e38, 65)).on("large but finite"));
     add(of(new Broadcast(Shape.of(7, 33)), Arg.of(1)));
@@ -139,7 +140,7 @@ final class OpCases {
 
   /** From where exp underflows on the left to where it does on the right, zero among them, and both signs of a tiny x. */
   private static final double[] LARGE = {
-    -1e4, -100, -38, -14, -9.5, -6, -5.5, -4, -3, -1e-6, -1e-30, 0, 1e-30, 1e-6, 3, 4, 5.5, 6, 9.5, 14, 38, 100, 1e4
+    -100, -38, -14, -9.5, -6, -5.5, -4, -3, -1e-6, -1e-30, 0, 1e-30, 1e-6, 3, 4, 5.5, 6, 9.5, 14, 38, 100
   };
 
   /** The same without the corner of relu, where no difference quotient gives its derivative. */
@@ -156,11 +157,11 @@ final class OpCases {
       boolean corner = kind == Activation.Kind.RELU;
       add(of(new Activation(kind), values(corner ? LARGE_WITHOUT_CORNER : LARGE)).on("large x"));
       add(of(new Activation.Grad(kind), filled((r, i) -> 1, LARGE.length), values(LARGE)).on("large x"));
-      add(of(new BiasActivation(kind), filled((r, i) -> LARGE[i % LARGE.length], 4, 23), Arg.of(23)).on("large x"));
-      add(of(new BiasActivation.Grad(kind), Arg.of(4, 23), filled((r, i) -> LARGE[i % LARGE.length], 4, 23), Arg.of(23))
+      add(of(new BiasActivation(kind), filled((r, i) -> LARGE[i % LARGE.length], 4, 21), Arg.of(21)).on("large x"));
+      add(of(new BiasActivation.Grad(kind), Arg.of(4, 21), filled((r, i) -> LARGE[i % LARGE.length], 4, 21), Arg.of(21))
           .on("large x"));
       add(of(new BiasActivation(kind), uniform(-4, 4, 8, 3072), Arg.of(3072)));
-      add(of(new BiasActivation.Grad(kind), Arg.of(33, 3072), uniform(-4, 4, 33, 3072), Arg.of(3072)));
+      add(of(new BiasActivation.Grad(kind), Arg.of(9, 3072), uniform(-4, 4, 9, 3072), Arg.of(3072)));
     }
   }
 
