@@ -62,12 +62,18 @@ public final class Program {
 
   /** Writes an input; {@code from} may be shorter than the input, whose rest keeps what it has. */
   public void write(String input, MemorySegment from) {
-    backend.upload(from, inputs.get(input));
+    backend.upload(from, named(inputs, "input", input));
   }
 
   /** Reads an output of the last run. */
   public void read(String output, MemorySegment to) {
-    backend.download(outputs.get(output), to);
+    backend.download(named(outputs, "output", output), to);
+  }
+
+  private static Span named(Map<String, Span> spans, String what, String name) {
+    Span span = spans.get(name);
+    if (span == null) throw new IllegalArgumentException("program: no %s '%s'; there are %s".formatted(what, name, spans.keySet()));
+    return span;
   }
 
   /** The spec of an input, or null when the program has none of that name. */
