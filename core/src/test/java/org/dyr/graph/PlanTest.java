@@ -54,7 +54,7 @@ class PlanTest {
   }
 
   @Test void noTwoLivingValuesOverlap() {
-    for (int seed = 0; seed < 200; seed++) {
+    for (int seed = 0; seed < 60; seed++) {
       Graph graph = random(new Random(seed));
       Plan plan = plan(graph);
       Map<Value, Integer> last = lastReads(graph);
@@ -97,7 +97,7 @@ class PlanTest {
   }
 
   @Test void takesNoMoreThanAllValuesSideBySide() {
-    for (int seed = 0; seed < 200; seed++) {
+    for (int seed = 0; seed < 60; seed++) {
       Graph graph = random(new Random(seed));
       long sum = 0;
       for (Value v : graph.inputs().values()) sum += aligned(v);
