@@ -17,7 +17,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** The floors of the house: which package of core may use which. Read from the sources, imports and full names alike. */
+/**
+ * The floors of the house: which package of core may use which. Read from the sources, imports and full names alike.
+ */
 class FloorsTest {
   private static final Path SOURCES = Path.of("src/main/java");
 
@@ -82,7 +84,8 @@ class FloorsTest {
     List<String> wrong = new ArrayList<>();
     for (Source s : sources()) {
       for (Matcher m = IMPORT.matcher(s.code); m.find(); ) {
-        if (!m.group(1).matches("(java|jdk\\.incubator\\.vector|org\\.dyr)\\..*")) wrong.add(s.file + " imports " + m.group(1));
+        boolean allowed = m.group(1).matches("(java|jdk\\.incubator\\.vector|org\\.dyr)\\..*");
+        if (!allowed) wrong.add(s.file + " imports " + m.group(1));
       }
     }
     assertEquals(List.of(), wrong);

@@ -95,8 +95,9 @@ public final class Backprop {
     void checkAllTaken() {
       for (int i = 0; i < node.out().size(); i++) {
         if (gradients.containsKey(node.out().get(i)) && !taken.contains(i)) {
-          throw new UnsupportedOperationException("%s has no gradient for its output %d, which the loss depends on   at %s"
-              .formatted(node.op().name(), i, node.path()));
+          throw new UnsupportedOperationException(
+              "%s has no gradient for its output %d, which the loss depends on   at %s".formatted(
+                  node.op().name(), i, node.path()));
         }
       }
     }

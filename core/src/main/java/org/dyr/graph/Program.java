@@ -72,7 +72,9 @@ public final class Program {
 
   private static Span named(Map<String, Span> spans, String what, String name) {
     Span span = spans.get(name);
-    if (span == null) throw new IllegalArgumentException("program: no %s '%s'; there are %s".formatted(what, name, spans.keySet()));
+    if (span == null) {
+      throw new IllegalArgumentException("program: no %s '%s'; there are %s".formatted(what, name, spans.keySet()));
+    }
     return span;
   }
 

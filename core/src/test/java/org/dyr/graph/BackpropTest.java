@@ -86,7 +86,8 @@ class BackpropTest {
     Value x = graph.input("x", f64(4, 3)), w = parameter(0, 1, 2, 3);
     Value loss = sum(graph.emit1(new MatMul(false, true), x, w));
     compile(loss, Map.of(w, slab.span(64, 24)), false);
-    assertEquals(2, graph.nodes().stream().filter(n -> n.op() instanceof MatMul).count(), "forward, and the gradient of w");
+    assertEquals(2, graph.nodes().stream().filter(n -> n.op() instanceof MatMul).count(),
+        "forward, and the gradient of w");
   }
 
   @Test void aParameterThatTheLossDoesNotReachIsAnError() {

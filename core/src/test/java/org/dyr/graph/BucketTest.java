@@ -3,6 +3,7 @@ package org.dyr.graph;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class BucketTest {
@@ -27,7 +28,7 @@ class BucketTest {
   }
 
   @Test void fewCapacitiesServeAll() {
-    long capacities = java.util.stream.IntStream.rangeClosed(1, 1 << 16).map(Bucket::roundUp).distinct().count();
+    long capacities = IntStream.rangeClosed(1, 1 << 16).map(Bucket::roundUp).distinct().count();
     assertTrue(capacities <= 8 * 13 + 8, capacities + " programs for up to 65,536 tokens");
   }
 

@@ -129,7 +129,8 @@ class PlanTest {
     graph.output("sum", sum);
     graph.output("small", small);
     Plan plan = plan(graph);
-    // Inputs x and two (1,8) rows, and the sum: 64 bytes each. The (8,8) product takes 512, and its place is free for the last.
+    // Inputs x and two (1,8) rows, and the sum: 64 bytes each. The (8,8) product takes 512, and its place is free for
+    // the last.
     assertEquals(4 * 64 + 512, plan.bytes());
     assertTrue(plan.offsets().get(small) < plan.offsets().get(large) + 512);
   }

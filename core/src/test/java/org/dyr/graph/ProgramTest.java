@@ -8,7 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
+import org.dyr.cpu.CpuBackend;
+import org.dyr.cpu.PeakLoop;
+import org.dyr.cpu.Workers;
 import org.dyr.device.Backend;
+import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.device.Peak;
 import org.dyr.device.Slab;
 import org.dyr.op.Activation;
@@ -79,7 +84,8 @@ class ProgramTest {
     Program p = program(model(2));
     String[] lines = p.print().split("\n");
     assertEquals(4, lines.length);
-    assertTrue(lines[0].matches(" *0 +MatMul +reference +%0\\(2,2\\) %1\\(2,3\\) -> %3\\(2,3\\) +128 B +24 FLOP +encoder\\.0\\.up"),
+    assertTrue(lines[0].matches(
+        " *0 +MatMul +reference +%0\\(2,2\\) %1\\(2,3\\) -> %3\\(2,3\\) +128 B +24 FLOP +encoder\\.0\\.up"),
         lines[0]);
     assertTrue(lines[2].contains("Scale") && lines[2].endsWith("encoder.0.scale"), lines[2]);
     assertTrue(lines[3].startsWith("3 nodes, 24 FLOP, workspace "), lines[3]);
@@ -128,7 +134,7 @@ class ProgramTest {
     try (Graph.Scope _ = graph.scope("encoder.7")) {
       graph.emit1(new Add(false), x, x);
     }
-    try (Backend bare = new org.dyr.cpu.CpuBackend(new org.dyr.cpu.Workers(1), java.util.List.of(), null)) {
+    try (Backend bare = new CpuBackend(new Workers(1), List.of(), PeakLoop.SCALAR)) {
       String message =
           assertThrows(UnsupportedOperationException.class, () -> new Compiler(bare).compile(graph)).getMessage();
       assertEquals("cpu has no kernel for Add of [f64(2), f64(2)]   at encoder.7", message);
@@ -136,7 +142,8 @@ class ProgramTest {
   }
 
   @Test void theCacheGrowsItsWorkspaceAndPreparesAgain() {
-    try (ProgramCache<Integer> cache = new ProgramCache<>(backend, rows -> new Compiler(backend).compile(model(rows)))) {
+    try (ProgramCache<Integer> cache = new ProgramCache<>(backend, rows ->
+        new Compiler(backend).compile(model(rows)))) {
       assertEquals(0, cache.workspaceBytes());
       Program small = cache.get(2);
       long before = cache.workspaceBytes();
@@ -156,9 +163,10 @@ class ProgramTest {
   }
 
   @Test void aCacheThatWasRefusedMemoryStillServes() {
-    try (ProgramCache<Integer> cache = new ProgramCache<>(backend, rows -> new Compiler(backend).compile(model(rows)))) {
+    try (ProgramCache<Integer> cache = new ProgramCache<>(backend, rows ->
+        new Compiler(backend).compile(model(rows)))) {
       cache.get(2);
-      assertThrows(org.dyr.device.OutOfDeviceMemory.class, () -> cache.reserve(1L << 60));
+      assertThrows(OutOfDeviceMemory.class, () -> cache.reserve(1L << 60));
       Program again = cache.get(2);
       write(again, 1);
       again.run();

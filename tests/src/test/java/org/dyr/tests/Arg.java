@@ -7,8 +7,8 @@ import org.dyr.tensor.Shape;
 import org.dyr.tensor.Spec;
 
 /**
- * One operand of a case: its sizes and where its elements come from. Floating-point elements are drawn as floats, so that
- * they are the same numbers in every type of at least 32 bits.
+ * One operand of a case: its sizes and where its elements come from. Floating-point elements are drawn as floats, so
+ * that they are the same numbers in every type of at least 32 bits.
  *
  * @param index whether the elements are 32-bit integers
  * @param fill draws element {@code i}; null when derived

@@ -12,7 +12,9 @@ import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
 
-/** The rows of {@link OpCases} for attention: every layout of packed sequences, through the primitives and the fused op. */
+/**
+ * The rows of {@link OpCases} for attention: every layout of packed sequences, through the primitives and the fused op.
+ */
 final class AttentionCases {
   private final List<OpCase> cases = new ArrayList<>();
 

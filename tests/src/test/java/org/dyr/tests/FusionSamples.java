@@ -37,7 +37,8 @@ final class FusionSamples {
    * @param makes the op that the pattern becomes
    * @param hasGradient whether the pattern can be differentiated
    */
-  record Sample(String row, String remark, Class<? extends FusedOp> makes, boolean hasGradient, List<Arg> in, Body body) {
+  record Sample(String row, String remark, Class<? extends FusedOp> makes, boolean hasGradient, List<Arg> in,
+      Body body) {
     @Override public String toString() {
       return row + (remark.isEmpty() ? "" : ", " + remark);
     }
@@ -64,7 +65,8 @@ final class FusionSamples {
           return new Recorded(r.emit1(new AddBias(), c, in[2]), List.of(c));
         }),
         matMulAdd("product first", true), matMulAdd("product second", false),
-        new Sample("matmul-accumulate", "", Gemm.class, false, List.of(Arg.of(3, 5), Arg.of(3, 7), Arg.of(5, 7)), (r, in) -> {
+        new Sample("matmul-accumulate", "", Gemm.class, false, List.of(Arg.of(3, 5), Arg.of(3, 7), Arg.of(5, 7)),
+            (r, in) -> {
           Value c = r.emit1(new MatMul(true, false), in[0], in[1]);
           return new Recorded(r.emit1(new Add(true), in[2], c), List.of(c));
         }));
@@ -94,7 +96,8 @@ final class FusionSamples {
   }
 
   private static Sample matMulAdd(String remark, boolean productFirst) {
-    return new Sample("matmul-add", remark, Gemm.class, true, List.of(Arg.of(5, 3), Arg.of(3, 7), Arg.of(5, 7)), (r, in) -> {
+    return new Sample("matmul-add", remark, Gemm.class, true, List.of(Arg.of(5, 3), Arg.of(3, 7), Arg.of(5, 7)),
+        (r, in) -> {
       Value c = r.emit1(new MatMul(false, false), in[0], in[1]);
       Value sum = productFirst ? r.emit1(new Add(false), c, in[2]) : r.emit1(new Add(false), in[2], c);
       return new Recorded(sum, List.of(c));

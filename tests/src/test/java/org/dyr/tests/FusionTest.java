@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -43,8 +44,8 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * Every row of the fusion table: the fused program gives what the unfused one gives, values and gradients; who reads an
- * inner value, or the result, still sees the right one; a device without the kernel runs unfused. In double every fused op
- * has an interpreted kernel ({@link Interpreted}); in float the CPU's own stack is held to the same.
+ * inner value, or the result, still sees the right one; a device without the kernel runs unfused. In double every fused
+ * op has an interpreted kernel ({@link Interpreted}); in float the CPU's own stack is held to the same.
  */
 class FusionTest {
   private static final double SAME_IN_DOUBLE = 1e-12;
@@ -55,7 +56,7 @@ class FusionTest {
 
   private static final List<String> ROWS = Fusions.table().stream().map(Fusion::name).toList();
 
-  private static Stream<DynamicTest> forEachSample(java.util.function.Consumer<Sample> test) {
+  private static Stream<DynamicTest> forEachSample(Consumer<Sample> test) {
     return FusionSamples.all().stream().map(s -> DynamicTest.dynamicTest(s.toString(), () -> test.accept(s)));
   }
 
@@ -111,7 +112,10 @@ class FusionTest {
     });
   }
 
-  /** What a program gave: named values and gradients; the ops it ran; which made the result; whether the inner value was made. */
+  /**
+   * What a program gave: named values and gradients; the ops it ran; which made the result; whether the inner value was
+   * made.
+   */
   private record Result(Map<String, double[]> values, List<Op> ops, Op last, boolean innerIsMade) {}
 
   private static void assertSame(Result expected, Result actual, double tolerance) {
@@ -133,7 +137,8 @@ class FusionTest {
 
   private static int innerValues(Sample s) {
     Graph graph = new Graph(DType.F64);
-    Value[] in = s.in().stream().map(a -> graph.input("in " + graph.inputs().size(), a.spec(DType.F64))).toArray(Value[]::new);
+    Value[] in = s.in().stream().map(a -> graph.input("in " + graph.inputs().size(),
+        a.spec(DType.F64))).toArray(Value[]::new);
     return s.body().record(graph, in).inner().size();
   }
 
@@ -165,7 +170,8 @@ class FusionTest {
           ? compiler.compile(graph, "loss", gradients, true) : compiler.compile(graph);
       try (Slab workspace = backend.allocate(compiled.plan().bytes(), "workspace")) {
         Map<String, double[]> values = values(backend, graph, compiled.program(backend, workspace));
-        gradientOf.forEach((name, span) -> values.put(name, Memory.read(span, Spec.of(type, (int) span.bytes() / type.bytes()))));
+        gradientOf.forEach((name, span) -> values.put(name, Memory.read(span,
+            Spec.of(type, (int) span.bytes() / type.bytes()))));
         memory.checkGuards(s.toString());
         List<Op> ops = new ArrayList<>();
         graph.nodes().forEach(n -> ops.add(n.op()));

@@ -30,9 +30,9 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * Gradients against central differences, in double, on the plain loops: the loss is the sum of the op's first output, each
- * element with a weight of its own ({@link Weigh}). Every input is checked along a random direction, which no wrong element
- * escapes, and at a few single elements. A fused op's gradient is also held against that of its
+ * Gradients against central differences, in double, on the plain loops: the loss is the sum of the op's first output,
+ * each element with a weight of its own ({@link Weigh}). Every input is checked along a random direction, which no
+ * wrong element escapes, and at a few single elements. A fused op's gradient is also held against that of its
  * decomposition.
  */
 class GradientTest {
@@ -50,7 +50,8 @@ class GradientTest {
       Set.of("SumRows", "SumSquares", "AllFinite", "ClipFactor", "Lamb", "AdamWeightDecay", "Momentum");
 
   private static boolean hasGradient(Op op) {
-    return !(op.name().contains(".Grad") || WITHOUT_GRADIENT.contains(op.name()) || op instanceof Gemm g && g.inPlace());
+    return !(op.name().contains(".Grad") || WITHOUT_GRADIENT.contains(op.name()) || op instanceof Gemm g
+        && g.inPlace());
   }
 
   @TestFactory Stream<DynamicTest> agreesWithCentralDifferences() {
@@ -158,7 +159,8 @@ class GradientTest {
         double[] analytic = gradients.get(i);
         double[] direction = new double[n];
         for (int e = 0; e < n; e++) direction[e] = random.nextBoolean() ? 1 : -1;
-        compare(c, "input " + i + " along a direction", slope(program, host, forward, i, direction), dot(analytic, direction));
+        compare(c, "input " + i + " along a direction", slope(program, host, forward, i, direction),
+            dot(analytic, direction));
         int elements = isCheap(c) ? MOST_ELEMENTS : 0;
         for (int k = 0; k < Math.min(n, elements); k++) {
           int e = n <= elements ? k : random.nextInt(n);

@@ -18,8 +18,8 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * A kernel set that has a kernel for every op: a fused op runs its decomposition on the plain loops. With it the fusions are
- * tested on any machine, in double.
+ * A kernel set that has a kernel for every op: a fused op runs its decomposition on the plain loops. With it the
+ * fusions are tested on any machine, in double.
  */
 final class Interpreted implements KernelSet, AutoCloseable {
   private final Reference reference = new Reference();

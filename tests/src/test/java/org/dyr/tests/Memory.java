@@ -1,6 +1,6 @@
 package org.dyr.tests;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -14,8 +14,8 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * A slab in which spans lie apart, every byte outside of them a guard: a kernel that writes past its operands is found by
- * {@link #checkGuards}. The byte after a span's last is a guard already.
+ * A slab in which spans lie apart, every byte outside of them a guard: a kernel that writes past its operands is found
+ * by {@link #checkGuards}. The byte after a span's last is a guard already.
  */
 final class Memory implements AutoCloseable {
   static final int GUARD_BYTES = 128;
@@ -73,8 +73,8 @@ final class Memory implements AutoCloseable {
       long to = i < sorted.size() ? sorted.get(i).offset() : all.byteSize();
       for (long at = from; at < to; at++) {
         if (all.get(ValueLayout.JAVA_BYTE, at) != GUARD) {
-          assertEquals("no write", "a write %d bytes before operand %d of %d (%d past the one before it)"
-              .formatted(to - at, i, sorted.size(), at - from), what);
+          fail("%s: a write outside of the operands, %d bytes past the end of operand %d and %d before the next"
+              .formatted(what, at - from, i - 1, to - at));
         }
       }
       if (i < sorted.size()) from = to + sorted.get(i).bytes();

@@ -31,9 +31,9 @@ import org.dyr.op.SumSquares;
 import org.dyr.tensor.Shape;
 
 /**
- * The table of op cases: every op of the catalogue and every fused op, forward and gradient, at sizes that bracket a vector
- * (31, 32, 33) and a tile (63, 64, 65), at the model's own, and at the edges that its formula has. Attention's rows and the
- * optimizers' stand in {@link AttentionCases} and {@link UpdateCases}.
+ * The table of op cases: every op of the catalogue and every fused op, forward and gradient, at sizes that bracket a
+ * vector (31, 32, 33) and a tile (63, 64, 65), at the model's own, and at the edges that its formula has. Attention's
+ * rows and the optimizers' stand in {@link AttentionCases} and {@link UpdateCases}.
  */
 final class OpCases {
   static final int[] SIZES = {1, 31, 32, 33, 63, 64, 65};
@@ -126,7 +126,8 @@ final class OpCases {
         add(of(new AllFinite(), filled((r, i) -> i == n / 2 ? bad : i, n)).on(bad + " inside"));
       }
     }
-    add(of(new Sum(), Arg.of(33, 65)), of(new SumRows(), Arg.of(32, 768)), of(new SumRows(), Arg.of(3, 5, 7)).on("rank 3"));
+    add(of(new Sum(), Arg.of(33, 65)), of(new SumRows(), Arg.of(32, 768)),
+        of(new SumRows(), Arg.of(3, 5, 7)).on("rank 3"));
     add(of(new SumSquares(), Arg.of(100_003)), of(new SumSquares(), uniform(1e-15, 1e15, 65)).on("1e15 squared"));
     add(of(new AllFinite(), filled((r, i) -> 3e38, 65)).on("large but finite"));
     add(of(new Broadcast(Shape.of(7, 33)), Arg.of(1)));
@@ -135,10 +136,13 @@ final class OpCases {
       add(of(new ClipFactor(max), uniform(1e9, 2e9, 1), values(1024)).on("with a loss scale"));
     }
     add(of(new ClipFactor(1), values(Double.POSITIVE_INFINITY), values(2)).on("infinite"));
-    add(of(new ClipFactor(1), values(Double.NaN), values(2)).on("NaN"), of(new ClipFactor(1), values(0), values(2)).on("zero"));
+    add(of(new ClipFactor(1), values(Double.NaN), values(2)).on("NaN"),
+        of(new ClipFactor(1), values(0), values(2)).on("zero"));
   }
 
-  /** From where exp underflows on the left to where it does on the right, zero among them, and both signs of a tiny x. */
+  /**
+   * From where exp underflows on the left to where it does on the right, zero among them, and both signs of a tiny x.
+   */
   private static final double[] LARGE = {
     -100, -38, -14, -9.5, -6, -5.5, -4, -3, -1e-6, -1e-30, 0, 1e-30, 1e-6, 3, 4, 5.5, 6, 9.5, 14, 38, 100
   };
@@ -200,7 +204,8 @@ final class OpCases {
       }
     }
     add(of(new LayerNorm(1e-5), filled((r, i) -> 3, 2, 33), Arg.of(33), Arg.of(33)).on("constant rows"));
-    add(of(new LayerNorm(EPS), filled((r, i) -> 20 + r.nextDouble(), 4, 128), Arg.of(128), Arg.of(128)).on("far from zero"));
+    add(of(new LayerNorm(EPS), filled((r, i) -> 20 + r.nextDouble(), 4, 128), Arg.of(128),
+        Arg.of(128)).on("far from zero"));
     add(of(new LayerNorm(EPS), Arg.of(2, 3, 33), Arg.of(33), Arg.of(33)).on("rank 3"));
   }
 

@@ -28,8 +28,9 @@ import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * Every kernel set of the CPU in float, on one thread and on two, against the plain loops in double on the same numbers. A
- * set that is not available is skipped with its reason. What a set leaves out must be what {@link Unsupported} says.
+ * Every kernel set of the CPU in float, on one thread and on two, against the plain loops in double on the same
+ * numbers. A set that is not available is skipped with its reason. What a set leaves out must be what {@link
+ * Unsupported} says.
  */
 class ParityTest {
 
@@ -42,7 +43,8 @@ class ParityTest {
   private static Stream<DynamicNode> tests(CpuKernelSetProvider provider) {
     Optional<String> why = provider.unavailable();
     if (why.isPresent()) {
-      return Stream.of(dynamicTest("unavailable: " + why.get(), () -> assumeTrue(false, provider.name() + ": " + why.get())));
+      return Stream.of(dynamicTest("unavailable: " + why.get(), () ->
+          assumeTrue(false, provider.name() + ": " + why.get())));
     }
     return OpCases.all().stream().map(c -> dynamicTest(c.name(), () -> check(provider, c)));
   }
@@ -61,7 +63,8 @@ class ParityTest {
         double[][] out = launch(backend, set, c, specs, in);
         if (single == null) single = out;
         for (int o = 0; o < out.length; o++) {
-          assertArrayEquals(single[o], out[o], 0, "output %d on two threads and on one: %s%s".formatted(o, c, c.seed()));
+          assertArrayEquals(single[o], out[o], 0, "output %d on two threads and on one: %s%s".formatted(o, c,
+              c.seed()));
         }
       }
     }

@@ -18,7 +18,10 @@ import org.dyr.op.SumSquares;
 import org.dyr.tensor.Shape;
 import org.dyr.tensor.Spec;
 
-/** How far a kernel in float may be from the same op in double, for operands of magnitude 1: stated here and nowhere else. */
+/**
+ * How far a kernel in float may be from the same op in double, for operands of magnitude 1: stated here and nowhere
+ * else.
+ */
 final class Tolerance {
   private Tolerance() {}
 

@@ -9,8 +9,8 @@ import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 
 /**
- * What each kernel set of the CPU leaves to the sets below it, in f32. The parity test expects exactly this: a kernel that
- * vanishes fails, and so does one that appears unannounced.
+ * What each kernel set of the CPU leaves to the sets below it, in f32. The parity test expects exactly this: a kernel
+ * that vanishes fails, and so does one that appears unannounced.
  */
 final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(

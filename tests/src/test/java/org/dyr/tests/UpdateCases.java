@@ -42,7 +42,8 @@ final class UpdateCases {
     Arg m = Arg.of(n), v = uniform(0, 1, n), scale = values(factor);
     Arg hyper = values(RATE, 1 / (1 - Math.pow(BETA1, 3)), 1 / (1 - Math.pow(BETA2, 3)));
     cases.add(OpCase.of(new Update.Lamb(segments, BETA1, BETA2, EPS, 0.01), p, m, v, g, scale, hyper).on(edge));
-    cases.add(OpCase.of(new Update.AdamWeightDecay(segments, BETA1, BETA2, EPS, 0.01), p, m, v, g, scale, hyper).on(edge));
+    cases.add(OpCase.of(new Update.AdamWeightDecay(segments, BETA1, BETA2, EPS, 0.01), p, m, v, g, scale,
+        hyper).on(edge));
     cases.add(OpCase.of(new Update.Momentum(segments, 0.9), p, m, g, scale, hyper).on(edge));
   }
 

@@ -9,9 +9,9 @@ import org.dyr.op.Value;
 import org.dyr.tensor.Spec;
 
 /**
- * y = x gelu'(c) elementwise: gives every element of an op's output a weight of its own in the scalar loss of a gradient
- * check. Inputs x, c alike; c is constant. Linear in x, so it is its own gradient. Written as a module outside of core would
- * write a fused op.
+ * y = x gelu'(c) elementwise: gives every element of an op's output a weight of its own in the scalar loss of a
+ * gradient check. Inputs x, c alike; c is constant. Linear in x, so it is its own gradient. Written as a module outside
+ * of core would write a fused op.
  */
 record Weigh() implements FusedOp {
 
