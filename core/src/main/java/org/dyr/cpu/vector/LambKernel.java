@@ -4,7 +4,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.stream.IntStream;
-import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
@@ -15,9 +14,9 @@ import org.dyr.tensor.Spec;
 /**
  * {@link Update.Lamb} in two passes over a wave of parameters, so that the second finds in the cache what the first has
  * left there. A wave is a run of parameters, closed as soon as it has {@link #WAVE} elements: the many small ones share the
- * waits for all workers with a large one. Pass 1: m, v, and each chunk's squared norms of p, g' and u, in double. Then the norms of each parameter, its chunks taken in order. Pass 2: p,
- * from the last chunk back. Reads p, m, v, g and writes p, m, v once, 28 bytes an element, as long as a wave fits the last
- * level of the cache: bandwidth-bound.
+ * waits for all workers with a large one. Pass 1: m, v, and the norms of each chunk, in float within the chunk. Then the
+ * norms of each parameter, its chunks added in double and in order. Pass 2: p, from the last chunk back. Reads p, m, v, g
+ * and writes p, m, v once, 28 bytes an element, as long as a wave fits the last level of the cache: bandwidth-bound.
  */
 final class LambKernel implements Kernel {
 
@@ -25,6 +24,9 @@ final class LambKernel implements Kernel {
   static final long WAVE = 1 << 19;
 
   private static final int NORMS = 3;
+
+  /** Room for the lanes of one norm. */
+  private static final int LANES = 16;
 
   private final Update.Lamb op;
   private final MemorySegment p;       // (N)
@@ -39,7 +41,7 @@ final class LambKernel implements Kernel {
   private final int[][] shares; // of each wave, by worker
   private final float[] decays; // by parameter
   private final float[] steps;  // lr ratio, by parameter
-  private final double[] lanes; // (workers, BUFFER)
+  private final float[] lanes;  // (workers, NORMS, LANES)
   private final Workers workers;
   private final Workers.Task pass1 = this::pass1;
   private final Workers.Task pass2 = this::pass2;
@@ -66,7 +68,7 @@ final class LambKernel implements Kernel {
     decays = new float[n];
     for (int i = 0; i < n; i++) decays[i] = op.segments().get(i).decay() ? (float) op.weightDecay() : 0;
     steps = new float[n];
-    lanes = new double[workers.count() * Widened.BUFFER];
+    lanes = new float[workers.count() * NORMS * LANES];
   }
 
   static long scratchBytes(Update.Lamb op, Spec[] in) {
@@ -104,28 +106,25 @@ final class LambKernel implements Kernel {
     }
   }
 
-  /** lr times the trust ratio of each parameter of the wave. */
+  /** lr times the trust ratio of each parameter of the wave. Of g' it asks only whether it is zero: sum |g'| tells. */
   private void ratios(double rate) {
     int first = waves[wave], end = waves[wave + 1];
     for (int c = first; c < end;) {
       int s = chunks.segment[c];
-      double p2 = 0, g2 = 0, u2 = 0;
+      double p2 = 0, g1 = 0, u2 = 0;
       for (; c < end && chunks.segment[c] == s; c++) {
         long slot = (long) NORMS * (c - first);
         p2 += partial.getAtIndex(ValueLayout.JAVA_DOUBLE, slot);
-        g2 += partial.getAtIndex(ValueLayout.JAVA_DOUBLE, slot + 1);
+        g1 += partial.getAtIndex(ValueLayout.JAVA_DOUBLE, slot + 1);
         u2 += partial.getAtIndex(ValueLayout.JAVA_DOUBLE, slot + 2);
       }
-      steps[s] = (float) (rate * Update.Lamb.ratio(p2, g2, u2));
+      steps[s] = (float) (rate * Update.Lamb.ratio(p2, g1, u2));
     }
   }
 
   private void pass1(int worker) {
     int[] share = shares[wave];
-    for (int c = share[worker]; c < share[worker + 1]; c++) {
-      moments(chunks.begin[c], chunks.length[c], decays[chunks.segment[c]], (long) NORMS * (c - waves[wave]),
-          worker * Widened.BUFFER);
-    }
+    for (int c = share[worker]; c < share[worker + 1]; c++) moments(c, worker);
   }
 
   private void pass2(int worker) {
@@ -136,42 +135,57 @@ final class LambKernel implements Kernel {
     }
   }
 
-  /** m, v of n elements, and the sums of p^2, g'^2 and u^2 over them. */
-  private void moments(long from, int n, float decay, long slot, int buffer) {
-    long base = 4 * from;
+  /** m, v of one chunk, and its three norms. */
+  private void moments(int c, int worker) {
+    long base = 4 * chunks.begin[c];
+    int n = chunks.length[c], whole = Lanes.F.loopBound(n), buffer = worker * NORMS * LANES;
+    float decay = decays[chunks.segment[c]];
+    moments(base, whole, decay, buffer);
+    moment(base + 4L * whole, n - whole, decay, buffer);
+    long slot = (long) NORMS * (c - waves[wave]);
+    for (int i = 0; i < NORMS; i++) {
+      double sum = 0;
+      for (int lane = 0; lane < Lanes.COUNT; lane++) sum += lanes[buffer + i * LANES + lane];
+      partial.setAtIndex(ValueLayout.JAVA_DOUBLE, slot + i, sum);
+    }
+  }
+
+  /** Whole vectors; their lanes' sums of p^2, |g'| and u^2 go to the buffer. */
+  private void moments(long base, int n, float decay, int buffer) {
     float b1 = (float) op.beta1(), c1 = (float) (1 - op.beta1()), b2 = (float) op.beta2(), c2 = (float) (1 - op.beta2());
     float k1 = correct1, k2 = correct2, f = scale, eps = (float) op.eps();
-    DoubleVector p2 = DoubleVector.zero(Widened.D), g2 = p2, u2 = p2;
-    int i = 0;
-    for (; i <= n - Widened.COUNT; i += Widened.COUNT) {
+    FloatVector p2 = FloatVector.zero(Lanes.F), g1 = p2, u2 = p2;
+    for (int i = 0; i < n; i += Lanes.COUNT) {
       long at = base + 4L * i;
-      FloatVector d = Widened.load(g, at).mul(f), x = Widened.load(p, at);
-      FloatVector a = Widened.load(m, at).mul(b1).add(d.mul(c1));
-      FloatVector b = Widened.load(v, at).mul(b2).add(d.mul(d).mul(c2));
+      FloatVector d = load(g, at).mul(f), x = load(p, at);
+      FloatVector a = load(m, at).mul(b1).add(d.mul(c1));
+      FloatVector b = load(v, at).mul(b2).add(d.mul(d).mul(c2));
       a.intoMemorySegment(m, at, ByteOrder.nativeOrder());
       b.intoMemorySegment(v, at, ByteOrder.nativeOrder());
       FloatVector u = a.mul(k1).div(b.mul(k2).add(eps).sqrt()).add(x.mul(decay));
-      DoubleVector xd = Widened.widen(x), dd = Widened.widen(d), ud = Widened.widen(u);
-      p2 = xd.fma(xd, p2);
-      g2 = dd.fma(dd, g2);
-      u2 = ud.fma(ud, u2);
+      p2 = x.fma(x, p2);
+      g1 = g1.add(d.abs());
+      u2 = u.fma(u, u2);
     }
-    double p2s = Widened.sum(p2, lanes, buffer), g2s = Widened.sum(g2, lanes, buffer);
-    double u2s = Widened.sum(u2, lanes, buffer);
-    for (; i < n; i++) {
+    p2.intoArray(lanes, buffer);
+    g1.intoArray(lanes, buffer + LANES);
+    u2.intoArray(lanes, buffer + 2 * LANES);
+  }
+
+  /** The elements behind the last whole vector, each added to a lane of its own. */
+  private void moment(long base, int n, float decay, int buffer) {
+    float b1 = (float) op.beta1(), c1 = (float) (1 - op.beta1()), b2 = (float) op.beta2(), c2 = (float) (1 - op.beta2());
+    for (int i = 0; i < n; i++) {
       long at = base + 4L * i;
-      float d = g.get(ValueLayout.JAVA_FLOAT, at) * f, x = p.get(ValueLayout.JAVA_FLOAT, at);
+      float d = g.get(ValueLayout.JAVA_FLOAT, at) * scale, x = p.get(ValueLayout.JAVA_FLOAT, at);
       float a = m.get(ValueLayout.JAVA_FLOAT, at) * b1 + d * c1, b = v.get(ValueLayout.JAVA_FLOAT, at) * b2 + d * d * c2;
       m.set(ValueLayout.JAVA_FLOAT, at, a);
       v.set(ValueLayout.JAVA_FLOAT, at, b);
-      float u = a * k1 / (float) Math.sqrt(b * k2 + eps) + x * decay;
-      p2s += (double) x * x;
-      g2s += (double) d * d;
-      u2s += (double) u * u;
+      float u = a * correct1 / (float) Math.sqrt(b * correct2 + (float) op.eps()) + x * decay;
+      lanes[buffer + i] += x * x;
+      lanes[buffer + LANES + i] += Math.abs(d);
+      lanes[buffer + 2 * LANES + i] += u * u;
     }
-    partial.setAtIndex(ValueLayout.JAVA_DOUBLE, slot, p2s);
-    partial.setAtIndex(ValueLayout.JAVA_DOUBLE, slot + 1, g2s);
-    partial.setAtIndex(ValueLayout.JAVA_DOUBLE, slot + 2, u2s);
   }
 
   /** p -= step (m' / (sqrt(v')+eps) + wd p) of n elements. */

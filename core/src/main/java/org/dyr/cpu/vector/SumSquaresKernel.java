@@ -82,7 +82,8 @@ final class SumSquaresKernel implements Kernel {
       DoubleVector a = Widened.widen(Widened.load(x, base + 4L * i));
       s0 = a.fma(a, s0);
     }
-    double sum = Widened.sum(s0.add(s1).add(s2.add(s3)), lanes, buffer);
+    s0.add(s1).add(s2.add(s3)).intoArray(lanes, buffer);
+    double sum = Widened.sum(lanes, buffer);
     for (; i < n; i++) {
       double a = x.get(ValueLayout.JAVA_FLOAT, base + 4L * i);
       sum += a * a;

@@ -34,15 +34,12 @@ final class Widened {
   }
 
   /**
-   * The sum of the lanes, from the first to the last. {@code reduceLanes} leaves the order open, and a result must not
-   * depend on whether the loop around it was compiled yet.
-   *
-   * @param buffer room for the lanes from index {@code at} on
+   * The sum of a vector's lanes stored at index {@code at}, from the first to the last. {@code reduceLanes} leaves the order
+   * open, and a result must not depend on whether the loop around it was compiled yet.
    */
-  static double sum(DoubleVector x, double[] buffer, int at) {
-    x.intoArray(buffer, at);
-    double sum = buffer[at];
-    for (int i = 1; i < COUNT; i++) sum += buffer[at + i];
+  static double sum(double[] lanes, int at) {
+    double sum = lanes[at];
+    for (int i = 1; i < COUNT; i++) sum += lanes[at + i];
     return sum;
   }
 }
