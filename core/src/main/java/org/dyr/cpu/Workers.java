@@ -57,6 +57,7 @@ public final class Workers implements AutoCloseable {
       task.run(0);
       return;
     }
+    failure = null;
     this.task = task;
     pending.set(count - 1);
     round.incrementAndGet();

@@ -41,6 +41,7 @@ public final class ProgramCache<K> implements AutoCloseable {
     if (workspace != null) {
       programs.clear();
       workspace.close();
+      workspace = null;
     }
     workspace = backend.allocate(bytes, "workspace");
   }
@@ -53,5 +54,6 @@ public final class ProgramCache<K> implements AutoCloseable {
   @Override public void close() {
     programs.clear();
     if (workspace != null) workspace.close();
+    workspace = null;
   }
 }

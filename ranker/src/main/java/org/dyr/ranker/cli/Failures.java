@@ -6,6 +6,12 @@ import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import org.dyr.device.OutOfDeviceMemory;
+import org.dyr.graph.NotFiniteException;
+import org.dyr.io.SafeTensorsException;
+import org.dyr.ranker.data.DataException;
+import org.dyr.ranker.model.ModelException;
+import org.dyr.ranker.text.TokenizerException;
 import org.dyr.ranker.train.ConfigException;
 import picocli.CommandLine;
 import picocli.CommandLine.ExecutionException;
@@ -55,7 +61,10 @@ final class Failures {
       case FileSystemException f -> f.getFile() + ": " + (f.getReason() == null ? f.toString() : f.getReason());
       case UncheckedIOException u when u.getMessage().equals(u.getCause().toString()) -> message(u.getCause());
       case UncheckedIOException u -> u.getMessage();
-      case IOException _, ConfigException _, IllegalArgumentException _ when e.getMessage() != null -> e.getMessage();
+      case IOException _, IllegalArgumentException _ when e.getMessage() != null -> e.getMessage();
+      // What this project foresees: the message says all.
+      case ConfigException _, DataException _, TokenizerException _, ModelException _ -> e.getMessage();
+      case SafeTensorsException _, NotFiniteException _, OutOfDeviceMemory _ -> e.getMessage();
       case OutOfMemoryError o -> "out of memory: " + o.getMessage() + "; DYR_JAVA_OPTIONS=-Xmx8g gives Java more";
       default -> e + " (--verbose shows where)"; // not foreseen: its type tells more than its message alone
     };

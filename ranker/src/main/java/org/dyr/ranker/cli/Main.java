@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "dyr",
     description = "Trains cross-encoders, evaluates them, and reranks with them.",
-    subcommands = {TrainCommand.class, EvalCommand.class, ScoreCommand.class, RerankCommand.class, MetricsCommand.class,
+    subcommands = {DemoCommand.class, TrainCommand.class, EvalCommand.class, ScoreCommand.class, RerankCommand.class, MetricsCommand.class,
         InfoCommand.class})
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;

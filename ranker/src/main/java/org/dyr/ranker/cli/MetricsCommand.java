@@ -1,6 +1,5 @@
 package org.dyr.ranker.cli;
 
-import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -49,7 +48,7 @@ final class MetricsCommand implements Callable<Integer> {
     relevantFrom = grade;
   }
 
-  @Override public Integer call() throws IOException {
+  @Override public Integer call() {
     RunReader.Result read = RunReader.read(run);
     Metrics metrics = Metrics.compute(Qrels.read(qrels), read.run(), relevantFrom);
     PrintWriter out = spec.commandLine().getOut();

@@ -1,6 +1,5 @@
 package org.dyr.ranker.eval;
 
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -34,7 +33,7 @@ public record Run(Map<String, List<String>> lists) {
   }
 
   /** Reads a run file of any of the known forms; {@link RunFormat} says how they are told apart. */
-  public static Run read(Path file) throws IOException {
+  public static Run read(Path file) {
     return RunReader.read(file).run();
   }
 }

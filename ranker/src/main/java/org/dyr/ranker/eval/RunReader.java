@@ -1,6 +1,5 @@
 package org.dyr.ranker.eval;
 
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -10,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
+import org.dyr.ranker.data.DataException;
 
 /** Reads a run file, plain or gzipped, and says which form it had. The forms and their orders: {@link RunFormat}. */
 public final class RunReader {
@@ -23,9 +23,9 @@ public final class RunReader {
   private record Row(String pid, double number) {}
 
   /** The rows of one query in file order, and the pids among them. */
-  private record Rows(List<Row> rows, Set<String> pids) {}
+  private record QueryRows(List<Row> rows, Set<String> pids) {}
 
-  private final Map<String, Rows> queries = new LinkedHashMap<>();
+  private final Map<String, QueryRows> queries = new LinkedHashMap<>();
   private boolean allRanks = true; // every number so far could be a rank
 
   private RunReader() {}
@@ -33,50 +33,50 @@ public final class RunReader {
   /**
    * Reads a run. Columns stand between blanks or tabs.
    *
-   * @throws BadFileException naming file and line: a number of columns that is not 3 or 6 or that changes, a score that
+   * @throws DataException naming file and line: a number of columns that is not 3 or 6 or that changes, a score that
    *     is not a finite number, a passage that occurs twice for a query, text that is not UTF-8, no line at all
    */
-  public static Result read(Path file) throws IOException {
+  public static Result read(Path file) {
     RunReader reader = new RunReader();
     int columns = 0;
-    try (ColumnFile rows = ColumnFile.open(file)) {
+    try (Rows rows = Rows.open(file)) {
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
         if (columns == 0) {
           columns = row.size();
           if (columns != 3 && columns != 6) {
-            throw rows.bad(("a run has six columns (qid Q0 pid rank score tag) or three (qid pid rank, qid pid score); "
+            throw rows.wrong(("a run has six columns (qid Q0 pid rank score tag) or three (qid pid rank, qid pid score); "
                 + "here are %d").formatted(columns));
           }
         }
         if (row.size() != columns) {
-          throw rows.bad("%d columns here, %d in the rows before".formatted(row.size(), columns));
+          throw rows.wrong("%d columns here, %d in the rows before".formatted(row.size(), columns));
         }
         if (columns == 6) reader.add(rows, row.get(0), row.get(2), row.get(4));
         else reader.add(rows, row.get(0), row.get(1), row.get(2));
       }
     }
-    if (columns == 0) throw new BadFileException(file, "empty; a run is needed, with three or six columns a line");
+    if (columns == 0) throw new DataException(file, "empty; a run is needed, with three or six columns a line");
     RunFormat format = columns == 6 ? RunFormat.TREC : reader.ranks() ? RunFormat.MS_MARCO : RunFormat.SCORES;
     return new Result(reader.run(format), format);
   }
 
-  private void add(ColumnFile file, String qid, String pid, String text) throws BadFileException {
+  private void add(Rows file, String qid, String pid, String text) {
     double number;
     try {
       number = Double.parseDouble(text);
     } catch (NumberFormatException e) {
-      throw file.bad("a number is needed as rank or score, not '%s'".formatted(text));
+      throw file.wrong("a number is needed as rank or score, not '%s'".formatted(text));
     }
-    if (!Double.isFinite(number)) throw file.bad("the score %s is not a finite number".formatted(text));
-    Rows rows = queries.computeIfAbsent(qid, q -> new Rows(new ArrayList<>(), new HashSet<>()));
-    if (!rows.pids.add(pid)) throw file.bad("query %s has passage %s a second time".formatted(qid, pid));
+    if (!Double.isFinite(number)) throw file.wrong("the score %s is not a finite number".formatted(text));
+    QueryRows rows = queries.computeIfAbsent(qid, q -> new QueryRows(new ArrayList<>(), new HashSet<>()));
+    if (!rows.pids.add(pid)) throw file.wrong("query %s has passage %s a second time".formatted(qid, pid));
     rows.rows.add(new Row(pid, number));
     allRanks = allRanks && RANK.matcher(text).matches();
   }
 
   private boolean ranks() {
     if (!allRanks) return false;
-    for (Rows q : queries.values()) {
+    for (QueryRows q : queries.values()) {
       if (q.rows.stream().mapToDouble(Row::number).distinct().count() < q.rows.size()) return false;
     }
     return true;

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.zip.GZIPOutputStream;
+import org.dyr.ranker.data.DataException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -74,7 +75,7 @@ class RunFilesTest {
       "\\n  \\n|: empty"})
   void badRunsNameFileAndLine(String text, String message) throws IOException {
     Path path = file(text.replace("\\n", "\n"));
-    Exception e = assertThrows(BadFileException.class, () -> RunReader.read(path));
+    Exception e = assertThrows(DataException.class, () -> RunReader.read(path));
     assertTrue(e.getMessage().startsWith(path + message), e.getMessage());
   }
 
@@ -86,7 +87,7 @@ class RunFilesTest {
       "''|: empty"})
   void badQrelsNameFileAndLine(String text, String message) throws IOException {
     Path path = file(text.replace("\\n", "\n"));
-    Exception e = assertThrows(BadFileException.class, () -> Qrels.read(path));
+    Exception e = assertThrows(DataException.class, () -> Qrels.read(path));
     assertTrue(e.getMessage().startsWith(path + message), e.getMessage());
   }
 
@@ -105,11 +106,11 @@ class RunFilesTest {
 
   @Test void wrongBytesAndCutOffArchivesAreNamed() throws IOException {
     Path latin = Files.write(folder.resolve("latin"), "q 0 a 1\nq 0 \u00e4 1\n".getBytes(StandardCharsets.ISO_8859_1));
-    assertTrue(assertThrows(BadFileException.class, () -> Qrels.read(latin)).getMessage()
-        .startsWith(latin + ":2: not UTF-8"));
+    assertTrue(assertThrows(DataException.class, () -> Qrels.read(latin)).getMessage()
+        .startsWith(latin + ":2: is not valid UTF-8"));
     Path cut = gzip("q 0 a 1\n".repeat(1), 12);
-    assertTrue(assertThrows(BadFileException.class, () -> Qrels.read(cut)).getMessage().contains("cut off"));
-    assertTrue(assertThrows(BadFileException.class, () -> Qrels.read(folder)).getMessage().contains("a directory"));
+    assertTrue(assertThrows(DataException.class, () -> Qrels.read(cut)).getMessage().contains("cut short"));
+    assertTrue(assertThrows(DataException.class, () -> Qrels.read(folder)).getMessage().contains("irectory"));
   }
 
   @Test void writtenRunsReadBackInTheSameOrder() throws IOException {
