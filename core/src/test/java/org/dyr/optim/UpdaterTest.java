@@ -45,7 +45,8 @@ class UpdaterTest {
 
   static Stream<Arguments> optimizers() {
     return Stream.of(new Optimizer.Lamb(0.9, 0.999, 1e-6, 0.01),
-        new Optimizer.AdamWeightDecay(0.9, 0.999, 1e-6, 0.01), new Optimizer.Momentum(0.9)).flatMap(o -> Stream.of(DType.F32, DType.F64).map(t -> Arguments.of(o, t)));
+        new Optimizer.AdamWeightDecay(0.9, 0.999, 1e-6, 0.01), new Optimizer.Momentum(0.9))
+        .flatMap(o -> Stream.of(DType.F32, DType.F64).map(t -> Arguments.of(o, t)));
   }
 
   @ParameterizedTest
@@ -80,7 +81,8 @@ class UpdaterTest {
   }
 
   /** The formulas of the optimizers over one parameter; a and b are the states. */
-  private static void plain(Optimizer o, Update.Segment s, double[] p, double[] a, double[] b, double[] g, double f, int t) {
+  private static void plain(Optimizer o, Update.Segment s, double[] p, double[] a, double[] b, double[] g, double f,
+      int t) {
     int from = (int) s.offset(), to = from + s.length();
     double[] u = new double[p.length];
     double p2 = 0, g2 = 0, n2 = 0, step = RATE;
@@ -182,7 +184,8 @@ class UpdaterTest {
     MemorySegment memory = from.host();
     double[] x = new double[(int) (memory.byteSize() / type.bytes())];
     for (int i = 0; i < x.length; i++) {
-      x[i] = type == DType.F32 ? memory.getAtIndex(ValueLayout.JAVA_FLOAT, i) : memory.getAtIndex(ValueLayout.JAVA_DOUBLE, i);
+      if (type == DType.F32) x[i] = memory.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      else x[i] = memory.getAtIndex(ValueLayout.JAVA_DOUBLE, i);
     }
     return x;
   }

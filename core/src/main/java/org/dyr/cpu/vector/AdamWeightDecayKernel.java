@@ -9,7 +9,7 @@ import org.dyr.device.Kernel;
 import org.dyr.device.Operands;
 import org.dyr.op.Update;
 
-/** {@link Update.AdamWeightDecay} in one pass: reads p, m, v, g, writes p, m, v, 28 bytes an element: bandwidth-bound. */
+/** {@link Update.AdamWeightDecay} in one pass: reads p, m, v, g, writes p, m, v: 28 bytes an element. */
 final class AdamWeightDecayKernel implements Kernel {
 
   private final Update.AdamWeightDecay op;
@@ -57,7 +57,8 @@ final class AdamWeightDecayKernel implements Kernel {
 
   private void update(long from, int n, float decay) {
     long base = 4 * from;
-    float b1 = (float) op.beta1(), c1 = (float) (1 - op.beta1()), b2 = (float) op.beta2(), c2 = (float) (1 - op.beta2());
+    float b1 = (float) op.beta1(), c1 = (float) (1 - op.beta1());
+    float b2 = (float) op.beta2(), c2 = (float) (1 - op.beta2());
     float f = scale, lr = rate, eps = (float) op.eps();
     int i = 0;
     for (; i <= n - Lanes.COUNT; i += Lanes.COUNT) {
@@ -73,7 +74,8 @@ final class AdamWeightDecayKernel implements Kernel {
     for (; i < n; i++) {
       long at = base + 4L * i;
       float d = g.get(ValueLayout.JAVA_FLOAT, at) * f, x = p.get(ValueLayout.JAVA_FLOAT, at);
-      float a = m.get(ValueLayout.JAVA_FLOAT, at) * b1 + d * c1, b = v.get(ValueLayout.JAVA_FLOAT, at) * b2 + d * d * c2;
+      float a = m.get(ValueLayout.JAVA_FLOAT, at) * b1 + d * c1;
+      float b = v.get(ValueLayout.JAVA_FLOAT, at) * b2 + d * d * c2;
       m.set(ValueLayout.JAVA_FLOAT, at, a);
       v.set(ValueLayout.JAVA_FLOAT, at, b);
       float u = a / ((float) Math.sqrt(b) + eps) + x * decay;

@@ -11,8 +11,8 @@ import org.dyr.device.Operands;
 import org.dyr.op.AllFinite;
 
 /**
- * y = 1 when no element of x (N) is infinite or NaN, else 0. The sum of 0 x is 0 exactly then, and else NaN. Each worker
- * stops at its first chunk that has one. Reads 4N bytes: bandwidth-bound.
+ * y = 1 when no element of x (N) is infinite or NaN, else 0. The sum of 0 x is 0 exactly then, and else NaN. Each
+ * worker stops at its first chunk that has one. Reads 4N bytes: bandwidth-bound.
  */
 final class AllFiniteKernel implements Kernel {
 

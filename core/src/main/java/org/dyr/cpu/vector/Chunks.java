@@ -4,8 +4,9 @@ import java.util.List;
 import org.dyr.op.Update;
 
 /**
- * The parameters of a slab cut into chunks of at most {@link #SIZE} elements, none across two parameters: the unit in which
- * an optimizer's work is shared out and its norms are added up. The cut does not depend on the number of workers.
+ * The parameters of a slab cut into chunks of at most {@link #SIZE} elements, none across two parameters: the unit in
+ * which an optimizer's work is shared out and its norms are added up. The cut does not depend on the number of
+ * workers.
  */
 final class Chunks {
 

@@ -12,9 +12,9 @@ import org.dyr.op.Gather;
 /**
  * dtable[index[r],:] += dy[r,:] into zeros, in the order of r. dy (R,C), index i32(R), dtable (V,C).
  *
- * <p>First all workers zero the table, each its part of the bytes; that is nearly all of the time, 4VC bytes written. Then
- * each adds all rows in a range of columns of its own, whole cache lines: the order of a sum does not depend on the number
- * of workers, no two write to the same place, and it does not matter which rows the indices favour.
+ * <p>First all workers zero the table, each its part of the bytes; that is nearly all of the time, 4VC bytes written.
+ * Then each adds all rows in a range of columns of its own, whole cache lines: the order of a sum does not depend on
+ * the number of workers, no two write to the same place, and it does not matter which rows the indices favour.
  */
 final class GatherGradKernel implements Kernel {
 

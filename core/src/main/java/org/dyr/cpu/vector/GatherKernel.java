@@ -7,7 +7,10 @@ import org.dyr.device.Kernel;
 import org.dyr.device.Operands;
 import org.dyr.op.Gather;
 
-/** y[r,:] = table[index[r],:]. table (V,C), index i32(R), y (R,C). Rows are copied whole; the workers share out the rows. */
+/**
+ * y[r,:] = table[index[r],:]. table (V,C), index i32(R), y (R,C). Rows are copied whole; the workers share out the
+ * rows.
+ */
 final class GatherKernel implements Kernel {
 
   /** Below this many bytes one thread is faster than two. */

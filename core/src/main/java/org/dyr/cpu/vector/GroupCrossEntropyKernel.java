@@ -8,8 +8,8 @@ import org.dyr.device.Operands;
 import org.dyr.op.GroupCrossEntropy;
 
 /**
- * loss[g] = log sum exp z - z[first] of each group, and its gradient. A step has some hundred logits: plain loops in double
- * on the caller's thread take less time than waking a second one.
+ * loss[g] = log sum exp z - z[first] of each group, and its gradient. A step has some hundred logits: plain loops in
+ * double on the caller's thread take less time than waking a second one.
  */
 final class GroupCrossEntropyKernel implements Kernel {
 

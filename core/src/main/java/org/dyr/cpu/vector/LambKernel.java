@@ -13,10 +13,11 @@ import org.dyr.tensor.Spec;
 
 /**
  * {@link Update.Lamb} in two passes over a wave of parameters, so that the second finds in the cache what the first has
- * left there. A wave is a run of parameters, closed as soon as it has {@link #WAVE} elements: the many small ones share the
- * waits for all workers with a large one. Pass 1: m, v, and the norms of each chunk, in float within the chunk. Then the
- * norms of each parameter, its chunks added in double and in order. Pass 2: p, from the last chunk back. Reads p, m, v, g
- * and writes p, m, v once, 28 bytes an element, as long as a wave fits the last level of the cache: bandwidth-bound.
+ * left there. A wave is a run of parameters, closed as soon as it has {@link #WAVE} elements: the many small ones share
+ * the waits for all workers with a large one. Pass 1: m, v, and the norms of each chunk, in float within the chunk.
+ * Then the norms of each parameter, its chunks added in double and in order. Pass 2: p, from the last chunk back.
+ * Reads p, m, v, g and writes p, m, v once, 28 bytes an element, as long as a wave fits the last level of the cache:
+ * bandwidth-bound.
  */
 final class LambKernel implements Kernel {
 
@@ -43,8 +44,8 @@ final class LambKernel implements Kernel {
   private final float[] steps;  // lr ratio, by parameter
   private final float[] lanes;  // (workers, NORMS, LANES)
   private final Workers workers;
-  private final Workers.Task pass1 = this::pass1;
-  private final Workers.Task pass2 = this::pass2;
+  private final Workers.Task first = worker -> pass1(0, worker);
+  private final Workers.Task next = this::next;
   private int wave;
   private float scale;
   private float correct1;
@@ -95,15 +96,22 @@ final class LambKernel implements Kernel {
 
   @Override public void launch() {
     scale = factor.get(ValueLayout.JAVA_FLOAT, 0);
-    if (Float.isNaN(scale)) return;
+    if (Float.isNaN(scale) || shares.length == 0) return;
     double rate = hyper.getAtIndex(ValueLayout.JAVA_FLOAT, 0);
     correct1 = hyper.getAtIndex(ValueLayout.JAVA_FLOAT, 1);
     correct2 = hyper.getAtIndex(ValueLayout.JAVA_FLOAT, 2);
-    for (wave = 0; wave < shares.length; wave++) {
-      workers.run(pass1);
+    wave = 0;
+    workers.run(first);
+    for (; wave < shares.length; wave++) {
       ratios(rate);
-      workers.run(pass2);
+      workers.run(next);
     }
+  }
+
+  /** Pass 2 of this wave, and without waiting for the others pass 1 of the next. */
+  private void next(int worker) {
+    pass2(wave, worker);
+    if (wave + 1 < shares.length) pass1(wave + 1, worker);
   }
 
   /** lr times the trust ratio of each parameter of the wave. Of g' it asks only whether it is zero: sum |g'| tells. */
@@ -122,12 +130,12 @@ final class LambKernel implements Kernel {
     }
   }
 
-  private void pass1(int worker) {
+  private void pass1(int wave, int worker) {
     int[] share = shares[wave];
-    for (int c = share[worker]; c < share[worker + 1]; c++) moments(c, worker);
+    for (int c = share[worker]; c < share[worker + 1]; c++) moments(c, (long) NORMS * (c - waves[wave]), worker);
   }
 
-  private void pass2(int worker) {
+  private void pass2(int wave, int worker) {
     int[] share = shares[wave];
     for (int c = share[worker + 1] - 1; c >= share[worker]; c--) {
       int s = chunks.segment[c];
@@ -136,13 +144,12 @@ final class LambKernel implements Kernel {
   }
 
   /** m, v of one chunk, and its three norms. */
-  private void moments(int c, int worker) {
+  private void moments(int c, long slot, int worker) {
     long base = 4 * chunks.begin[c];
     int n = chunks.length[c], whole = Lanes.F.loopBound(n), buffer = worker * NORMS * LANES;
     float decay = decays[chunks.segment[c]];
     moments(base, whole, decay, buffer);
     moment(base + 4L * whole, n - whole, decay, buffer);
-    long slot = (long) NORMS * (c - waves[wave]);
     for (int i = 0; i < NORMS; i++) {
       double sum = 0;
       for (int lane = 0; lane < Lanes.COUNT; lane++) sum += lanes[buffer + i * LANES + lane];
@@ -152,7 +159,8 @@ final class LambKernel implements Kernel {
 
   /** Whole vectors; their lanes' sums of p^2, |g'| and u^2 go to the buffer. */
   private void moments(long base, int n, float decay, int buffer) {
-    float b1 = (float) op.beta1(), c1 = (float) (1 - op.beta1()), b2 = (float) op.beta2(), c2 = (float) (1 - op.beta2());
+    float b1 = (float) op.beta1(), c1 = (float) (1 - op.beta1());
+    float b2 = (float) op.beta2(), c2 = (float) (1 - op.beta2());
     float k1 = correct1, k2 = correct2, f = scale, eps = (float) op.eps();
     FloatVector p2 = FloatVector.zero(Lanes.F), g1 = p2, u2 = p2;
     for (int i = 0; i < n; i += Lanes.COUNT) {
@@ -174,11 +182,13 @@ final class LambKernel implements Kernel {
 
   /** The elements behind the last whole vector, each added to a lane of its own. */
   private void moment(long base, int n, float decay, int buffer) {
-    float b1 = (float) op.beta1(), c1 = (float) (1 - op.beta1()), b2 = (float) op.beta2(), c2 = (float) (1 - op.beta2());
+    float b1 = (float) op.beta1(), c1 = (float) (1 - op.beta1());
+    float b2 = (float) op.beta2(), c2 = (float) (1 - op.beta2());
     for (int i = 0; i < n; i++) {
       long at = base + 4L * i;
       float d = g.get(ValueLayout.JAVA_FLOAT, at) * scale, x = p.get(ValueLayout.JAVA_FLOAT, at);
-      float a = m.get(ValueLayout.JAVA_FLOAT, at) * b1 + d * c1, b = v.get(ValueLayout.JAVA_FLOAT, at) * b2 + d * d * c2;
+      float a = m.get(ValueLayout.JAVA_FLOAT, at) * b1 + d * c1;
+      float b = v.get(ValueLayout.JAVA_FLOAT, at) * b2 + d * d * c2;
       m.set(ValueLayout.JAVA_FLOAT, at, a);
       v.set(ValueLayout.JAVA_FLOAT, at, b);
       float u = a * correct1 / (float) Math.sqrt(b * correct2 + (float) op.eps()) + x * decay;

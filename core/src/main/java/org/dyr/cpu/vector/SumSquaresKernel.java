@@ -10,8 +10,8 @@ import org.dyr.op.SumSquares;
 import org.dyr.tensor.Spec;
 
 /**
- * y = sum x^2, x (N), added up in double. Each chunk of a fixed size has a sum of its own, and the sums are added in order:
- * the result is the same for any number of workers. Reads 4N bytes: bandwidth-bound.
+ * y = sum x^2, x (N), added up in double. Each chunk of a fixed size has a sum of its own, and the sums are added in
+ * order: the result is the same for any number of workers. Reads 4N bytes: bandwidth-bound.
  */
 final class SumSquaresKernel implements Kernel {
 

@@ -34,8 +34,8 @@ final class Widened {
   }
 
   /**
-   * The sum of a vector's lanes stored at index {@code at}, from the first to the last. {@code reduceLanes} leaves the order
-   * open, and a result must not depend on whether the loop around it was compiled yet.
+   * The sum of a vector's lanes stored at index {@code at}, from the first to the last. {@code reduceLanes} leaves
+   * the order open, and a result must not depend on whether the loop around it was compiled yet.
    */
   static double sum(double[] lanes, int at) {
     double sum = lanes[at];

@@ -39,15 +39,18 @@ class AllocationTest {
     Update.Momentum momentum = new Update.Momentum(SEGMENTS, 0.9);
     return Stream.of(
         of(new Gather(), 0, (p, w) -> new GatherKernel(new Gather(), p, w), floats(9, 100), ints(200)),
-        of(new Gather.Grad(900), 0, (p, w) -> new GatherGradKernel(new Gather.Grad(900), p, w), floats(200, 100), ints(200)),
-        of(squares, SumSquaresKernel.scratchBytes(squares, new Spec[] {x}), (p, w) -> new SumSquaresKernel(squares, p, w), x),
+        of(new Gather.Grad(900), 0, (p, w) -> new GatherGradKernel(new Gather.Grad(900), p, w), floats(200, 100),
+            ints(200)),
+        of(squares, SumSquaresKernel.scratchBytes(squares, new Spec[] {x}),
+            (p, w) -> new SumSquaresKernel(squares, p, w), x),
         of(new AllFinite(), 0, (p, w) -> new AllFiniteKernel(new AllFinite(), p, w), x),
         of(new ClipFactor(1), 0, (p, w) -> new ClipFactorKernel(new ClipFactor(1), p, w), one, one),
         of(new GroupCrossEntropy(), 0, (p, w) -> new GroupCrossEntropyKernel(new GroupCrossEntropy(), p, w),
             floats(8, 1), ints(2)),
         of(new GroupCrossEntropy.Grad(), 0,
             (p, w) -> new GroupCrossEntropyKernel.Grad(new GroupCrossEntropy.Grad(), p, w), one, floats(8, 1), ints(2)),
-        of(lamb, LambKernel.scratchBytes(lamb, new Spec[0]), (p, w) -> new LambKernel(lamb, p, w), x, x, x, x, one, hyper),
+        of(lamb, LambKernel.scratchBytes(lamb, new Spec[0]), (p, w) -> new LambKernel(lamb, p, w), x, x, x, x, one,
+            hyper),
         of(adam, 0, (p, w) -> new AdamWeightDecayKernel(adam, p, w), x, x, x, x, one, hyper),
         of(momentum, 0, (p, w) -> new MomentumKernel(momentum, p, w), x, x, x, one, hyper));
   }

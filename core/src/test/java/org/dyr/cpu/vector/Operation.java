@@ -17,7 +17,7 @@ import org.dyr.op.Op;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
-/** An op with its operands in memory ringed with guard bytes, to be run by Reference and by a kernel of this package. */
+/** An op with its operands, each ringed with guard bytes, to be run by Reference and by a kernel of this package. */
 final class Operation implements AutoCloseable {
 
   /** What a kernel class offers. */

@@ -16,8 +16,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The optimizers' kernels over parameters of odd sizes with gaps between them: some smaller than a vector, some of several
- * chunks; for Lamb also one that closes a wave.
+ * The optimizers' kernels over parameters of odd sizes with gaps between them: some smaller than a vector, some of
+ * several chunks; for Lamb also one that closes a wave.
  */
 class UpdateKernelsTest {
 
