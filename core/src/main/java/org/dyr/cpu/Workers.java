@@ -58,6 +58,7 @@ public final class Workers implements AutoCloseable {
       return;
     }
     this.task = task;
+    failure = null; // one that the caller's own failure has outrun
     pending.set(count - 1);
     round.incrementAndGet();
     for (Thread t : threads) LockSupport.unpark(t);
