@@ -40,7 +40,9 @@ public final class ProgramCache<K> implements AutoCloseable {
     if (workspace != null && workspace.bytes() >= bytes) return;
     if (workspace != null) {
       programs.clear();
-      workspace.close();
+      Slab old = workspace;
+      workspace = null; // if the device refuses the larger one, there is none
+      old.close();
     }
     workspace = backend.allocate(bytes, "workspace");
   }
@@ -53,5 +55,6 @@ public final class ProgramCache<K> implements AutoCloseable {
   @Override public void close() {
     programs.clear();
     if (workspace != null) workspace.close();
+    workspace = null;
   }
 }
