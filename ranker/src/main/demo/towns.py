@@ -34,7 +34,7 @@ ASPECTS = {
         ["To the east there is only forest.",
          "A forest hides the valley from the south.",
          "The slopes to the west are steep and bare.",
-         "The shore to the east is marsh and sand."],
+         "The land to the east is marsh and sand."],
         ["Where exactly can {N} be found?",
          "In which part of the country is {N}?",
          "Where on the map is {N}?",

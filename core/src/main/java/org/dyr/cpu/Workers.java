@@ -57,8 +57,8 @@ public final class Workers implements AutoCloseable {
       task.run(0);
       return;
     }
+    failure = null;
     this.task = task;
-    failure = null; // one that the caller's own failure has outrun
     pending.set(count - 1);
     round.incrementAndGet();
     for (Thread t : threads) LockSupport.unpark(t);

@@ -1,5 +1,6 @@
 package org.dyr.graph;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -48,7 +49,9 @@ public final class Backprop {
       Node n = forward.get(i);
       if (n.out().stream().noneMatch(gradients::containsKey)) continue;
       try (Graph.Scope s = graph.scope(n.path().isEmpty() ? "grad" : n.path() + ".grad")) {
-        n.op().backward(new AtNode(n));
+        AtNode at = new AtNode(n);
+        n.op().backward(at);
+        at.checkAllTaken();
       }
     }
     Set<Value> landed = new HashSet<>();
@@ -74,6 +77,7 @@ public final class Backprop {
   /** What one node's backward sees. */
   private final class AtNode implements Gradients {
     private final Node node;
+    private final Set<Integer> taken = new HashSet<>();
 
     AtNode(Node node) {
       this.node = node;
@@ -87,7 +91,19 @@ public final class Backprop {
       return node.out().get(i);
     }
 
+    /** Nothing detaches in silence: a gradient that has arrived at an output must have been asked for. */
+    void checkAllTaken() {
+      for (int i = 0; i < node.out().size(); i++) {
+        if (gradients.containsKey(node.out().get(i)) && !taken.contains(i)) {
+          throw new UnsupportedOperationException(
+              "%s has no gradient for its output %d, which the loss depends on   at %s".formatted(
+                  node.op().name(), i, node.path()));
+        }
+      }
+    }
+
     @Override public Value gradOf(int i) {
+      taken.add(i);
       return gradients.get(node.out().get(i));
     }
 
@@ -105,6 +121,7 @@ public final class Backprop {
     }
 
     @Override public Value[] emit(Op op, Value... in) {
+      if (Arrays.asList(in).contains(null)) checkAllTaken();
       return graph.emit(op, in);
     }
   }

@@ -96,11 +96,9 @@ public final class Fusions {
         .flatMap(softmax -> g.inner(softmax.in().get(0), AttentionScores.class).map(scores -> {
           List<Node> replaced = new ArrayList<>(List.of(scores, softmax, last));
           List<Value> in = values(scores.in().get(0), scores.in().get(1), last.in().get(1), scores.in().get(2));
-          drop.ifPresent(d -> {
-            replaced.add(d);
-            in.addAll(List.of(d.in().get(1), d.in().get(3)));
-          });
           AttentionDropout d = drop.map(n -> (AttentionDropout) n.op()).orElse(new AttentionDropout(0, 0));
+          drop.ifPresent(replaced::add);
+          if (d.probability() > 0) in.addAll(List.of(drop.get().in().get(1), drop.get().in().get(3)));
           int longest = ((AttentionScores) scores.op()).longest();
           return new Rewrite(replaced, new Attention(context.heads(), longest, d.probability(), d.site()), in,
               List.of(last.out().get(0), softmax.out().get(1)));
@@ -122,11 +120,9 @@ public final class Fusions {
       List<Node> replaced = new ArrayList<>(List.of(add, last));
       List<Value> in = values(drop.map(d -> d.in().get(0)).orElse(add.in().get(0)), add.in().get(1), last.in().get(1),
           last.in().get(2));
-      drop.ifPresent(d -> {
-        replaced.add(d);
-        in.addAll(d.in().subList(1, 4));
-      });
       Dropout d = drop.map(n -> (Dropout) n.op()).orElse(new Dropout(0, 0));
+      drop.ifPresent(replaced::add);
+      if (d.probability() > 0) in.addAll(drop.get().in().subList(1, 4));
       return new Rewrite(replaced, new DropoutAddLayerNorm(d.probability(), d.site(), norm.eps()), in,
           List.of(last.out().get(0), add.out().get(0), last.out().get(1), last.out().get(2)));
     });

@@ -81,6 +81,13 @@ public record Plan(Map<Value, Long> offsets, long valueBytes, long scratchBytes)
         overwritten.put(over, n);
       }
     }
+    graph.outputs().forEach((name, v) -> {
+      Node by = overwritten.get(v);
+      if (by != null) {
+        throw new IllegalStateException("output '%s' is %%%d, which %s at %s has written over; name what that made instead"
+            .formatted(name, v.id(), by.op().name(), by.path()));
+      }
+    });
     return home;
   }
 

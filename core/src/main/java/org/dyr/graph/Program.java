@@ -70,13 +70,21 @@ public final class Program {
 
   /** Writes an input, all of it, from the beginning of {@code from}. */
   public void write(String input, MemorySegment from) {
-    Span to = inputs.get(input);
+    Span to = named(inputs, "input", input);
     backend.upload(from, to.bytes(), to);
   }
 
   /** Reads an output of the last run. */
   public void read(String output, MemorySegment to) {
-    backend.download(outputs.get(output), to);
+    backend.download(named(outputs, "output", output), to);
+  }
+
+  private static Span named(Map<String, Span> spans, String what, String name) {
+    Span span = spans.get(name);
+    if (span == null) {
+      throw new IllegalArgumentException("program: no %s '%s'; there are %s".formatted(what, name, spans.keySet()));
+    }
+    return span;
   }
 
   /** Runs every kernel and waits for the last. */

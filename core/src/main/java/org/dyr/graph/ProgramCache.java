@@ -40,9 +40,8 @@ public final class ProgramCache<K> implements AutoCloseable {
     if (workspace != null && workspace.bytes() >= bytes) return;
     if (workspace != null) {
       programs.clear();
-      Slab old = workspace;
-      workspace = null; // if the device refuses the larger one, there is none
-      old.close();
+      workspace.close();
+      workspace = null;
     }
     workspace = backend.allocate(bytes, "workspace");
   }

@@ -1,39 +1,89 @@
 package org.dyr.cpu;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 class WorkersTest {
 
-  @Test void everyWorkerRunsOnce() {
+  @Test void aPartitionCoversEveryItemOnce() {
+    for (int workers : new int[] {1, 2, 3, 7, 64}) {
+      for (int items : new int[] {0, 1, 2, 6, 7, 8, 63, 1000}) {
+        assertEquals(0, Workers.begin(items, 0, workers));
+        assertEquals(items, Workers.begin(items, workers, workers));
+        for (int w = 0; w < workers; w++) {
+          int share = Workers.begin(items, w + 1, workers) - Workers.begin(items, w, workers);
+          assertTrue(share == items / workers || share == items / workers + 1, "%d of %d".formatted(share, items));
+          assertEquals(Workers.begin(items, w, workers), Workers.begin((long) items, w, workers));
+        }
+      }
+    }
+    assertEquals(Integer.MAX_VALUE, Workers.begin(Integer.MAX_VALUE, 64, 64));
+  }
+
+  @Test void everyWorkerRunsOnceARound() {
+    for (int count : new int[] {1, 2, 4}) {
+      try (Workers workers = new Workers(count)) {
+        assertEquals(count, workers.count());
+        assertEquals(count - 1, workers.threadIds().length);
+        AtomicIntegerArray runs = new AtomicIntegerArray(count);
+        int rounds = count > 2 ? 100 : 1000;
+        for (int r = 1; r <= rounds; r++) {
+          workers.run(runs::incrementAndGet);
+          for (int w = 0; w < count; w++) assertEquals(r, runs.get(w), "worker " + w);
+        }
+      }
+    }
+  }
+
+  @Test void aFailureIsThrownOnAndForgotten() {
+    try (Workers workers = new Workers(2)) {
+      for (int bad = 0; bad < 2; bad++) {
+        int failing = bad;
+        Exception e = assertThrows(IllegalStateException.class, () -> workers.run(w -> {
+          if (w == failing) throw new IllegalStateException("broken tile");
+        }));
+        assertTrue(e.getMessage().contains("broken tile"), e.getMessage());
+        AtomicLong sum = new AtomicLong();
+        workers.run(w -> sum.addAndGet(w + 1));
+        assertEquals(3, sum.get());
+      }
+    }
+  }
+
+  @Test void whereAllFailTheNextRoundIsClean() {
     try (Workers workers = new Workers(3)) {
-      int[] runs = new int[3];
-      for (int i = 0; i < 100; i++) workers.run(w -> runs[w]++);
-      assertArrayEquals(new int[] {100, 100, 100}, runs);
+      assertThrows(IllegalStateException.class, () -> workers.run(w -> {
+        throw new IllegalStateException("broken tile");
+      }));
+      AtomicLong sum = new AtomicLong();
+      workers.run(w -> sum.addAndGet(w + 1));
+      assertEquals(6, sum.get());
     }
   }
 
-  @Test void aFailureReachesTheCaller() {
+  @Test void callersQueue() throws InterruptedException {
     try (Workers workers = new Workers(2)) {
-      IllegalStateException e = assertThrows(IllegalStateException.class, () -> workers.run(w -> {
-        if (w == 1) throw new ArithmeticException("one");
-      }));
-      assertEquals("a worker failed: java.lang.ArithmeticException: one", e.getMessage());
+      long[] unguarded = new long[2];
+      Runnable caller = () -> {
+        for (int r = 0; r < 500; r++) workers.run(w -> unguarded[w]++);
+      };
+      Thread other = Thread.ofPlatform().start(caller);
+      caller.run();
+      other.join();
+      assertEquals(1000, unguarded[0]);
+      assertEquals(1000, unguarded[1]);
     }
   }
 
-  /** Where the caller's own part fails too, the worker's failure belongs to that run and not to the next. */
-  @Test void aFailureIsNotHandedToTheNextRun() {
-    try (Workers workers = new Workers(2)) {
-      assertThrows(ArithmeticException.class, () -> workers.run(w -> {
-        throw new ArithmeticException("both");
-      }));
-      int[] runs = new int[2];
-      workers.run(w -> runs[w]++);
-      assertArrayEquals(new int[] {1, 1}, runs);
-    }
+  @Test void needsAtLeastOneAndMustBeOpen() {
+    assertThrows(IllegalArgumentException.class, () -> new Workers(0).close());
+    Workers workers = new Workers(2);
+    workers.close();
+    assertThrows(IllegalStateException.class, () -> workers.run(w -> {}));
   }
 }

@@ -46,6 +46,16 @@ final class DemoCommand implements Callable<Integer> {
   private static final int SHUFFLES = 200;
   private static final int SHOWN = 5;
 
+  /** Two layers of 64. Beginning at 1/sqrt(64), matrices keep the size of what they multiply: a small model learns sooner. */
+  private static final String MODEL = """
+      {"model_type": "bert", "vocab_size": 640, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+       "intermediate_size": 128, "max_position_embeddings": 64, "initializer_range": 0.125}
+      """;
+
+  private static final Map<String, String> SETTINGS = Map.of("dev_split", "none", "epochs", "10",
+      "group_size", "8", "batch_groups", "8", "max_length", "64", "max_query_length", "24", "dropout", "0",
+      "optimizer.learning_rate", "5e-3", "optimizer.end_learning_rate", "0", "checkpoint_every", "1000000");
+
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;
 

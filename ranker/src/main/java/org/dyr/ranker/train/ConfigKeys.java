@@ -26,7 +26,7 @@ final class ConfigKeys {
   static final ConfigKey<String> TRAIN_SPLIT = key("train_split", TEXT, "train", any(),
       "split of data to train on", TrainConfig::trainSplit);
   static final ConfigKey<String> DEV_SPLIT = key("dev_split", TEXT, "dev", any(),
-      "split of data to evaluate on during training", TrainConfig::devSplit);
+      "split of data to evaluate on during training; none = no evaluation", TrainConfig::devSplit);
   static final ConfigKey<Path> GROUPS = unset("groups", PATH,
       "JSON-lines file of groups {\"query\", \"pos\": [..], \"neg\": [..]}, in place of data",
       c -> c.groups().orElse(null));

@@ -19,6 +19,9 @@ import org.dyr.ranker.text.Tokenizer;
  * dev queries.
  */
 final class TrainingInput {
+  /** The dev_split of a run that is not evaluated. */
+  private static final String NO_SPLIT = "none";
+
   private static final long TOKEN_CACHE_BYTES = 256L << 20;
 
   final TrainingSet set;
@@ -30,9 +33,7 @@ final class TrainingInput {
   TrainingInput(TrainConfig config, Tokenizer tokenizer) {
     if (config.data().isPresent()) {
       set = TrainingSet.from(RankingData.load(config.data().get(), config.trainSplit()), config.relevantFrom());
-      List<Query> queries = RankingData.load(config.data().get(), config.devSplit()).queries();
-      dev = Optional.of(config.evalQueries() == 0 ? queries
-          : queries.subList(0, Math.min(config.evalQueries(), queries.size())));
+      dev = config.devSplit().equals(NO_SPLIT) ? Optional.empty() : Optional.of(dev(config));
     } else {
       set = JsonLinesGroups.load(config.groups().orElseThrow());
       dev = Optional.empty();
@@ -40,6 +41,11 @@ final class TrainingInput {
     sampler = new GroupSampler(set, config.groupSize(), config.seed(), config.shuffle());
     encoder = new PairEncoder(tokenizer, config.maxLength(), config.maxQueryLength());
     tokens = new TokenCache(tokenizer, config.maxLength(), TOKEN_CACHE_BYTES);
+  }
+
+  private static List<Query> dev(TrainConfig config) {
+    List<Query> queries = RankingData.load(config.data().orElseThrow(), config.devSplit()).queries();
+    return config.evalQueries() == 0 ? queries : queries.subList(0, Math.min(config.evalQueries(), queries.size()));
   }
 
   /** Groups of one pass over the training queries. */

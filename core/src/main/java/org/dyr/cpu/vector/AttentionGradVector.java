@@ -1,0 +1,153 @@
+package org.dyr.cpu.vector;
+
+import java.lang.foreign.MemorySegment;
+import org.dyr.cpu.Workers;
+import org.dyr.device.Kernel;
+import org.dyr.device.Operands;
+import org.dyr.op.Attention;
+import org.dyr.tensor.Spec;
+
+/**
+ * The gradient of {@link AttentionVector}: for each head of each sequence, a block of queries at a time, the probabilities once
+ * more from q, k and lse, then
+ * <pre>
+ * dp = f (do v^T)              f the dropout factors
+ * ds = p (dp - do . o) / sqrt(D)
+ * dq = ds k;  dk += ds^T q;  dv += (f p)^T do
+ * </pre>
+ * Compute-bound: 10 T L C operations.
+ */
+final class AttentionGradVector implements Kernel {
+  private static final long LINE = 64;
+  private static final long TURNED_ROW = 4L * AttentionTiles.BLOCK;
+
+  private final Workers workers;
+  private final Workers.Task task = this::share;
+  private final AttentionUnits units;
+  private final AttentionUnits.Unit unit = this::unit;
+  private final AttentionUnits.Rest rest = this::rest;
+  private final MemorySegment[] held; // keeps the memory behind the addresses reachable
+  private final long dout;
+  private final long q;
+  private final long k;
+  private final long v;
+  private final long o;
+  private final long lse;
+  private final long dq;
+  private final long dk;
+  private final long dv;
+  private final AttentionDrop drop;
+  private final int size; // D
+  private final int tokens;
+  private final long stride; // of a token
+  private final float scale;
+  private final Layout layout;
+  private final long scratch;
+
+  /** What a worker's scratch has, for sequences of up to L tokens and heads of D columns; offsets in bytes. */
+  private record Layout(long keys, long valuesTransposed, long queries, long outputs, long p, long dp, long turned,
+      long factors, long sums, long bytes) {
+
+    /**
+     * Keys transposed (D, L) first, then keys (L, D), values transposed (D, L), a block of queries and of dout (BLOCK, D),
+     * probabilities and their gradient (BLOCK, L), either transposed (L, BLOCK), dropout factors (L), a tile's sums.
+     */
+    static Layout of(int longest, int size) {
+      int width = AttentionTiles.padded(longest), columns = AttentionTiles.padded(size);
+      long keys = 4L * size * width;
+      long valuesTransposed = keys + 4L * longest * columns;
+      long queries = valuesTransposed + 4L * size * width;
+      long outputs = queries + 4L * AttentionTiles.BLOCK * columns;
+      long p = outputs + 4L * AttentionTiles.BLOCK * columns;
+      long dp = p + 4L * AttentionTiles.BLOCK * width;
+      long turned = dp + 4L * AttentionTiles.BLOCK * width;
+      long factors = turned + TURNED_ROW * longest + LINE & -LINE;
+      long sums = factors + 4L * PhiloxVector.scratch(width);
+      return new Layout(keys, valuesTransposed, queries, outputs, p, dp, turned, factors, sums, sums + Tile.SUMS + LINE & -LINE);
+    }
+  }
+
+  AttentionGradVector(Attention op, Operands args, Workers workers) {
+    this.workers = workers;
+    Spec x = args.in()[1];
+    size = x.shape().last() / op.heads();
+    tokens = x.shape().rows();
+    stride = 4L * x.shape().last();
+    scale = (float) (1 / Math.sqrt(size));
+    units = new AttentionUnits(args.inputs()[6].segment(), args.in()[6].shape().dim(0) - 1, tokens, op.heads(), workers.count());
+    held = new MemorySegment[10];
+    for (int i = 0; i < 6; i++) held[i] = args.inputs()[i].segment();
+    for (int i = 0; i < 3; i++) held[6 + i] = args.outputs()[i].segment();
+    held[9] = args.scratch().segment();
+    dout = held[0].address();
+    q = held[1].address();
+    k = held[2].address();
+    v = held[3].address();
+    o = held[4].address();
+    lse = held[5].address();
+    dq = held[6].address();
+    dk = held[7].address();
+    dv = held[8].address();
+    layout = Layout.of(Math.min(op.longest(), tokens), size);
+    scratch = Ram.address("Attention: scratch", held[9], scratchBytes(op, args.in(), workers.count())) + LINE - 1 & -LINE;
+    drop = op.probability() > 0
+        ? new AttentionDrop(op.probability(), op.site(), args.inputs()[7].segment(), args.inputs()[8].segment()) : null;
+  }
+
+  static long scratchBytes(Attention op, Spec[] in, int workers) {
+    int tokens = in[1].shape().rows(), size = in[1].shape().last() / op.heads();
+    return LINE + workers * Layout.of(Math.min(op.longest(), tokens), size).bytes;
+  }
+
+  @Override public void launch() {
+    workers.run(task);
+  }
+
+  private void share(int worker) {
+    units.share(worker, unit, rest);
+  }
+
+  private void rest(int from, int to) {
+    for (int t = from; t < to; t++) {
+      AttentionTiles.clear(dq + t * stride, stride);
+      AttentionTiles.clear(dk + t * stride, stride);
+      AttentionTiles.clear(dv + t * stride, stride);
+    }
+  }
+
+  private void unit(int worker, int head, int index, int start, int length) {
+    long own = scratch + worker * layout.bytes;
+    long keys = own + layout.keys, valuesTransposed = own + layout.valuesTransposed, sums = own + layout.sums;
+    long queries = own + layout.queries, outputs = own + layout.outputs, p = own + layout.p, dp = own + layout.dp, turned = own + layout.turned;
+    long first = start * stride + 4L * head * size;
+    int width = AttentionTiles.padded(length);
+    long row = 4L * width;
+    AttentionTiles.packTransposed(k + first, stride, length, size, own);
+    AttentionTiles.packTransposed(v + first, stride, length, size, valuesTransposed);
+    AttentionTiles.pack(k + first, stride, length, size, keys);
+    for (int from = 0; from < length; from += AttentionTiles.BLOCK) {
+      int rows = Math.min(AttentionTiles.BLOCK, length - from);
+      long at = first + from * stride;
+      AttentionTiles.pack(q + at, stride, rows, size, queries);
+      AttentionTiles.pack(dout + at, stride, rows, size, outputs);
+      AttentionTiles.product(rows, width, size, q + at, stride, own, p, row, false, sums);
+      AttentionTiles.product(rows, width, size, dout + at, stride, valuesTransposed, dp, row, false, sums);
+      for (int r = 0; r < rows; r++) {
+        long token = at + r * stride, log = lse + 4L * ((long) head * tokens + start + from + r);
+        AttentionRows.probabilities(p + r * row, width, scale, Ram.get(log));
+        float delta = AttentionRows.dot(dout + token, o + token, size);
+        if (drop == null) {
+          AttentionRows.softmaxGrad(p + r * row, dp + r * row, width, delta, scale);
+        } else {
+          drop.factors(index, head, from + r, width, own + layout.factors);
+          AttentionRows.softmaxGrad(p + r * row, dp + r * row, own + layout.factors, width, delta, scale);
+        }
+      }
+      AttentionTiles.product(rows, size, length, dp, row, keys, dq + at, stride, false, sums);
+      Panels.transpose(dp, row, rows, length, turned, TURNED_ROW);
+      AttentionTiles.product(length, size, rows, turned, TURNED_ROW, queries, dk + first, stride, from > 0, sums);
+      Panels.transpose(p, row, rows, length, turned, TURNED_ROW);
+      AttentionTiles.product(length, size, rows, turned, TURNED_ROW, outputs, dv + first, stride, from > 0, sums);
+    }
+  }
+}

@@ -1,0 +1,100 @@
+package org.dyr.op;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.List;
+import org.dyr.graph.Graph;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Shape;
+import org.dyr.tensor.ShapeException;
+import org.dyr.tensor.Spec;
+import org.junit.jupiter.api.Test;
+
+/** A wrong operand gets one message: which op, what must hold, what came, and where in the model. */
+class ShapeRuleTest {
+  private static final Spec OFFSETS = Spec.of(DType.I32, 3);
+
+  private static Spec f32(int... dims) {
+    return Spec.of(DType.F32, dims);
+  }
+
+  private static void refused(String message, Op op, Spec... in) {
+    assertEquals(message, assertThrows(ShapeException.class, () -> op.outputs(in)).getMessage());
+  }
+
+  @Test void products() {
+    assertArrayEquals(new Spec[] {f32(2, 5)}, new MatMul(true, true).outputs(f32(3, 2), f32(5, 3)));
+    refused("MatMul: inner sizes differ: a f32(2,3) has 3, b f32(4,5) has 4", new MatMul(false, false), f32(2, 3),
+        f32(4, 5));
+    refused("MatMul: b must be a matrix, not f32(3)", new MatMul(false, false), f32(2, 3), f32(3));
+    refused("MatMul: types differ: a f32(2,3), b f64(3,4)", new MatMul(false, false), f32(2, 3),
+        Spec.of(DType.F64, 3, 4));
+    refused("MatMul: takes 2 inputs, not 1", new MatMul(false, false), f32(2, 3));
+    refused("Gemm: bias must be f32(5), not f32(2)", new Gemm(false, false, true, false, false), f32(2, 3), f32(3, 5),
+        f32(2));
+    refused("Gemm: residual f32(5) must be f32(2,5)", new Gemm(false, false, false, true, false), f32(2, 3), f32(3, 5),
+        f32(5));
+    refused("Gemm: in place needs a residual to be written over", new Gemm(false, false, false, false, true), f32(2, 3),
+        f32(3, 5));
+  }
+
+  @Test void rows() {
+    refused("AddBias: bias must be f32(4), not f32(3)", new AddBias(), f32(2, 4), f32(3));
+    refused("Add: a f32(2,4) and b f32(4,2) must be alike", new Add(false), f32(2, 4), f32(4, 2));
+    refused("Scale: factor must be f32(1), not f32(2)", new Scale(), f32(2, 4), f32(2));
+    refused("Activation: x must be floating, not i32(3)", new Activation(Activation.Kind.TANH), OFFSETS);
+    refused("LayerNorm: w must be f32(4), not f32(2)", new LayerNorm(1e-12), f32(2, 4), f32(2), f32(4));
+    refused("Gather: index must be i32(n), not f32(3)", new Gather(), f32(5, 4), f32(3));
+    refused("Gather: table must be a matrix, not f32(5)", new Gather(), f32(5), OFFSETS);
+    refused("Broadcast: x must be f32(1), not f32(2)", new Broadcast(Shape.of(3)), f32(2));
+    refused("ClipFactor: the norm to clip at must not be negative, it is -1.0", new ClipFactor(-1), f32(1), f32(1));
+  }
+
+  @Test void dropouts() {
+    Spec random = Spec.of(DType.I32, 4), rows = Spec.of(DType.I32, 2);
+    refused("Dropout: the probability must be in [0, 1), not 1.0", new Dropout(1, 0), f32(2, 4), random, rows, rows);
+    refused("Dropout: random must be i32(4), not i32(2)", new Dropout(0.1, 0), f32(2, 4), rows, rows, rows);
+    refused("Dropout: position must be i32(2), not i32(3)", new Dropout(0.1, 0), f32(2, 4), random, rows, OFFSETS);
+    refused("DropoutAddLayerNorm: takes 7 inputs, not 4", new DropoutAddLayerNorm(0.1, 0, 1e-12), f32(2, 4), f32(2, 4),
+        f32(4), f32(4));
+  }
+
+  @Test void attention() {
+    assertArrayEquals(new Spec[] {f32(6, 8), f32(2, 6)}, new Attention(2, 4, 0, 0).outputs(f32(6, 8), f32(6, 8),
+        f32(6, 8), OFFSETS));
+    refused("Attention: 8 columns do not divide into 3 heads", new Attention(3, 4, 0, 0), f32(6, 8), f32(6, 8),
+        f32(6, 8), OFFSETS);
+    refused("Attention: f32(6,8) and f32(5,8) must be alike", new Attention(2, 4, 0, 0), f32(6, 8), f32(5, 8),
+        f32(6, 8), OFFSETS);
+    refused("Attention: offsets must be i32(n), not f32(3)", new Attention(2, 4, 0, 0), f32(6, 8), f32(6, 8),
+        f32(6, 8), f32(3));
+    refused("AttentionSoftmax: s must be (H,T,L), not f32(6,8)", new AttentionSoftmax(), f32(6, 8), OFFSETS);
+  }
+
+  @Test void losses() {
+    refused("GroupCrossEntropy: z must be (S,1), not f32(6)", new GroupCrossEntropy(), f32(6), OFFSETS);
+    refused("GroupCrossEntropy.Grad: dloss must be f32(2), not f32(3)", new GroupCrossEntropy.Grad(), f32(3),
+        f32(6, 1), OFFSETS);
+  }
+
+  @Test void updates() {
+    Update op = new Update.Momentum(List.of(new Update.Segment("w", 3, 2, true)), 0.9);
+    refused("Momentum: Segment[name=w, offset=3, length=2, decay=true] lies outside f32(4)", op, f32(4), f32(4),
+        f32(4), f32(1), f32(3));
+    refused("Momentum: hyper must be f32(3), not f32(1)", op, f32(5), f32(5), f32(5), f32(1), f32(1));
+  }
+
+  @Test void theMessageEndsWithThePlaceInTheModel() {
+    Graph graph = new Graph(DType.F32);
+    Value x = graph.input("x", f32(2, 4)), w = graph.input("w", f32(3, 5));
+    try (Graph.Scope _ = graph.scope("encoder.3"); Graph.Scope _ = graph.scope("ffn.up")) {
+      String message =
+          assertThrows(ShapeException.class, () -> graph.emit(new MatMul(false, false), x, w)).getMessage();
+      assertEquals("MatMul: inner sizes differ: a f32(2,4) has 4, b f32(3,5) has 3   at encoder.3.ffn.up", message);
+    }
+    String top = assertThrows(ShapeException.class, () -> graph.emit(new MatMul(false, false), x, w)).getMessage();
+    assertEquals("MatMul: inner sizes differ: a f32(2,4) has 4, b f32(3,5) has 3   at the top", top);
+  }
+}

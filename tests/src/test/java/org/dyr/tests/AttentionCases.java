@@ -1,0 +1,71 @@
+package org.dyr.tests;
+
+import static org.dyr.tests.Arg.derived;
+import static org.dyr.tests.Arg.ints;
+import static org.dyr.tests.Arg.uniform;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.dyr.op.Attention;
+import org.dyr.op.AttentionContext;
+import org.dyr.op.AttentionDropout;
+import org.dyr.op.AttentionScores;
+import org.dyr.op.AttentionSoftmax;
+
+/**
+ * The rows of {@link OpCases} for attention: every layout of packed sequences, through the primitives and the fused op.
+ */
+final class AttentionCases {
+  private final List<OpCase> cases = new ArrayList<>();
+
+  private AttentionCases() {}
+
+  static List<OpCase> all() {
+    AttentionCases c = new AttentionCases();
+    c.layout("length 1", 1, 1, 1, 1, 0, 1);
+    c.layout("all of length 1", 2, 8, 4, 1, 0, 1, 2, 3, 4);
+    c.layout("one sequence", 2, 5, 33, 33, 0, 33);
+    c.layout("many", 3, 16, 40, 17, 0, 1, 2, 5, 12, 13, 30, 40);
+    c.layout("empty inside", 2, 7, 9, 5, 0, 5, 5, 9);
+    c.layout("empty first and last", 1, 8, 4, 4, 0, 0, 4, 4);
+    c.layout("tokens past the end", 2, 8, 12, 5, 0, 3, 8);
+    c.layout("only empty sequences", 2, 4, 3, 2, 0, 0, 0);
+    c.layout("room beyond the longest", 2, 31, 11, 24, 0, 4, 11);
+    c.layout("L beyond T", 2, 33, 6, 64, 0, 2, 6);
+    c.layout("63 to 65", 1, 16, 192, 65, 0, 63, 127, 192);
+    c.layout("over two tiles", 1, 33, 132, 130, 0, 130, 131);
+    c.layout("wide heads", 2, 65, 20, 20, 0, 20);
+    c.layout("the model's", 12, 64, 40, 25, 0, 25, 37);
+    return c.cases;
+  }
+
+  /** Every attention op for one layout of tokens; the numbers of the sequences in the global batch are far apart. */
+  private void layout(String edge, int heads, int size, int tokens, int longest, int... bounds) {
+    int columns = heads * size;
+    Arg x = Arg.of(tokens, columns), offsets = ints(bounds);
+    Arg ragged = Arg.of(heads, tokens, longest), share = uniform(0, 1, heads, tokens, longest);
+    int[] numbers = new int[bounds.length - 1];
+    for (int s = 0; s < numbers.length; s++) numbers[s] = 3 + s * 700_001;
+    Arg sequence = ints(numbers);
+    add(edge, OpCase.of(new AttentionScores(heads, longest), x, x, offsets));
+    add(edge, OpCase.of(new AttentionScores.Grad(heads), ragged, x, x, offsets));
+    add(edge, OpCase.of(new AttentionSoftmax(), uniform(-4, 4, heads, tokens, longest), offsets));
+    add(edge, OpCase.of(new AttentionSoftmax.Grad(), ragged, share, offsets));
+    add(edge, OpCase.of(new AttentionContext(heads), share, x, offsets));
+    add(edge, OpCase.of(new AttentionContext.Grad(heads), x, share, x, offsets));
+    for (double p : new double[] {0, 0.1, 0.5}) {
+      if (p > 0) add(edge, OpCase.of(new AttentionDropout(p, 2), share, OpCases.RANDOM, offsets, sequence));
+      Attention op = new Attention(heads, longest, p, 2);
+      add(edge, OpCase.of(op, p > 0 ? List.of(x, x, x, offsets, OpCases.RANDOM, sequence) : List.of(x, x, x, offsets)));
+      int[] forward = p > 0 ? new int[] {1, 2, 3, 6, 7, 8} : new int[] {1, 2, 3, 6};
+      List<Arg> grad = new ArrayList<>(List.of(x, x, x, x, derived(op, 0, forward, tokens, columns),
+          derived(op, 1, forward, heads, tokens), offsets));
+      if (p > 0) grad.addAll(List.of(OpCases.RANDOM, sequence));
+      add(edge, OpCase.of(new Attention.Grad(op), grad));
+    }
+  }
+
+  private void add(String edge, OpCase c) {
+    cases.add(c.on(edge));
+  }
+}

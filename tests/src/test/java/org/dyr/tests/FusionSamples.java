@@ -1,0 +1,106 @@
+package org.dyr.tests;
+
+import static org.dyr.tests.Arg.ints;
+
+import java.util.List;
+import org.dyr.op.Activation;
+import org.dyr.op.Add;
+import org.dyr.op.AddBias;
+import org.dyr.op.Attention;
+import org.dyr.op.AttentionContext;
+import org.dyr.op.AttentionDropout;
+import org.dyr.op.AttentionScores;
+import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.BiasActivation;
+import org.dyr.op.Dropout;
+import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.FusedOp;
+import org.dyr.op.Gemm;
+import org.dyr.op.LayerNorm;
+import org.dyr.op.MatMul;
+import org.dyr.op.Recorder;
+import org.dyr.op.Value;
+
+/** The unfused form of every row of the fusion table. A new row needs a sample here. */
+final class FusionSamples {
+  private static final double EPS = 1e-6;
+  private static final Arg ROWS = ints(4, 4, 9, 9, 9);
+  private static final Arg PLACES = ints(0, 1, 0, 1, 2);
+  private static final Arg OFFSETS = ints(0, 2, 5);
+
+  private FusionSamples() {}
+
+  /**
+   * One pattern.
+   *
+   * @param row the fusion's name
+   * @param makes the op that the pattern becomes
+   * @param hasGradient whether the pattern can be differentiated
+   */
+  record Sample(String row, String remark, Class<? extends FusedOp> makes, boolean hasGradient, List<Arg> in,
+      Body body) {
+    @Override public String toString() {
+      return row + (remark.isEmpty() ? "" : ", " + remark);
+    }
+  }
+
+  /** Records the pattern. */
+  interface Body {
+    Recorded record(Recorder r, Value... in);
+  }
+
+  /** What a pattern gives, and the values inside of it that its fusion makes disappear. */
+  record Recorded(Value result, List<Value> inner) {}
+
+  static List<Sample> all() {
+    return List.of(
+        attention("", 0, false), attention("dropout", 0.5, true), attention("dropout of nothing", 0, true),
+        new Sample("bias-activation", "", BiasActivation.class, true, List.of(Arg.of(5, 7), Arg.of(7)), (r, in) -> {
+          Value u = r.emit1(new AddBias(), in);
+          return new Recorded(r.emit1(new Activation(Activation.Kind.GELU), u), List.of(u));
+        }),
+        layerNorm("", 0, false), layerNorm("dropout", 0.5, true), layerNorm("dropout of nothing", 0, true),
+        new Sample("matmul-bias", "", Gemm.class, true, List.of(Arg.of(5, 3), Arg.of(7, 3), Arg.of(7)), (r, in) -> {
+          Value c = r.emit1(new MatMul(false, true), in[0], in[1]);
+          return new Recorded(r.emit1(new AddBias(), c, in[2]), List.of(c));
+        }),
+        matMulAdd("product first", true), matMulAdd("product second", false),
+        new Sample("matmul-accumulate", "", Gemm.class, false, List.of(Arg.of(3, 5), Arg.of(3, 7), Arg.of(5, 7)),
+            (r, in) -> {
+          Value c = r.emit1(new MatMul(true, false), in[0], in[1]);
+          return new Recorded(r.emit1(new Add(true), in[2], c), List.of(c));
+        }));
+  }
+
+  private static Sample attention(String remark, double p, boolean drop) {
+    Arg x = Arg.of(5, 6);
+    return new Sample("attention", remark, Attention.class, true,
+        List.of(x, x, x, OFFSETS, OpCases.RANDOM, ints(8, 2)), (r, in) -> {
+          Value s = r.emit1(new AttentionScores(2, 3), in[0], in[1], in[3]);
+          Value share = r.emit(new AttentionSoftmax(), s, in[3])[0];
+          Value kept = drop ? r.emit1(new AttentionDropout(p, 1), share, in[4], in[3], in[5]) : share;
+          Value o = r.emit1(new AttentionContext(2), kept, in[2], in[3]);
+          return new Recorded(o, drop ? List.of(s, share, kept) : List.of(s, share));
+        });
+  }
+
+  private static Sample layerNorm(String remark, double p, boolean drop) {
+    Arg x = Arg.of(5, 7), c = Arg.of(7);
+    return new Sample("dropout-add-layernorm", remark, DropoutAddLayerNorm.class, true,
+        List.of(x, x, c, c, OpCases.RANDOM, ROWS, PLACES), (r, in) -> {
+          Value kept = drop ? r.emit1(new Dropout(p, 1), in[0], in[4], in[5], in[6]) : in[0];
+          Value h = r.emit1(new Add(false), kept, in[1]);
+          Value y = r.emit(new LayerNorm(EPS), h, in[2], in[3])[0];
+          return new Recorded(y, drop ? List.of(h, kept) : List.of(h));
+        });
+  }
+
+  private static Sample matMulAdd(String remark, boolean productFirst) {
+    return new Sample("matmul-add", remark, Gemm.class, true, List.of(Arg.of(5, 3), Arg.of(3, 7), Arg.of(5, 7)),
+        (r, in) -> {
+      Value c = r.emit1(new MatMul(false, false), in[0], in[1]);
+      Value sum = productFirst ? r.emit1(new Add(false), c, in[2]) : r.emit1(new Add(false), in[2], c);
+      return new Recorded(sum, List.of(c));
+    });
+  }
+}

@@ -1,0 +1,74 @@
+package org.dyr.tests;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.dyr.op.Op;
+import org.dyr.op.Update;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
+
+/**
+ * One row of {@link OpCases}: an op and how its operands are made.
+ *
+ * @param remark the edge that the row stands for, or empty
+ */
+record OpCase(Op op, String remark, List<Arg> in) {
+
+  /** Every draw starts from it; {@code -Ddyr.tests.seed=N} sets another. */
+  static final long SEED = Long.getLong("dyr.tests.seed", 20260117);
+
+  static OpCase of(Op op, Arg... in) {
+    return new OpCase(op, "", List.of(in));
+  }
+
+  static OpCase of(Op op, List<Arg> in) {
+    return new OpCase(op, "", List.copyOf(in));
+  }
+
+  OpCase on(String edge) {
+    return new OpCase(op, edge, in);
+  }
+
+  /** Op with its fields, shapes, edge; unique in the table. */
+  String name() {
+    String fields = op.toString();
+    StringBuilder s = new StringBuilder(op.name().replaceAll("\\[.*", ""));
+    if (!(op instanceof Update)) s.append(fields.substring(fields.indexOf('[')));
+    for (Arg a : in) s.append(' ').append(a.shape());
+    return remark.isEmpty() ? s.toString() : s + " " + remark;
+  }
+
+  Spec[] specs(DType floating) {
+    return in.stream().map(a -> a.spec(floating)).toArray(Spec[]::new);
+  }
+
+  /** The elements of every operand, integers too; the same on every call. */
+  double[][] draw() {
+    Random random = new Random(SEED * 31 + name().hashCode());
+    double[][] x = new double[in.size()][];
+    for (int i = 0; i < x.length; i++) if (in.get(i).fill() != null) x[i] = in.get(i).draw(random);
+    for (int i = 0; i < x.length; i++) {
+      Arg.Derived d = in.get(i).derived();
+      if (d == null) continue;
+      List<Arg> args = new ArrayList<>();
+      double[][] from = new double[d.from().length][];
+      for (int j = 0; j < from.length; j++) {
+        args.add(in.get(d.from()[j]));
+        from[j] = x[d.from()[j]];
+      }
+      x[i] = Oracle.run(OpCase.of(d.op(), args), from)[d.output()];
+      for (int j = 0; j < x[i].length; j++) x[i][j] = (float) x[i][j];
+    }
+    return x;
+  }
+
+  /** What a failure adds to its message, to draw the same again. */
+  String seed() {
+    return "   (-Ddyr.tests.seed=" + SEED + ")";
+  }
+
+  @Override public String toString() {
+    return name();
+  }
+}

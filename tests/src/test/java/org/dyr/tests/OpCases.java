@@ -1,0 +1,261 @@
+package org.dyr.tests;
+
+import static org.dyr.tests.Arg.derived;
+import static org.dyr.tests.Arg.filled;
+import static org.dyr.tests.Arg.ints;
+import static org.dyr.tests.Arg.uniform;
+import static org.dyr.tests.Arg.values;
+import static org.dyr.tests.OpCase.of;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.DoubleStream;
+import org.dyr.op.Activation;
+import org.dyr.op.Add;
+import org.dyr.op.AddBias;
+import org.dyr.op.AllFinite;
+import org.dyr.op.BiasActivation;
+import org.dyr.op.Broadcast;
+import org.dyr.op.ClipFactor;
+import org.dyr.op.Dropout;
+import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.Gather;
+import org.dyr.op.Gemm;
+import org.dyr.op.GroupCrossEntropy;
+import org.dyr.op.LayerNorm;
+import org.dyr.op.MatMul;
+import org.dyr.op.Scale;
+import org.dyr.op.Sum;
+import org.dyr.op.SumRows;
+import org.dyr.op.SumSquares;
+import org.dyr.tensor.Shape;
+
+/**
+ * The table of op cases: every op of the catalogue and every fused op, forward and gradient, at sizes that bracket a
+ * vector (31, 32, 33) and a tile (63, 64, 65), at the model's own, and at the edges that its formula has. Attention's
+ * rows and the optimizers' stand in {@link AttentionCases} and {@link UpdateCases}.
+ */
+final class OpCases {
+  static final int[] SIZES = {1, 31, 32, 33, 63, 64, 65};
+  private static final double EPS = 1e-12;
+
+  private final List<OpCase> cases = new ArrayList<>();
+
+  private OpCases() {}
+
+  /** The whole table. */
+  static List<OpCase> all() {
+    OpCases table = new OpCases();
+    table.products();
+    table.elementwise();
+    table.sums();
+    table.activations();
+    table.gathers();
+    table.layerNorms();
+    table.dropouts();
+    table.groupCrossEntropy();
+    table.cases.addAll(AttentionCases.all());
+    table.cases.addAll(UpdateCases.all());
+    return List.copyOf(table.cases);
+  }
+
+  private void add(OpCase... rows) {
+    cases.addAll(List.of(rows));
+  }
+
+  /** M, N, K: one element, vectors and tiles missed by one, a single column (the classifier), a single row. */
+  private static final int[][] PRODUCTS = {
+    {1, 1, 1}, {31, 33, 32}, {33, 64, 65}, {65, 1, 63}, {1, 65, 33}, {64, 63, 31}, {7, 130, 129}
+  };
+
+  private void products() {
+    boolean[] both = {false, true};
+    for (boolean ta : both) {
+      for (boolean tb : both) {
+        for (int[] s : PRODUCTS) add(product(ta, tb, s[0], s[1], s[2]));
+        for (boolean bias : both) {
+          for (boolean residual : both) {
+            for (boolean inPlace : residual ? both : new boolean[] {false}) {
+              for (int[] s : PRODUCTS) add(gemm(new Gemm(ta, tb, bias, residual, inPlace), s[0], s[1], s[2]));
+            }
+          }
+        }
+      }
+    }
+    add(product(false, true, 12, 768, 768), product(true, false, 192, 768, 32), product(false, false, 32, 192, 768));
+    add(gemm(new Gemm(false, true, true, false, false), 32, 192, 768));
+    add(gemm(new Gemm(true, false, false, true, true), 192, 768, 32));
+  }
+
+  private static OpCase product(boolean ta, boolean tb, int m, int n, int k) {
+    return of(new MatMul(ta, tb), left(ta, m, k), right(tb, k, n));
+  }
+
+  private static OpCase gemm(Gemm op, int m, int n, int k) {
+    List<Arg> in = new ArrayList<>(List.of(left(op.transposeA(), m, k), right(op.transposeB(), k, n)));
+    if (op.bias()) in.add(Arg.of(n));
+    if (op.residual()) in.add(Arg.of(m, n));
+    return of(op, in);
+  }
+
+  private static Arg left(boolean transposed, int m, int k) {
+    return transposed ? Arg.of(k, m) : Arg.of(m, k);
+  }
+
+  private static Arg right(boolean transposed, int k, int n) {
+    return transposed ? Arg.of(n, k) : Arg.of(k, n);
+  }
+
+  private void elementwise() {
+    for (int n : SIZES) {
+      add(of(new AddBias(), Arg.of(3, n), Arg.of(n)));
+      add(of(new Add(false), Arg.of(n), Arg.of(n)), of(new Add(true), Arg.of(n), Arg.of(n)));
+      add(of(new Scale(), Arg.of(n), Arg.of(1)));
+    }
+    add(of(new AddBias(), Arg.of(1, 768), Arg.of(768)), of(new AddBias(), Arg.of(2, 3, 5), Arg.of(5)).on("rank 3"));
+    add(of(new Add(false), Arg.of(32, 768), Arg.of(32, 768)), of(new Add(true), Arg.of(32, 768), Arg.of(32, 768)));
+    add(of(new Scale(), Arg.of(32, 768), Arg.of(1)), of(new Scale(), Arg.of(5), values(0)).on("by zero"));
+  }
+
+  private void sums() {
+    for (int n : SIZES) {
+      add(of(new Sum(), Arg.of(n)), of(new SumSquares(), Arg.of(n)), of(new AllFinite(), Arg.of(n)));
+      add(of(new SumRows(), Arg.of(5, n)), of(new SumRows(), Arg.of(n, 3)), of(new Broadcast(Shape.of(n)), Arg.of(1)));
+      for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+        add(of(new AllFinite(), filled((r, i) -> i == n - 1 ? bad : i, n)).on(bad + " last"));
+        add(of(new AllFinite(), filled((r, i) -> i == n / 2 ? bad : i, n)).on(bad + " inside"));
+      }
+    }
+    add(of(new Sum(), Arg.of(33, 65)), of(new SumRows(), Arg.of(32, 768)),
+        of(new SumRows(), Arg.of(3, 5, 7)).on("rank 3"));
+    add(of(new SumSquares(), Arg.of(100_003)), of(new SumSquares(), uniform(1e-15, 1e15, 65)).on("1e15 squared"));
+    add(of(new AllFinite(), filled((r, i) -> 3e38, 65)).on("large but finite"));
+    add(of(new Broadcast(Shape.of(7, 33)), Arg.of(1)));
+    for (double max : new double[] {0, 1, 1e6}) {
+      add(of(new ClipFactor(max), uniform(0, 50, 1), values(1)));
+      add(of(new ClipFactor(max), uniform(1e9, 2e9, 1), values(1024)).on("with a loss scale"));
+    }
+    add(of(new ClipFactor(1), values(Double.POSITIVE_INFINITY), values(2)).on("infinite"));
+    add(of(new ClipFactor(1), values(Double.NaN), values(2)).on("NaN"),
+        of(new ClipFactor(1), values(0), values(2)).on("zero"));
+  }
+
+  /**
+   * From where exp underflows on the left to where it does on the right, zero among them, and both signs of a tiny x.
+   */
+  private static final double[] LARGE = {
+    -100, -38, -14, -9.5, -6, -5.5, -4, -3, -1e-6, -1e-30, 0, 1e-30, 1e-6, 3, 4, 5.5, 6, 9.5, 14, 38, 100
+  };
+
+  /** The same without the corner of relu, where no difference quotient gives its derivative. */
+  private static final double[] LARGE_WITHOUT_CORNER =
+      DoubleStream.of(LARGE).filter(x -> Math.abs(x) > 1e-3).toArray();
+
+  private void activations() {
+    for (Activation.Kind kind : Activation.Kind.values()) {
+      for (int n : SIZES) {
+        add(of(new Activation(kind), uniform(-4, 4, n)), of(new Activation.Grad(kind), Arg.of(n), uniform(-4, 4, n)));
+        add(of(new BiasActivation(kind), uniform(-4, 4, 3, n), Arg.of(n)));
+        add(of(new BiasActivation.Grad(kind), Arg.of(3, n), uniform(-4, 4, 3, n), Arg.of(n)));
+      }
+      boolean corner = kind == Activation.Kind.RELU;
+      add(of(new Activation(kind), values(corner ? LARGE_WITHOUT_CORNER : LARGE)).on("large x"));
+      add(of(new Activation.Grad(kind), filled((r, i) -> 1, LARGE.length), values(LARGE)).on("large x"));
+      add(of(new BiasActivation(kind), filled((r, i) -> LARGE[i % LARGE.length], 4, 21), Arg.of(21)).on("large x"));
+      add(of(new BiasActivation.Grad(kind), Arg.of(4, 21), filled((r, i) -> LARGE[i % LARGE.length], 4, 21), Arg.of(21))
+          .on("large x"));
+      add(of(new BiasActivation(kind), uniform(-4, 4, 8, 3072), Arg.of(3072)));
+      add(of(new BiasActivation.Grad(kind), Arg.of(9, 3072), uniform(-4, 4, 9, 3072), Arg.of(3072)));
+    }
+  }
+
+  private void gathers() {
+    for (int n : SIZES) {
+      Arg repeated = ints(4, 0, 4, 4, 2, 0);
+      add(of(new Gather(), Arg.of(5, n), repeated).on("repeated"));
+      add(of(new Gather.Grad(5), Arg.of(6, n), repeated).on("repeated"));
+    }
+    int[] all = new int[65];
+    int[] spread = new int[200];
+    for (int i = 0; i < spread.length; i++) spread[i] = i * 7919 % 1009;
+    add(of(new Gather(), Arg.of(3, 33), ints(all)).on("all the same"));
+    add(of(new Gather.Grad(3), Arg.of(65, 33), ints(all)).on("all the same"));
+    add(of(new Gather(), Arg.of(1, 1), ints(0)), of(new Gather.Grad(1), Arg.of(1, 1), ints(0)));
+    add(of(new Gather(), Arg.of(1009, 96), ints(spread)), of(new Gather.Grad(1009), Arg.of(200, 96), ints(spread)));
+    add(of(new Gather(), Arg.of(64, 768), ints(0, 17, 40, 63)).on("[CLS] rows"));
+    add(of(new Gather.Grad(64), Arg.of(4, 768), ints(0, 17, 40, 63)).on("[CLS] rows"));
+  }
+
+  private static final int[][] NORMS = {{1, 1}, {5, 31}, {5, 32}, {5, 33}, {1, 63}, {65, 64}, {3, 65}, {33, 768}};
+
+  private void layerNorms() {
+    for (int[] s : NORMS) {
+      int rows = s[0], columns = s[1];
+      add(of(new LayerNorm(EPS), Arg.of(s), Arg.of(columns), Arg.of(columns)));
+      add(of(new LayerNorm.Grad(), normGrad(rows, columns)));
+      for (double p : new double[] {0, 0.1, 0.5}) {
+        List<Arg> in = new ArrayList<>(List.of(Arg.of(s), Arg.of(s), Arg.of(columns), Arg.of(columns)));
+        List<Arg> grad = new ArrayList<>(List.of(normGrad(rows, columns)));
+        if (p > 0) {
+          in.addAll(randomRows(rows));
+          grad.addAll(randomRows(rows));
+        }
+        add(of(new DropoutAddLayerNorm(p, 5, EPS), in), of(new DropoutAddLayerNorm.Grad(p, 5), grad));
+      }
+    }
+    add(of(new LayerNorm(1e-5), filled((r, i) -> 3, 2, 33), Arg.of(33), Arg.of(33)).on("constant rows"));
+    add(of(new LayerNorm(EPS), filled((r, i) -> 20 + r.nextDouble(), 4, 128), Arg.of(128),
+        Arg.of(128)).on("far from zero"));
+    add(of(new LayerNorm(EPS), Arg.of(2, 3, 33), Arg.of(33), Arg.of(33)).on("rank 3"));
+  }
+
+  /** dy, x, w, and the mean and rstd that the forward keeps. */
+  private static Arg[] normGrad(int rows, int columns) {
+    int[] xww = {1, 2, 2};
+    return new Arg[] {Arg.of(rows, columns), Arg.of(rows, columns), Arg.of(columns),
+        derived(new LayerNorm(EPS), 1, xww, rows), derived(new LayerNorm(EPS), 2, xww, rows)};
+  }
+
+  /** Seed and step of dropout: all bits in use. */
+  static final Arg RANDOM = ints(0x89ABCDEF, 0x7654321F, 123_457, 0);
+
+  /** random, sequence, position: sequences of three tokens, their numbers far apart. */
+  private static List<Arg> randomRows(int rows) {
+    int[] sequence = new int[rows], position = new int[rows];
+    for (int r = 0; r < rows; r++) {
+      sequence[r] = r / 3 * 1_000_003;
+      position[r] = r % 3 == 2 ? 511 : r % 3;
+    }
+    return List.of(RANDOM, ints(sequence), ints(position));
+  }
+
+  private void dropouts() {
+    for (double p : new double[] {0, 0.1, 0.5}) {
+      for (int n : new int[] {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 768}) {
+        List<Arg> in = new ArrayList<>(List.of(Arg.of(7, n)));
+        in.addAll(randomRows(7));
+        add(of(new Dropout(p, 3), in));
+      }
+    }
+    List<Arg> in = new ArrayList<>(List.of(Arg.of(1, 100)));
+    in.addAll(randomRows(1));
+    add(of(new Dropout(0.1, 60_000), in).on("a high site"));
+  }
+
+  private void groupCrossEntropy() {
+    groups("one sample", 1, 1, 0, 1);
+    groups("groups of one sample", 3, 1, 0, 1, 2, 3);
+    groups("one group", 33, 1, 0, 33);
+    groups("an empty group", 8, 1, 0, 3, 3, 8);
+    groups("only empty groups", 2, 1, 0, 0, 0);
+    groups("samples of no group", 9, 1, 0, 2, 7);
+    groups("groups of 8", 64, 1, 0, 8, 16, 24, 32, 40, 48, 56, 64);
+    groups("logits far apart", 40, 100, 0, 16, 31, 40);
+  }
+
+  private void groups(String edge, int samples, double magnitude, int... offsets) {
+    Arg z = uniform(-magnitude, magnitude, samples, 1), groups = ints(offsets);
+    add(of(new GroupCrossEntropy(), z, groups).on(edge));
+    add(of(new GroupCrossEntropy.Grad(), Arg.of(offsets.length - 1), z, groups).on(edge));
+  }
+}

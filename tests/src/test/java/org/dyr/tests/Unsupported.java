@@ -1,0 +1,32 @@
+package org.dyr.tests;
+
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+import org.dyr.op.FusedOp;
+import org.dyr.op.Gemm;
+import org.dyr.op.MatMul;
+import org.dyr.op.Op;
+
+/**
+ * What each kernel set of the CPU leaves to the sets below it, in f32. The parity test expects exactly this: a kernel
+ * that vanishes fails, and so does one that appears unannounced.
+ */
+final class Unsupported {
+  private static final Map<String, Predicate<Op>> BY_SET = Map.of(
+      "reference", op -> op instanceof FusedOp,
+      "vector", op -> false,
+      "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
+
+  private Unsupported() {}
+
+  /** Whether the set is expected to have no kernel for the op. */
+  static boolean by(String set, Op op) {
+    Predicate<Op> unsupported = BY_SET.get(set);
+    if (unsupported == null) {
+      throw new IllegalArgumentException("kernel set '%s' has no row in Unsupported; there are %s"
+          .formatted(set, List.copyOf(BY_SET.keySet())));
+    }
+    return unsupported.test(op);
+  }
+}
