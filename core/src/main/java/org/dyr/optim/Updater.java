@@ -50,6 +50,21 @@ public final class Updater implements AutoCloseable {
   public Updater(Backend backend, Weights weights, Slab gradients, Optimizer optimizer, double clipNorm) {
     this.optimizer = optimizer;
     this.type = weights.type();
+    try {
+      Compiler.Compiled compiled = compile(backend, weights, gradients, clipNorm);
+      workspace = backend.allocate(Math.max(1, compiled.plan().bytes()), "workspace of the update");
+      program = compiled.program(backend, workspace);
+    } catch (RuntimeException | Error e) {
+      states.values().forEach(Slab::close);
+      throw e;
+    }
+    scale = arena.allocate(type.bytes(), Double.BYTES);
+    hyper = arena.allocate((long) Update.HYPER * type.bytes(), Double.BYTES);
+    norm = arena.allocate(type.bytes(), Double.BYTES);
+  }
+
+  /** Allocates the states and records the step over them. */
+  private Compiler.Compiled compile(Backend backend, Weights weights, Slab gradients, double clipNorm) {
     Spec all = Spec.of(type, Math.toIntExact(weights.bytes() / type.bytes()));
     Graph graph = new Graph(type);
     Value gradient = graph.bound(all, gradients.span(0, all.bytes()));
@@ -70,12 +85,7 @@ public final class Updater implements AutoCloseable {
       Op update = optimizer.update(weights.segments());
       graph.emit(update, in.toArray(new Value[0]));
     }
-    Compiler.Compiled compiled = new Compiler(backend).compile(graph);
-    workspace = backend.allocate(Math.max(1, compiled.plan().bytes()), "workspace of the update");
-    program = compiled.program(backend, workspace);
-    scale = arena.allocate(type.bytes(), Double.BYTES);
-    hyper = arena.allocate((long) Update.HYPER * type.bytes(), Double.BYTES);
-    norm = arena.allocate(type.bytes(), Double.BYTES);
+    return new Compiler(backend).compile(graph);
   }
 
   /**

@@ -32,13 +32,14 @@ public final class Ranker implements AutoCloseable {
   private final Model model;
   private final Scorer scorer;
   private final PairEncoder encoder;
+  private boolean closed;
 
   private Ranker(Backend backend, Model model) {
     this.backend = backend;
     this.model = model;
-    this.scorer = new Scorer(model, Set.of());
     int longest = model.bert().config().maxPositions();
     this.encoder = new PairEncoder(model.tokenizer(), longest, Math.min(MAX_QUERY_LENGTH, longest / 2));
+    this.scorer = new Scorer(model, Set.of());
   }
 
   /** Loads a model directory onto the CPU, with every processor. */
@@ -54,9 +55,12 @@ public final class Ranker implements AutoCloseable {
    */
   public static Ranker load(Path directory, String device, DeviceOptions options) {
     Backend backend = Devices.open(device, options);
+    Model model = null;
     try {
-      return new Ranker(backend, ModelDirectory.load(directory, backend));
-    } catch (RuntimeException e) {
+      model = ModelDirectory.load(directory, backend);
+      return new Ranker(backend, model);
+    } catch (RuntimeException | Error e) {
+      if (model != null) model.close();
       backend.close();
       throw e;
     }
@@ -65,6 +69,8 @@ public final class Ranker implements AutoCloseable {
   /**
    * The model's logit for each passage, in the order given: higher is more relevant. A passage that is too long is cut at its
    * end. A score is the same whatever other passages share the call, up to rounding.
+   *
+   * @throws IllegalStateException after {@link #close}
    */
   public float[] score(String query, List<String> passages) {
     int[] queryIds = model.tokenizer().encode(query);
@@ -99,8 +105,10 @@ public final class Ranker implements AutoCloseable {
     return encoder.truncatedPassages();
   }
 
-  /** Waits for calls in progress, then frees everything. */
-  @Override public void close() {
+  /** Waits for calls in progress, then frees everything. Closing twice is harmless. */
+  @Override public synchronized void close() {
+    if (closed) return;
+    closed = true;
     scorer.close();
     model.close();
     backend.close();

@@ -187,7 +187,7 @@ class FusionTest {
 
   private static Map<String, double[]> values(Backend backend, Graph graph, Program program) {
     try (Slab host = backend.allocate(1 << 12, "host")) {
-      if (program.inputSpec(Backprop.LOSS_SCALE) != null) {
+      if (program.takes(Backprop.LOSS_SCALE)) {
         Memory.write(host.host(), graph.type(), 0, 1);
         program.write(Backprop.LOSS_SCALE, host.host().asSlice(0, graph.type().bytes()));
       }

@@ -1,5 +1,7 @@
 package org.dyr.cpu.reference;
 
+import org.dyr.device.Kernel;
+
 /** Attention over packed sequences, its scores kept in full: (H,T,L), with zeros wherever there is no key. */
 final class Attentions {
   private Attentions() {}
@@ -9,27 +11,28 @@ final class Attentions {
     void apply(int head, int sequence, int start, int length, int token, long row);
   }
 
-  /** Visits every row that belongs to a sequence; {@code ragged} (H,T,L) is filled with zeros first. */
-  static void forEachRow(int heads, Tensor offsets, Tensor ragged, Row visit) {
-    ragged.fill(0);
-    int tokens = ragged.shape.dim(1), longest = ragged.shape.dim(2);
-    forEachToken(heads, offsets, (head, s, start, length, t, none) ->
-        visit.apply(head, s, start, length, t, ((long) head * tokens + t) * longest));
-  }
-
-  private static void forEachToken(int heads, Tensor offsets, Row visit) {
+  /** Visits every row that belongs to a sequence. The visitor is made once, in prepare: a launch allocates nothing. */
+  static void forEachRow(int heads, int tokens, int longest, Tensor offsets, Row visit) {
     for (int h = 0; h < heads; h++) {
       for (int s = 0; s + 1 < offsets.size(); s++) {
         int start = offsets.index(s), end = offsets.index(s + 1);
-        for (int t = start; t < end; t++) visit.apply(h, s, start, end - start, t, 0);
+        for (int t = start; t < end; t++) visit.apply(h, s, start, end - start, t, ((long) h * tokens + t) * longest);
       }
     }
   }
 
-  static void scores(int heads, Tensor q, Tensor k, Tensor offsets, Tensor s) {
+  /** The kernel that makes {@code ragged} (H,T,L): zeros, then the visited rows. */
+  static Kernel rows(Tensor offsets, Tensor ragged, Row visit) {
+    return () -> {
+      ragged.fill(0);
+      forEachRow(ragged.shape.dim(0), ragged.shape.dim(1), ragged.shape.dim(2), offsets, visit);
+    };
+  }
+
+  static Kernel scores(int heads, Tensor q, Tensor k, Tensor offsets, Tensor s) {
     int size = q.columns / heads;
     double scale = 1 / Math.sqrt(size);
-    forEachRow(heads, offsets, s, (head, sequence, start, length, token, row) -> {
+    return rows(offsets, s, (head, sequence, start, length, token, row) -> {
       for (int j = 0; j < length; j++) {
         double sum = 0;
         for (int d = head * size; d < (head + 1) * size; d++) sum += q.at(token, d) * k.at(start + j, d);
@@ -39,27 +42,28 @@ final class Attentions {
   }
 
   /** in: ds, q, k, offsets. */
-  static void scoresGrad(int heads, Tensor[] in, Tensor dq, Tensor dk) {
+  static Kernel scoresGrad(int heads, Tensor[] in, Tensor dq, Tensor dk) {
     Tensor ds = in[0], q = in[1], k = in[2];
     int size = q.columns / heads, tokens = q.rows, longest = ds.shape.dim(2);
     double scale = 1 / Math.sqrt(size);
-    dq.fill(0);
-    dk.fill(0);
-    forEachToken(heads, in[3], (head, sequence, start, length, token, none) -> {
-      long row = ((long) head * tokens + token) * longest;
+    Row visit = (head, sequence, start, length, token, row) -> {
       for (int j = 0; j < length; j++) {
         for (int d = head * size; d < (head + 1) * size; d++) {
           accumulate(dq, token, d, ds.get(row + j) * k.at(start + j, d) * scale);
           accumulate(dk, start + j, d, ds.get(row + j) * q.at(token, d) * scale);
         }
       }
-    });
+    };
+    return () -> {
+      dq.fill(0);
+      dk.fill(0);
+      forEachRow(heads, tokens, longest, in[3], visit);
+    };
   }
 
-  static void softmax(Tensor s, Tensor offsets, Tensor p, Tensor lse) {
-    lse.fill(0);
+  static Kernel softmax(Tensor s, Tensor offsets, Tensor p, Tensor lse) {
     int tokens = s.shape.dim(1);
-    forEachRow(s.shape.dim(0), offsets, p, (head, sequence, start, length, token, row) -> {
+    Kernel rows = rows(offsets, p, (head, sequence, start, length, token, row) -> {
       double max = Double.NEGATIVE_INFINITY, sum = 0;
       for (int j = 0; j < length; j++) max = Math.max(max, s.get(row + j));
       for (int j = 0; j < length; j++) sum += Math.exp(s.get(row + j) - max);
@@ -67,35 +71,40 @@ final class Attentions {
       for (int j = 0; j < length; j++) p.set(row + j, Math.exp(s.get(row + j) - log));
       lse.set((long) head * tokens + token, log);
     });
+    return () -> {
+      lse.fill(0);
+      rows.launch();
+    };
   }
 
-  static void softmaxGrad(Tensor dp, Tensor p, Tensor offsets, Tensor ds) {
-    forEachRow(p.shape.dim(0), offsets, ds, (head, sequence, start, length, token, row) -> {
+  static Kernel softmaxGrad(Tensor dp, Tensor p, Tensor offsets, Tensor ds) {
+    return rows(offsets, ds, (head, sequence, start, length, token, row) -> {
       double dot = 0;
       for (int j = 0; j < length; j++) dot += p.get(row + j) * dp.get(row + j);
       for (int j = 0; j < length; j++) ds.set(row + j, p.get(row + j) * (dp.get(row + j) - dot));
     });
   }
 
-  static void context(int heads, Tensor p, Tensor v, Tensor offsets, Tensor o) {
+  static Kernel context(int heads, Tensor p, Tensor v, Tensor offsets, Tensor o) {
     int size = v.columns / heads, tokens = v.rows, longest = p.shape.dim(2);
-    o.fill(0);
-    forEachToken(heads, offsets, (head, sequence, start, length, token, none) -> {
-      long row = ((long) head * tokens + token) * longest;
+    Row visit = (head, sequence, start, length, token, row) -> {
       for (int d = head * size; d < (head + 1) * size; d++) {
         double sum = 0;
         for (int j = 0; j < length; j++) sum += p.get(row + j) * v.at(start + j, d);
         o.set((long) token * v.columns + d, sum);
       }
-    });
+    };
+    return () -> {
+      o.fill(0);
+      forEachRow(heads, tokens, longest, offsets, visit);
+    };
   }
 
   /** in: do, p, v, offsets. */
-  static void contextGrad(int heads, Tensor[] in, Tensor dp, Tensor dv) {
+  static Kernel contextGrad(int heads, Tensor[] in, Tensor dp, Tensor dv) {
     Tensor dout = in[0], p = in[1], v = in[2];
     int size = v.columns / heads;
-    dv.fill(0);
-    forEachRow(heads, in[3], dp, (head, sequence, start, length, token, row) -> {
+    Kernel rows = rows(in[3], dp, (head, sequence, start, length, token, row) -> {
       for (int j = 0; j < length; j++) {
         double sum = 0;
         for (int d = head * size; d < (head + 1) * size; d++) {
@@ -105,6 +114,10 @@ final class Attentions {
         dp.set(row + j, sum);
       }
     });
+    return () -> {
+      dv.fill(0);
+      rows.launch();
+    };
   }
 
   private static void accumulate(Tensor t, int row, int column, double x) {

@@ -1,5 +1,6 @@
 package org.dyr.cpu.reference;
 
+import org.dyr.device.Kernel;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.Dropout;
 import org.dyr.op.Philox;
@@ -21,8 +22,8 @@ final class Dropouts {
   }
 
   /** in: p (H,T,L), random, offsets, sequence. */
-  static void attention(AttentionDropout op, Tensor[] in, Tensor y) {
-    Attentions.forEachRow(in[0].shape.dim(0), in[2], y, (head, sequence, start, length, token, row) -> {
+  static Kernel attention(AttentionDropout op, Tensor[] in, Tensor y) {
+    return Attentions.rows(in[2], y, (head, sequence, start, length, token, row) -> {
       int base = (token - start) * Philox.ATTENTION_STRIDE;
       for (int j = 0; j < length; j++) {
         double kept = keep(op.probability(), in[1], base, j, in[3].index(sequence), Philox.site(op.site(), head));

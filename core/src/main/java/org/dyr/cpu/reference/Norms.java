@@ -1,5 +1,8 @@
 package org.dyr.cpu.reference;
 
+import java.util.Arrays;
+import org.dyr.device.Kernel;
+
 /** Layer norm over rows. */
 final class Norms {
   private Norms() {}
@@ -21,9 +24,17 @@ final class Norms {
   }
 
   /** in: dy, x, w, mean, rstd; out: dx, dw, db. */
-  static void backward(Tensor[] in, Tensor[] out) {
+  static Kernel backward(Tensor[] in, Tensor[] out) {
+    double[] dw = new double[in[1].columns], db = new double[in[1].columns];
+    return () -> {
+      Arrays.fill(dw, 0);
+      Arrays.fill(db, 0);
+      backward(in, out, dw, db);
+    };
+  }
+
+  private static void backward(Tensor[] in, Tensor[] out, double[] dw, double[] db) {
     Tensor dy = in[0], x = in[1], w = in[2];
-    double[] dw = new double[x.columns], db = new double[x.columns];
     for (int r = 0; r < x.rows; r++) {
       double mean = in[3].get(r), rstd = in[4].get(r), average = 0, averageOfProduct = 0;
       for (int c = 0; c < x.columns; c++) {

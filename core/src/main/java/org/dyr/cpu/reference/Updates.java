@@ -3,7 +3,10 @@ package org.dyr.cpu.reference;
 import org.dyr.op.ClipFactor;
 import org.dyr.op.Update;
 
-/** Clipping and the optimizers; formulas in {@link Update}. Operands in order: p, states, g, factor, hyper. */
+/**
+ * Clipping and the optimizers; formulas in {@link Update}. Operands in order: p, states, g, factor, hyper. Loops count, since an
+ * iterator is an object and a step makes none.
+ */
 final class Updates {
   private Updates() {}
 
@@ -16,7 +19,8 @@ final class Updates {
     Tensor p = t[0], m = t[1], v = t[2], g = t[3];
     double factor = t[4].get(0), rate = t[5].get(0), correct1 = t[5].get(1), correct2 = t[5].get(2);
     if (Double.isNaN(factor)) return;
-    for (Update.Segment s : op.segments()) {
+    for (int n = 0; n < op.segments().size(); n++) {
+      Update.Segment s = op.segments().get(n);
       double decay = s.decay() ? op.weightDecay() : 0, p2 = 0, g2 = 0, u2 = 0;
       for (long i = s.offset(); i < s.offset() + s.length(); i++) {
         double d = factor * g.get(i);
@@ -39,7 +43,8 @@ final class Updates {
     Tensor p = t[0], m = t[1], v = t[2], g = t[3];
     double factor = t[4].get(0), rate = t[5].get(0);
     if (Double.isNaN(factor)) return;
-    for (Update.Segment s : op.segments()) {
+    for (int n = 0; n < op.segments().size(); n++) {
+      Update.Segment s = op.segments().get(n);
       double decay = s.decay() ? op.weightDecay() : 0;
       for (long i = s.offset(); i < s.offset() + s.length(); i++) {
         double d = factor * g.get(i);
@@ -54,7 +59,8 @@ final class Updates {
     Tensor p = t[0], v = t[1], g = t[2];
     double factor = t[3].get(0), rate = t[4].get(0);
     if (Double.isNaN(factor)) return;
-    for (Update.Segment s : op.segments()) {
+    for (int n = 0; n < op.segments().size(); n++) {
+      Update.Segment s = op.segments().get(n);
       for (long i = s.offset(); i < s.offset() + s.length(); i++) {
         v.set(i, op.momentum() * v.get(i) + factor * g.get(i));
         p.set(i, p.get(i) - rate * v.get(i));

@@ -3,11 +3,13 @@ package org.dyr.ranker.cli;
 import java.util.concurrent.CountDownLatch;
 
 /**
- * Ctrl-C and SIGTERM as a request: the work under way is brought to a good end, then the process leaves with status 0. A
- * second signal is not waited for by the system's default action: the JVM is already shutting down.
+ * Ctrl-C and SIGTERM as a request: the work under way is brought to a good end, then the process leaves by {@link #exit} with
+ * the command's own code. The JVM, which is already shutting down, is held back until then; further signals change nothing.
  */
 final class Interrupt implements AutoCloseable {
-  private final CountDownLatch finished = new CountDownLatch(1);
+  private static final CountDownLatch NEVER = new CountDownLatch(1);
+  private static volatile boolean held;
+
   private final Thread hook = new Thread(this::shutDown, "dyr-interrupt");
   private volatile boolean requested;
 
@@ -21,26 +23,29 @@ final class Interrupt implements AutoCloseable {
   }
 
   private void shutDown() {
+    held = true;
     requested = true;
     try {
-      finished.await();
+      NEVER.await();
     } catch (InterruptedException e) {
       Runtime.getRuntime().halt(1);
     }
-    Runtime.getRuntime().halt(0);
   }
 
-  /** The work has come to its end. */
+  /** The work has come to its end: a signal from now on is the system's again. */
   @Override public void close() {
-    if (!requested) {
-      try {
-        Runtime.getRuntime().removeShutdownHook(hook);
-        return;
-      } catch (IllegalStateException e) {
-        // The signal has come this very moment: the hook is running and waits for the latch.
-        requested = true;
-      }
+    if (requested) return;
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException e) {
+      // The signal has come this very moment: the hook is running, or about to.
+      held = true;
     }
-    finished.countDown();
+  }
+
+  /** Ends the process, all its output written, even where a signal has begun to shut it down. */
+  static void exit(int code) {
+    if (held) Runtime.getRuntime().halt(code);
+    System.exit(code);
   }
 }

@@ -30,7 +30,7 @@ public final class Main implements Runnable {
         new BufferedWriter(new OutputStreamWriter(new StandardOutput(), StandardCharsets.UTF_8))));
     int code = line.execute(args);
     line.getErr().flush();
-    System.exit(code);
+    Interrupt.exit(code);
   }
 
   /** The command line with all its commands; {@code execute} returns the exit code and never throws. */

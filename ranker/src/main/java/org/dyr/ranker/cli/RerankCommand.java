@@ -4,6 +4,8 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -42,6 +44,9 @@ final class RerankCommand implements Callable<Integer> {
     try (BufferedReader in = new BufferedReader(new InputStreamReader(System.in,
         StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT)))) {
       passages = in.lines().toList();
+    } catch (UncheckedIOException e) {
+      if (!(e.getCause() instanceof CharacterCodingException)) throw e;
+      throw new IOException("standard input is not UTF-8: convert it first (iconv -t UTF-8)", e);
     }
     try (Ranker ranker = model.open()) {
       int rank = 0;

@@ -13,19 +13,24 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
   /**
    * A model with fresh weights. Takes over the tokenizer.
    *
-   * @throws IllegalArgumentException when the tokenizer has ids that the model has no embedding for
+   * @throws ModelException when the tokenizer has ids that the model has no embedding for
    */
   public static Model create(BertConfig config, Tokenizer tokenizer, Backend backend, long seed) {
-    checkVocabulary(config, tokenizer);
-    Bert bert = new Bert(config);
-    Weights weights = new Weights(backend, DType.F32, bert.parameters());
-    weights.initialize(seed, config.initializerRange());
-    return new Model(bert, weights, tokenizer, backend);
+    try {
+      checkVocabulary(config, tokenizer);
+      Bert bert = new Bert(config);
+      Weights weights = new Weights(backend, DType.F32, bert.parameters());
+      weights.initialize(seed, config.initializerRange());
+      return new Model(bert, weights, tokenizer, backend);
+    } catch (RuntimeException | Error e) {
+      tokenizer.close();
+      throw e;
+    }
   }
 
   static void checkVocabulary(BertConfig config, Tokenizer tokenizer) {
     if (tokenizer.vocabularySize() > config.vocabSize()) {
-      throw new IllegalArgumentException("the vocabulary has %d entries, the model embeds %d (vocab_size)".formatted(
+      throw new ModelException(tokenizer.source(), "has %d entries, but the model embeds %d (vocab_size of config.json)".formatted(
           tokenizer.vocabularySize(), config.vocabSize()));
     }
   }

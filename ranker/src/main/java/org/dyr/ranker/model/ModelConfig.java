@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.dyr.nn.BertConfig;
 
@@ -31,6 +32,8 @@ public final class ModelConfig {
       json = JSON.readTree(Files.readString(file));
     } catch (JsonProcessingException e) {
       throw new ModelException(file, "no valid JSON: " + e.getOriginalMessage(), e);
+    } catch (NoSuchFileException e) {
+      throw new ModelException(file, "no such file", e);
     } catch (IOException e) {
       throw new ModelException(file, "cannot be read: " + e, e);
     }

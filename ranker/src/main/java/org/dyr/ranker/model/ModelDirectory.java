@@ -60,12 +60,12 @@ public final class ModelDirectory {
       weights.initialize(seed, config.initializerRange());
       for (Parameter p : bert.parameters()) {
         Optional<String> name = find(tensors, p.name());
-        if (name.isPresent()) copy(directory, tensors, name.get(), p, weights);
+        if (name.isPresent()) copy(tensors, name.get(), p, weights);
         else if (p.name().startsWith("bert.pooler.") || p.name().startsWith("classifier.")) fresh.add(p.name());
         else throw new ModelException(directory, "has no tensor " + p.name());
       }
       return new Model(bert, weights, tokenizer, backend);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       if (weights != null) weights.close();
       tokenizer.close();
       if (e instanceof IllegalArgumentException) throw new ModelException(directory, e.getMessage(), e);
@@ -83,12 +83,13 @@ public final class ModelDirectory {
     return names.stream().filter(tensors::contains).findFirst();
   }
 
-  private static void copy(Path directory, ModelTensors tensors, String name, Parameter p, Weights weights) {
+  private static void copy(ModelTensors tensors, String name, Parameter p, Weights weights) {
     SafeTensorsFile.Entry entry = tensors.entry(name);
     List<Long> expected = new ArrayList<>();
     for (int d : p.shape().dims()) expected.add((long) d);
     if (!entry.dims().equals(expected)) {
-      throw new ModelException(directory, "%s has the shape %s, config.json asks for %s".formatted(name, entry.dims(), expected));
+      throw new ModelException(tensors.fileOf(name).path(), "%s has the shape %s, config.json asks for %s".formatted(name,
+          entry.dims(), expected));
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment host = arena.allocate(weights.spec(p).bytes(), Long.BYTES);

@@ -3,10 +3,10 @@ package org.dyr.ranker.model;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
 import java.util.stream.IntStream;
 import org.dyr.graph.Bucket;
 import org.dyr.graph.Compiler;
@@ -29,7 +29,9 @@ public final class Scorer implements AutoCloseable {
   private final Model model;
   private final Compiler compiler;
   private final int budget;
-  private final BlockingQueue<Lease> leases = new ArrayBlockingQueue<>(LEASES);
+  private final Queue<Lease> idle = new ArrayDeque<>();
+  private int inUse;
+  private boolean closed;
 
   /** A workspace with its programs; one caller has it at a time. */
   private final class Lease implements AutoCloseable {
@@ -56,7 +58,6 @@ public final class Scorer implements AutoCloseable {
     this.model = model;
     this.compiler = new Compiler(model.backend(), fusionsOff);
     this.budget = Math.max(tokens, model.bert().config().maxPositions());
-    for (int i = 0; i < LEASES; i++) leases.add(new Lease());
   }
 
   private Compiler.Compiled compile(Bucket bucket) {
@@ -74,6 +75,7 @@ public final class Scorer implements AutoCloseable {
    * One logit a pair.
    *
    * @throws IllegalArgumentException when a pair is longer than the model has positions
+   * @throws IllegalStateException after {@link #close}
    * @throws IllegalStateException when a logit is not finite: the weights are damaged, or not a ranker's
    */
   public float[] score(List<EncodedPair> pairs) {
@@ -90,17 +92,35 @@ public final class Scorer implements AutoCloseable {
     try {
       for (int from = 0; from < order.length; ) from = scoreBatch(lease, pairs, order, from, scores);
     } finally {
-      leases.add(lease);
+      giveBack(lease);
     }
     return scores;
   }
 
-  private Lease take() {
+  /** A workspace that nobody uses; made when there is none yet. Waits where all are in use. */
+  private synchronized Lease take() {
+    boolean interrupted = false;
+    while (inUse == LEASES && !closed) interrupted |= !awaitChange();
+    if (interrupted) Thread.currentThread().interrupt();
+    if (closed) throw new IllegalStateException("the ranker is closed");
+    Lease lease = idle.isEmpty() ? new Lease() : idle.remove();
+    inUse++;
+    return lease;
+  }
+
+  private synchronized void giveBack(Lease lease) {
+    idle.add(lease);
+    inUse--;
+    notifyAll();
+  }
+
+  /** Whether the wait ended without an interrupt; a batch takes well under a second, so waits go on after one. */
+  private boolean awaitChange() {
     try {
-      return leases.take();
+      wait();
+      return true;
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException("interrupted while waiting for a workspace", e);
+      return false;
     }
   }
 
@@ -137,8 +157,14 @@ public final class Scorer implements AutoCloseable {
     return new IllegalStateException("the model gave " + logit);
   }
 
-  /** Frees the workspaces; waits for calls in progress. */
-  @Override public void close() {
-    for (int i = 0; i < LEASES; i++) take().close();
+  /** Waits for calls in progress and frees the workspaces. Closing twice is harmless. */
+  @Override public synchronized void close() {
+    closed = true;
+    notifyAll();
+    boolean interrupted = false;
+    while (inUse > 0) interrupted |= !awaitChange();
+    idle.forEach(Lease::close);
+    idle.clear();
+    if (interrupted) Thread.currentThread().interrupt();
   }
 }

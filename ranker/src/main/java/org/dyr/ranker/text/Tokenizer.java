@@ -98,6 +98,11 @@ public final class Tokenizer implements AutoCloseable {
     return text;
   }
 
+  /** The file that defines the vocabulary. */
+  public Path source() {
+    return source;
+  }
+
   public int clsId() {
     return special.cls();
   }

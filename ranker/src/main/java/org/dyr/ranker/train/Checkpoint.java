@@ -68,7 +68,7 @@ final class Checkpoint {
       return new TrainingState(json.get("step").asLong(), json.get("groups").asLong(), json.get("seed").asLong(),
           json.path("best").asDouble(Double.NaN), json.path("best_step").asLong(0));
     } catch (IOException e) {
-      throw new ModelException(file, "cannot be read: " + e.getMessage(), e);
+      throw new ModelException(file, "cannot be read: " + e, e);
     }
   }
 

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -22,6 +23,8 @@ final class Checkpoints {
   private static final Pattern NAME = Pattern.compile("step-(\\d+)");
   private static final String PREPARED = ".prepared-";
   private static final String REPLACED = ".replaced-";
+  private static final String REMOVED = ".removed-";
+  private static final Pattern TEMPORARY = Pattern.compile("\\..*\\.tmp");
 
   /** Writes the files of a directory. */
   interface Content {
@@ -44,7 +47,7 @@ final class Checkpoints {
     for (Path parent : List.of(out, folder)) {
       for (Path p : list(parent)) {
         String name = p.getFileName().toString();
-        if (name.startsWith(PREPARED)) delete(p);
+        if (name.startsWith(PREPARED) || name.startsWith(REMOVED) || TEMPORARY.matcher(name).matches()) delete(p);
         if (name.startsWith(REPLACED)) {
           Path original = p.resolveSibling(name.substring(REPLACED.length()));
           if (Files.exists(original)) delete(p);
@@ -59,7 +62,7 @@ final class Checkpoints {
     Path target = folder.resolve("step-%06d".formatted(step));
     if (!Files.exists(target)) put(target, content);
     List<Path> all = all();
-    for (Path old : all.subList(0, Math.max(0, all.size() - keep))) delete(old);
+    for (Path old : all.subList(0, Math.max(0, all.size() - keep))) remove(old);
   }
 
   /** Publishes {@code OUT/name}, in place of what is there. */
@@ -85,7 +88,19 @@ final class Checkpoints {
 
   /** Removes the checkpoints after a step: a run that goes on from it makes them anew. */
   void removeAfter(long step) throws IOException {
-    for (Path p : all()) if (step(p) > step) delete(p);
+    for (Path p : all()) if (step(p) > step) remove(p);
+  }
+
+  /** Whether the run has a checkpoint. */
+  boolean any() throws IOException {
+    return !all().isEmpty();
+  }
+
+  /** Takes the checkpoint out of sight before its files go one by one. */
+  private static void remove(Path checkpoint) throws IOException {
+    Path removed = checkpoint.resolveSibling(REMOVED + checkpoint.getFileName());
+    Files.move(checkpoint, removed, StandardCopyOption.ATOMIC_MOVE);
+    delete(removed);
   }
 
   /**

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import org.dyr.ranker.eval.AtomicText;
 
 /** A file of JSON lines, each with its {@code step}; a line is on its way to the disk when {@link #write} returns. */
 final class MetricsLog implements AutoCloseable {
@@ -19,7 +20,10 @@ final class MetricsLog implements AutoCloseable {
   MetricsLog(Path path, long lastStep) throws IOException {
     List<String> kept = Files.exists(path)
         ? Files.readAllLines(path).stream().filter(line -> stepOf(line) <= lastStep).toList() : List.of();
-    Files.write(path, kept);
+    // In one step: a process killed here must not lose the lines that no run will write again.
+    AtomicText.write(path, text -> {
+      for (String line : kept) text.append(line).append('\n');
+    });
     file = Files.newBufferedWriter(path, StandardOpenOption.APPEND);
   }
 

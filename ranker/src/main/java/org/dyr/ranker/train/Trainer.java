@@ -4,7 +4,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -59,9 +61,12 @@ public final class Trainer implements AutoCloseable {
   private TrainingState state;
 
   /**
-   * Opens the device, loads data and model, and makes or finds the run's directory.
+   * Opens the device, loads data and model, and makes or finds the run's directory. When anything fails, all that was opened
+   * is closed and no checkpoint has been touched.
    *
    * @param resume a checkpoint, or the output directory of a run, to go on from
+   * @throws ConfigException when the config does not fit the checkpoint or the model, or {@code out} has another run's
+   *     checkpoints
    */
   public Trainer(TrainConfig config, Optional<Path> resume, Watch watch, TrainingListener listener) throws IOException {
     this.config = config;
@@ -70,25 +75,39 @@ public final class Trainer implements AutoCloseable {
     Files.createDirectories(config.out());
     checkpoints = new Checkpoints(config.out(), config.keepCheckpoints());
     checkpoints.open();
-    int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
-    backend = Devices.open(config.device(), new DeviceOptions(threads, config.kernels()));
-    model = from.isPresent() ? ModelDirectory.load(from.get(), backend) : fresh();
-    input = new TrainingInput(config, model.tokenizer());
-    step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.seed(), config.tokenBudget(),
-        Set.copyOf(config.fusionsOff()));
-    profile = watch.profile() ? new Profile() : null;
-    step.profile(profile);
-    step.checkNan(watch.checkNan());
-    groupsPerStep = config.batchGroups() * config.accumulate();
-    long total = config.maxSteps() > 0 ? config.maxSteps()
-        : Math.ceilDiv((long) config.epochs() * input.groupsPerEpoch(), groupsPerStep);
-    OptimizerConfig o = config.optimizer();
-    schedule = new Schedule(o.learningRate(), o.endLearningRate(), o.power(), (long) (o.warmupRatio() * total), total);
-    state = TrainingState.start(config.seed());
-    if (from.isPresent()) goOn(from.get());
-    if (model.bert().config().maxPositions() < config.maxLength()) {
-      throw new ConfigException("", "max_length %d is longer than the model's %d positions".formatted(config.maxLength(),
-          model.bert().config().maxPositions()));
+    if (from.isEmpty() && checkpoints.any()) {
+      throw new ConfigException("", ("out %s has the checkpoints of another run: go on with it (--resume %1$s), name another "
+          + "out, or remove its folder checkpoints").formatted(config.out()));
+    }
+    Deque<Runnable> opened = new ArrayDeque<>();
+    boolean complete = false;
+    try {
+      int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
+      backend = Devices.open(config.device(), new DeviceOptions(threads, config.kernels()));
+      opened.push(backend::close);
+      model = from.isPresent() ? ModelDirectory.load(from.get(), backend) : fresh();
+      opened.push(model::close);
+      if (model.bert().config().maxPositions() < config.maxLength()) {
+        throw new ConfigException("", "max_length %d is longer than the model's %d positions".formatted(config.maxLength(),
+            model.bert().config().maxPositions()));
+      }
+      input = new TrainingInput(config, model.tokenizer());
+      step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.seed(), config.tokenBudget(),
+          Set.copyOf(config.fusionsOff()));
+      opened.push(step::close);
+      profile = watch.profile() ? new Profile() : null;
+      step.profile(profile);
+      step.checkNan(watch.checkNan());
+      groupsPerStep = config.batchGroups() * config.accumulate();
+      long total = config.maxSteps() > 0 ? config.maxSteps()
+          : Math.ceilDiv((long) config.epochs() * input.groupsPerEpoch(), groupsPerStep);
+      OptimizerConfig o = config.optimizer();
+      schedule = new Schedule(o.learningRate(), o.endLearningRate(), o.power(), (long) (o.warmupRatio() * total), total);
+      state = TrainingState.start(config.seed());
+      if (from.isPresent()) goOn(from.get());
+      complete = true;
+    } finally {
+      if (!complete) opened.forEach(Runnable::run);
     }
   }
 

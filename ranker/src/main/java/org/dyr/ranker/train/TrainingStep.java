@@ -68,7 +68,12 @@ public final class TrainingStep implements AutoCloseable {
     this.budget = tokens;
     Weights weights = model.weights();
     gradients = model.backend().allocate(weights.bytes(), "gradients");
-    updater = new Updater(model.backend(), weights, gradients, optimizer, clipNorm);
+    try {
+      updater = new Updater(model.backend(), weights, gradients, optimizer, clipNorm);
+    } catch (RuntimeException | Error e) {
+      gradients.close();
+      throw e;
+    }
     programs = new ProgramCache<>(model.backend(), this::compile);
     batch = new PackedBatch(new Bucket(tokens, tokens, tokens));
     int bytes = weights.type().bytes();

@@ -1,0 +1,100 @@
+package org.dyr.tests.endtoend;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+import org.dyr.device.OutOfDeviceMemory;
+import org.dyr.graph.Bucket;
+import org.dyr.graph.Compiler;
+import org.dyr.graph.ProgramCache;
+import org.dyr.nn.Bert;
+import org.dyr.nn.Pass;
+import org.dyr.nn.Weights;
+import org.dyr.optim.Optimizer;
+import org.dyr.ranker.Ranker;
+import org.dyr.ranker.data.DataException;
+import org.dyr.ranker.model.Model;
+import org.dyr.ranker.text.Tokenizer;
+import org.dyr.ranker.train.TrainConfig;
+import org.dyr.ranker.train.TrainingStep;
+import org.dyr.tensor.DType;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What cannot be opened leaves nothing open: no slab, no thread. */
+class GivingBackTest {
+  @TempDir Path folder;
+  private TinyData data;
+
+  @BeforeEach
+  void write() throws IOException {
+    data = TinyData.write(folder);
+  }
+
+  @Test void aTrainingStepThatDoesNotFit() {
+    try (CountingBackend backend = new CountingBackend(KernelSets.open("reference"));
+        Model model = Model.create(TinyData.model(0), Tokenizer.load(folder.resolve("vocab.txt")), backend, 1)) {
+      int slabs = 4; // gradients, two states of Lamb, the update's workspace
+      for (int refused = 1; refused <= slabs; refused++) {
+        backend.refuse(refused);
+        assertThrows(OutOfDeviceMemory.class, () -> step(model));
+        assertEquals(1, backend.live(), "the weights alone, slab %d refused".formatted(refused));
+      }
+      backend.refuse(slabs + 1);
+      try (TrainingStep step = step(model)) {
+        assertEquals(0, step.workspaceBytes(), "programs come with the first batch");
+        assertEquals(1 + slabs, backend.live());
+      }
+      assertEquals(1, backend.live());
+    }
+  }
+
+  private static TrainingStep step(Model model) {
+    return new TrainingStep(model, new Optimizer.Lamb(), 1, 1, 64, Set.of());
+  }
+
+  /** A batch that is too large for the device is an error; smaller ones run afterwards. */
+  @Test void aWorkspaceThatIsRefused() {
+    Bert bert = new Bert(TinyData.model(0));
+    try (CountingBackend backend = new CountingBackend(KernelSets.open("reference"));
+        Weights weights = new Weights(backend, DType.F32, bert.parameters())) {
+      try (ProgramCache<Bucket> programs = new ProgramCache<>(backend, bucket -> {
+        Pass pass = new Pass(weights, bucket, false);
+        pass.graph().output("logits", bert.apply(pass));
+        return new Compiler(backend).compile(pass.graph());
+      })) {
+        programs.get(new Bucket(32, 2, 1)).run();
+        backend.refuse(1);
+        assertThrows(OutOfDeviceMemory.class, () -> programs.get(new Bucket(64, 2, 1)));
+        programs.get(new Bucket(32, 2, 1)).run();
+      }
+      assertEquals(1, backend.live(), "the weights alone");
+    }
+  }
+
+  private static long workers() {
+    return Thread.getAllStackTraces().keySet().stream().filter(t -> t.getName().startsWith("dyr-worker")).count();
+  }
+
+  @Test void aRunWithoutItsData() throws IOException {
+    long before = workers();
+    Files.delete(folder.resolve("queries.dev.tsv"));
+    TrainConfig config = data.config(folder.resolve("run"), Map.of());
+    DataException e = assertThrows(DataException.class, () -> Runs.train(config));
+    assertTrue(e.getMessage().contains("queries.dev.tsv"), e.getMessage());
+    assertEquals(before, workers());
+  }
+
+  @Test void aRankerWithoutItsModel() {
+    long before = workers();
+    assertThrows(RuntimeException.class, () -> Ranker.load(folder));
+    assertEquals(before, workers());
+  }
+}

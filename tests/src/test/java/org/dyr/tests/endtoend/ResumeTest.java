@@ -1,0 +1,138 @@
+package org.dyr.tests.endtoend;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.dyr.ranker.train.ConfigException;
+import org.dyr.ranker.train.TrainConfig;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A run that goes on repeats, bit for bit, what an uninterrupted one does. */
+class ResumeTest {
+  private static final String MODEL = "model/model.safetensors";
+
+  @TempDir Path folder;
+  private TinyData data;
+  private Path out;
+
+  @BeforeEach
+  void write() throws IOException {
+    data = TinyData.write(folder);
+    out = folder.resolve("run");
+  }
+
+  static List<String> sets() {
+    return KernelSets.names();
+  }
+
+  private TrainConfig config(Path to, String... settings) {
+    Map<String, String> map = new HashMap<>(Map.of("checkpoint_every", "4", "keep_checkpoints", "3", "eval_every", "3"));
+    for (int i = 0; i < settings.length; i += 2) map.put(settings[i], settings[i + 1]);
+    return data.config(to, map);
+  }
+
+  private static void assertSame(Path expected, Path actual) throws IOException {
+    assertEquals(Runs.metrics(expected), Runs.metrics(actual));
+    assertEquals(Files.readString(expected.resolve("evaluations.jsonl")), Files.readString(actual.resolve("evaluations.jsonl")));
+    for (String file : List.of(MODEL, "best/model.safetensors")) {
+      assertArrayEquals(Files.readAllBytes(expected.resolve(file)), Files.readAllBytes(actual.resolve(file)), file);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("sets")
+  void fromACheckpoint(String set) throws IOException {
+    Path whole = folder.resolve("whole");
+    Runs.train(config(whole, "kernels", set));
+    Runs.train(config(out, "kernels", set));
+    assertEquals(8, Runs.metrics(out).size());
+    Runs.train(config(out, "kernels", set), Optional.of(Runs.checkpoint(out, 4)), () -> false);
+    assertSame(whole, out);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 5", "2, 3"})
+  void afterARequestToStop(String accumulate, int stopAfter) throws IOException {
+    Path whole = folder.resolve("whole");
+    Runs.train(config(whole, "accumulate", accumulate));
+    AtomicInteger steps = new AtomicInteger();
+    assertFalse(Runs.train(config(out, "accumulate", accumulate), Optional.empty(),
+        () -> steps.incrementAndGet() == stopAfter));
+    assertEquals(stopAfter, Runs.metrics(out).size());
+    assertTrue(Files.isDirectory(Runs.checkpoint(out, stopAfter)));
+    assertFalse(Files.exists(out.resolve("model")));
+    assertTrue(Runs.train(config(out, "accumulate", accumulate), Optional.of(out), () -> false));
+    assertSame(whole, out);
+    assertEquals(accumulate.equals("1") ? 6 : 12, sequences(out));
+  }
+
+  private static int sequences(Path out) throws IOException {
+    return Integer.parseInt(Runs.metrics(out).getLast().replaceAll(".*sequences (\\d+).*", "$1"));
+  }
+
+  /** Groups and dropout follow from the seed: another seed would be another run. */
+  @Test void anotherSeedIsRefused() throws IOException {
+    Runs.train(config(out, "max_steps", "2"));
+    ConfigException e = assertThrows(ConfigException.class,
+        () -> Runs.train(config(out, "max_steps", "2", "seed", "43"), Optional.of(out), () -> false));
+    assertEquals("seed is 43, the checkpoint was made with 42", e.getMessage());
+  }
+
+  /** A refused start must not have taken away the checkpoints that it did not like. */
+  @Test void aRefusedStartLeavesTheCheckpoints() throws IOException {
+    Runs.train(config(out));
+    assertThrows(ConfigException.class, () -> Runs.train(config(out, "max_length", "40"),
+        Optional.of(Runs.checkpoint(out, 4)), () -> false));
+    assertEquals(List.of(Runs.checkpoint(out, 4), Runs.checkpoint(out, 8)), Runs.checkpoints(out));
+  }
+
+  /** A new run among the checkpoints of another would leave a mixture that resume takes for one run. */
+  @Test void aFreshRunRefusesTheFolderOfAnother() throws IOException {
+    Runs.train(config(out));
+    List<String> before = Runs.metrics(out);
+    ConfigException e = assertThrows(ConfigException.class, () -> Runs.train(config(out)));
+    assertTrue(e.getMessage().startsWith("out " + out + " has the checkpoints of another run"), e.getMessage());
+    assertEquals(before, Runs.metrics(out));
+  }
+
+  @Test void leftoversOfAKilledProcessAreCleared() throws IOException {
+    Runs.train(config(out));
+    byte[] model = Files.readAllBytes(out.resolve(MODEL));
+    Files.createDirectories(out.resolve("checkpoints/.prepared-step-000012"));
+    Files.createDirectories(out.resolve("checkpoints/.removed-step-000002"));
+    Files.writeString(out.resolve("checkpoints/.removed-step-000002/config.json"), "{}");
+    Files.writeString(out.resolve(".metrics.jsonl.0123456789abcdef.tmp"), "half");
+    Files.move(out.resolve("model"), out.resolve(".replaced-model"));
+    Files.createDirectories(out.resolve(".prepared-model"));
+    Runs.train(config(out), Optional.of(out), () -> false);
+    assertEquals(List.of(), Runs.leftovers(out));
+    assertArrayEquals(model, Files.readAllBytes(out.resolve(MODEL)));
+  }
+
+  /** The last line was cut by the kill; the steps after the checkpoint are made anew. */
+  @Test void aTornLineOfMetricsIsCutOff() throws IOException {
+    Path whole = folder.resolve("whole");
+    Runs.train(config(whole));
+    Runs.train(config(out));
+    String metrics = Files.readString(out.resolve("metrics.jsonl"));
+    Files.writeString(out.resolve("metrics.jsonl"), metrics.substring(0, metrics.length() - 20));
+    Runs.train(config(out), Optional.of(Runs.checkpoint(out, 4)), () -> false);
+    assertSame(whole, out);
+  }
+}
