@@ -1,11 +1,13 @@
 package org.dyr.cpu.vector;
 
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
 
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Copies that put operands into the order in which {@link Tile} reads them. A panel of B holds {@link Tile#COLUMNS}
@@ -18,10 +20,11 @@ final class Panels {
 
   private static final int RUN = 32;
 
-  /** Two floats, the first in the low half: the byte order is fixed, whatever the machine's. */
-  private static final ValueLayout.OfLong PAIR = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-  private static final long LOW = 0xffff_ffffL;
+  private static final VectorSpecies<Float> FOUR = FloatVector.SPECIES_128;
+  private static final VectorShuffle<Float> SWAP = VectorShuffle.fromValues(FOUR, 1, 0, 3, 2);
+  private static final VectorShuffle<Float> TURN = VectorShuffle.fromValues(FOUR, 2, 3, 0, 1);
+  private static final VectorMask<Float> ODD = VectorMask.fromValues(FOUR, false, true, false, true);
+  private static final VectorMask<Float> HIGH = VectorMask.fromValues(FOUR, false, false, true, true);
 
   private Panels() {}
 
@@ -44,7 +47,7 @@ final class Panels {
       long q = b + i * stride;
       long p = panel + (long) i * ROW;
       for (int x = 0; x < whole; x += Lanes.BYTES) {
-        FloatVector.fromMemorySegment(Lanes.F, ALL, q + x, ORDER).intoMemorySegment(ALL, p + x, ORDER);
+        fromMemorySegment(Lanes.F, ALL, q + x, ORDER).intoMemorySegment(ALL, p + x, ORDER);
       }
       for (int x = whole; x < bytes; x += 4) Ram.set(p + x, Ram.get(q + x));
     }
@@ -82,24 +85,28 @@ final class Panels {
     }
   }
 
-  /** Two columns of four rows at a time: eight bytes hold two neighbours of a row, then two of a column. */
+  /** Four rows, four columns at a time: first neighbours change places across the diagonal, then pairs of them. */
   private static void four(long from, long fromRow, int run, long to, long toRow) {
     long f1 = from + fromRow;
     long f2 = f1 + fromRow;
     long f3 = f2 + fromRow;
     int i = 0;
-    for (; i + 2 <= run; i += 2) {
+    for (; i + 4 <= run; i += 4) {
+      FloatVector x0 = fromMemorySegment(FOUR, ALL, from + 4L * i, ORDER);
+      FloatVector x1 = fromMemorySegment(FOUR, ALL, f1 + 4L * i, ORDER);
+      FloatVector x2 = fromMemorySegment(FOUR, ALL, f2 + 4L * i, ORDER);
+      FloatVector x3 = fromMemorySegment(FOUR, ALL, f3 + 4L * i, ORDER);
+      FloatVector y0 = x0.blend(x1.rearrange(SWAP), ODD);
+      FloatVector y1 = x0.rearrange(SWAP).blend(x1, ODD);
+      FloatVector y2 = x2.blend(x3.rearrange(SWAP), ODD);
+      FloatVector y3 = x2.rearrange(SWAP).blend(x3, ODD);
       long y = to + i * toRow;
-      long x0 = ALL.get(PAIR, from + 4L * i);
-      long x1 = ALL.get(PAIR, f1 + 4L * i);
-      long x2 = ALL.get(PAIR, f2 + 4L * i);
-      long x3 = ALL.get(PAIR, f3 + 4L * i);
-      ALL.set(PAIR, y, x0 & LOW | x1 << 32);
-      ALL.set(PAIR, y + 8, x2 & LOW | x3 << 32);
-      ALL.set(PAIR, y + toRow, x0 >>> 32 | x1 & ~LOW);
-      ALL.set(PAIR, y + toRow + 8, x2 >>> 32 | x3 & ~LOW);
+      y0.blend(y2.rearrange(TURN), HIGH).intoMemorySegment(ALL, y, ORDER);
+      y1.blend(y3.rearrange(TURN), HIGH).intoMemorySegment(ALL, y + toRow, ORDER);
+      y0.rearrange(TURN).blend(y2, HIGH).intoMemorySegment(ALL, y + 2 * toRow, ORDER);
+      y1.rearrange(TURN).blend(y3, HIGH).intoMemorySegment(ALL, y + 3 * toRow, ORDER);
     }
-    if (i < run) {
+    for (; i < run; i++) {
       long y = to + i * toRow;
       Ram.set(y, Ram.get(from + 4L * i));
       Ram.set(y + 4, Ram.get(f1 + 4L * i));
