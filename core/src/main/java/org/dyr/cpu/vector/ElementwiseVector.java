@@ -1,7 +1,6 @@
 package org.dyr.cpu.vector;
 
 import java.lang.foreign.MemorySegment;
-import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.device.Operands;
@@ -74,9 +73,7 @@ final class ElementwiseVector {
 
   /** y[at + i] = x[at + i] for i below n. */
   static void copy(MemorySegment x, MemorySegment y, long at, int n) {
-    int i = 0;
-    for (; i <= n - Lanes.COUNT; i += Lanes.COUNT) Floats.store(Floats.load(x, at + i), y, at + i);
-    for (; i < n; i++) Floats.set(y, at + i, Floats.get(x, at + i));
+    MemorySegment.copy(x, at << 2, y, at << 2, (long) n << 2);
   }
 
   private static void scale(MemorySegment x, float s, MemorySegment y, long from, long to) {
@@ -85,10 +82,8 @@ final class ElementwiseVector {
     for (; i < to; i++) Floats.set(y, i, Floats.get(x, i) * s);
   }
 
+  /** One by one: where the compiler does not follow a vector into the loop, it would make an object of it. */
   static void fill(float value, MemorySegment y, long from, long to) {
-    FloatVector v = Floats.all(value);
-    long i = from;
-    for (; i <= to - Lanes.COUNT; i += Lanes.COUNT) Floats.store(v, y, i);
-    for (; i < to; i++) Floats.set(y, i, value);
+    for (long i = from; i < to; i++) Floats.set(y, i, value);
   }
 }
