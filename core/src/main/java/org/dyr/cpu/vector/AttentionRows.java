@@ -77,14 +77,19 @@ final class AttentionRows {
 
   /** The dot product of two rows of {@code n}. */
   static float dot(long a, long b, int n) {
+    int whole = n - n % Lanes.COUNT;
+    float rest = 0;
+    for (int i = whole; i < n; i++) rest += Ram.get(a + 4L * i) * Ram.get(b + 4L * i);
+    return whole == 0 ? rest : wholeVectors(a, b, whole) + rest;
+  }
+
+  /** Apart: where rows are shorter than a vector, the compiler has only seen the sum begin, and would keep it on the heap. */
+  private static float wholeVectors(long a, long b, int n) {
     FloatVector sum = FloatVector.zero(F);
-    int i = 0;
-    for (; i <= n - Lanes.COUNT; i += Lanes.COUNT) {
+    for (int i = 0; i < n; i += Lanes.COUNT) {
       sum = fromMemorySegment(F, ALL, a + 4L * i, ORDER).fma(fromMemorySegment(F, ALL, b + 4L * i, ORDER), sum);
     }
-    float rest = 0;
-    for (; i < n; i++) rest += Ram.get(a + 4L * i) * Ram.get(b + 4L * i);
-    return Floats.sum(sum) + rest;
+    return Floats.sum(sum);
   }
 
   /** x = by x for a row of {@code n}. */

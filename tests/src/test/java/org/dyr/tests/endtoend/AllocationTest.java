@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** A run allocates nothing, on no thread of the engine, neither heap nor slabs. */
 class AllocationTest {
   private static final int RUNS = 200;
-  private static final int PATIENCE = 12;
+  private static final int PATIENCE = 60;
   private static final com.sun.management.ThreadMXBean THREADS =
       (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
 
