@@ -3,6 +3,10 @@ package org.dyr.tests;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import org.dyr.op.AttentionContext;
+import org.dyr.op.AttentionDropout;
+import org.dyr.op.AttentionScores;
+import org.dyr.op.AttentionSoftmax;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.MatMul;
@@ -15,10 +19,17 @@ import org.dyr.op.Op;
 final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
-      "vector", op -> false,
+      "vector", Unsupported::isPartOfAttention,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}
+
+  /** The smaller ops that attention is made of: vector has attention itself. */
+  private static boolean isPartOfAttention(Op op) {
+    return op instanceof AttentionScores || op instanceof AttentionScores.Grad || op instanceof AttentionSoftmax
+        || op instanceof AttentionSoftmax.Grad || op instanceof AttentionDropout || op instanceof AttentionContext
+        || op instanceof AttentionContext.Grad;
+  }
 
   /** Whether the set is expected to have no kernel for the op. */
   static boolean by(String set, Op op) {

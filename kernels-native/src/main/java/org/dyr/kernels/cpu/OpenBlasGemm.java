@@ -20,6 +20,12 @@ import org.dyr.tensor.Shape;
 final class OpenBlasGemm implements Kernel {
   private static final int LINE = 16;
 
+  /**
+   * Multiply-adds that a worker must have. Products of up to 10^6 go through other kernels of OpenBLAS, which round otherwise:
+   * with more in every part, a result does not depend on the number of workers.
+   */
+  private static final long LEAST = 1 << 20;
+
   private final Workers workers;
   private final Workers.Task task = this::part;
   private final int m;
@@ -29,6 +35,7 @@ final class OpenBlasGemm implements Kernel {
   private final int ldb;
   private final int transposeA;
   private final int transposeB;
+  private final int parts;
   private final boolean byRows;
   private final float beta;
   private final boolean inPlace;
@@ -49,13 +56,13 @@ final class OpenBlasGemm implements Kernel {
     ldb = o.in()[1].shape().dim(1);
     transposeA = op.transposeA() ? openblas_nolapack.CblasTrans : openblas_nolapack.CblasNoTrans;
     transposeB = op.transposeB() ? openblas_nolapack.CblasTrans : openblas_nolapack.CblasNoTrans;
-    byRows = m >= n || n < LINE * workers.count();
+    parts = (long) m * n * k / workers.count() < LEAST ? 1 : workers.count();
+    byRows = m >= n || n < LINE * parts;
     beta = op.bias() || op.residual() ? 1 : 0;
     inPlace = op.inPlace();
     c = o.outputs()[0].segment();
     bias = op.bias() ? o.inputs()[2].segment() : null;
     residual = op.residual() && !op.inPlace() ? o.inputs()[op.residualInput()].segment() : null;
-    int parts = workers.count();
     as = new FloatPointer[parts];
     bs = new FloatPointer[parts];
     cs = new FloatPointer[parts];
@@ -69,8 +76,8 @@ final class OpenBlasGemm implements Kernel {
 
   /** A worker's first row or column; columns divide at cache lines. */
   private int begin(int worker) {
-    if (byRows) return Workers.begin(m, worker, workers.count());
-    return worker == workers.count() ? n : Workers.begin(n / LINE, worker, workers.count()) * LINE;
+    if (byRows) return Workers.begin(m, worker, parts);
+    return worker == parts ? n : Workers.begin(n / LINE, worker, parts) * LINE;
   }
 
   private static FloatPointer pointer(long address, long index) {
@@ -86,7 +93,8 @@ final class OpenBlasGemm implements Kernel {
   }
 
   @Override public void launch() {
-    workers.run(task);
+    if (parts == 1) part(0);
+    else workers.run(task);
   }
 
   private void part(int worker) {
