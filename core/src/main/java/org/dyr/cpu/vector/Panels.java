@@ -4,6 +4,7 @@ import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
@@ -41,16 +42,9 @@ final class Panels {
    */
   static void packB(long b, long stride, int k, int columns, long panel) {
     if (columns < Tile.COLUMNS) clear(k, panel);
-    int bytes = 4 * columns;
-    int whole = bytes - bytes % Lanes.BYTES;
-    for (int i = 0; i < k; i++) {
-      long q = b + i * stride;
-      long p = panel + (long) i * ROW;
-      for (int x = 0; x < whole; x += Lanes.BYTES) {
-        fromMemorySegment(Lanes.F, ALL, q + x, ORDER).intoMemorySegment(ALL, p + x, ORDER);
-      }
-      for (int x = whole; x < bytes; x += 4) Ram.set(p + x, Ram.get(q + x));
-    }
+    // A loop of vector loads and stores would box: with vectors of two widths in one program (the transposition below has four
+    // lanes), the compiler no longer knows the width of what it has just loaded when it comes to the store.
+    for (int i = 0; i < k; i++) MemorySegment.copy(ALL, b + i * stride, ALL, panel + (long) i * ROW, 4L * columns);
   }
 
   /**
