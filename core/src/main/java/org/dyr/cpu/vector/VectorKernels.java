@@ -1,0 +1,93 @@
+package org.dyr.cpu.vector;
+
+import org.dyr.cpu.Workers;
+import org.dyr.device.Kernel;
+import org.dyr.device.KernelSet;
+import org.dyr.device.Operands;
+import org.dyr.op.Activation;
+import org.dyr.op.Add;
+import org.dyr.op.AddBias;
+import org.dyr.op.BiasActivation;
+import org.dyr.op.Broadcast;
+import org.dyr.op.Dropout;
+import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.LayerNorm;
+import org.dyr.op.Op;
+import org.dyr.op.Scale;
+import org.dyr.op.Sum;
+import org.dyr.op.SumRows;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
+
+/** Kernels in fp32 on the Vector API, over all workers. Their results do not depend on the number of workers. */
+public final class VectorKernels implements KernelSet {
+  private final Workers workers;
+
+  public VectorKernels(Workers workers) {
+    this.workers = workers;
+  }
+
+  @Override public String name() {
+    return "vector";
+  }
+
+  @Override public boolean supports(Op op, Spec[] in) {
+    for (Spec s : in) if (s.type().isFloating() && s.type() != DType.F32) return false;
+    return switch (op) {
+      case AddBias o -> true;
+      case Add o -> true;
+      case Scale o -> true;
+      case Activation o -> true;
+      case Activation.Grad o -> true;
+      case BiasActivation o -> true;
+      case BiasActivation.Grad o -> true;
+      case LayerNorm o -> true;
+      case LayerNorm.Grad o -> true;
+      case Dropout o -> true;
+      case DropoutAddLayerNorm o -> true;
+      case DropoutAddLayerNorm.Grad o -> true;
+      case Sum o -> true;
+      case SumRows o -> true;
+      case Broadcast o -> true;
+      default -> false;
+    };
+  }
+
+  @Override public long scratchBytes(Op op, Spec[] in) {
+    int threads = workers.count();
+    return switch (op) {
+      case Activation o -> Tail.scratchBytes(threads);
+      case Activation.Grad o -> Tail.scratchBytes(threads);
+      case BiasActivation o -> Tail.scratchBytes(threads);
+      case BiasActivation.Grad o -> Tail.scratchBytes(threads) + ColumnSums.scratchBytes(in[0], 1);
+      case LayerNorm.Grad o -> ColumnSums.scratchBytes(in[0], 2);
+      case Dropout o -> DropoutVector.scratchBytes(in[0], threads);
+      case DropoutAddLayerNorm o -> o.probability() > 0 ? DropoutVector.scratchBytes(in[0], threads) : 0;
+      case DropoutAddLayerNorm.Grad o -> DropoutAddLayerNormVector.gradScratchBytes(in[0], o.probability(), threads);
+      case Sum o -> SumVector.scratchBytes(in[0].shape().size());
+      case SumRows o -> ColumnSums.scratchBytes(in[0], 1);
+      default -> 0;
+    };
+  }
+
+  @Override public Kernel prepare(Op op, Operands args) {
+    return switch (op) {
+      case AddBias o -> ElementwiseVector.addBias(workers, args);
+      case Add o -> ElementwiseVector.add(workers, args);
+      case Scale o -> ElementwiseVector.scale(workers, args);
+      case Broadcast o -> ElementwiseVector.broadcast(workers, args);
+      case Activation o -> ActivationVector.prepare(workers, o.kind(), args);
+      case Activation.Grad o -> ActivationGradVector.prepare(workers, o.kind(), args);
+      case BiasActivation o -> ActivationVector.prepareWithBias(workers, o.kind(), args);
+      case BiasActivation.Grad o -> ActivationGradVector.prepareWithBias(workers, o.kind(), args);
+      case LayerNorm o -> LayerNormVector.forward(workers, o.eps(), args);
+      case LayerNorm.Grad o -> LayerNormVector.backward(workers, args);
+      case Dropout o -> DropoutVector.prepare(workers, o.probability(), o.site(), args);
+      case DropoutAddLayerNorm o -> DropoutAddLayerNormVector.forward(workers, o, args);
+      case DropoutAddLayerNorm.Grad o -> DropoutAddLayerNormVector.backward(workers, o, args);
+      case Sum o -> SumVector.prepare(workers, args);
+      case SumRows o -> ColumnSums.prepareSumRows(workers, args);
+      default -> throw new UnsupportedOperationException("vector has no kernel for " + op.name());
+    };
+  }
+}
