@@ -7,15 +7,24 @@ import org.dyr.device.Operands;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
+import org.dyr.op.AllFinite;
+import org.dyr.op.Attention;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.Broadcast;
+import org.dyr.op.ClipFactor;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.Gather;
+import org.dyr.op.Gemm;
+import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
+import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
 import org.dyr.op.SumRows;
+import org.dyr.op.SumSquares;
+import org.dyr.op.Update;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
@@ -34,6 +43,18 @@ public final class VectorKernels implements KernelSet {
   @Override public boolean supports(Op op, Spec[] in) {
     for (Spec s : in) if (s.type().isFloating() && s.type() != DType.F32) return false;
     return switch (op) {
+      case MatMul o -> true;
+      case Gemm o -> true;
+      case Attention o -> true;
+      case Attention.Grad o -> true;
+      case Gather o -> true;
+      case Gather.Grad o -> true;
+      case GroupCrossEntropy o -> true;
+      case GroupCrossEntropy.Grad o -> true;
+      case SumSquares o -> true;
+      case AllFinite o -> true;
+      case ClipFactor o -> true;
+      case Update o -> true;
       case AddBias o -> true;
       case Add o -> true;
       case Scale o -> true;
@@ -56,6 +77,12 @@ public final class VectorKernels implements KernelSet {
   @Override public long scratchBytes(Op op, Spec[] in) {
     int threads = workers.count();
     return switch (op) {
+      case MatMul o -> MatrixProducts.scratchBytes(gemm(o), in, threads);
+      case Gemm o -> MatrixProducts.scratchBytes(o, in, threads);
+      case Attention o -> AttentionVector.scratchBytes(o, in, threads);
+      case Attention.Grad o -> AttentionGradVector.scratchBytes(o.of(), in, threads);
+      case SumSquares o -> SumSquaresKernel.scratchBytes(o, in);
+      case Update.Lamb o -> LambKernel.scratchBytes(o, in);
       case Activation o -> Tail.scratchBytes(threads);
       case Activation.Grad o -> Tail.scratchBytes(threads);
       case BiasActivation o -> Tail.scratchBytes(threads);
@@ -72,6 +99,20 @@ public final class VectorKernels implements KernelSet {
 
   @Override public Kernel prepare(Op op, Operands args) {
     return switch (op) {
+      case MatMul o -> MatrixProducts.prepare(gemm(o), args, workers);
+      case Gemm o -> MatrixProducts.prepare(o, args, workers);
+      case Attention o -> new AttentionVector(o, args, workers);
+      case Attention.Grad o -> new AttentionGradVector(o.of(), args, workers);
+      case Gather o -> new GatherKernel(o, args, workers);
+      case Gather.Grad o -> new GatherGradKernel(o, args, workers);
+      case GroupCrossEntropy o -> new GroupCrossEntropyKernel(o, args, workers);
+      case GroupCrossEntropy.Grad o -> new GroupCrossEntropyKernel.Grad(o, args, workers);
+      case SumSquares o -> new SumSquaresKernel(o, args, workers);
+      case AllFinite o -> new AllFiniteKernel(o, args, workers);
+      case ClipFactor o -> new ClipFactorKernel(o, args, workers);
+      case Update.Lamb o -> new LambKernel(o, args, workers);
+      case Update.AdamWeightDecay o -> new AdamWeightDecayKernel(o, args, workers);
+      case Update.Momentum o -> new MomentumKernel(o, args, workers);
       case AddBias o -> ElementwiseVector.addBias(workers, args);
       case Add o -> ElementwiseVector.add(workers, args);
       case Scale o -> ElementwiseVector.scale(workers, args);
@@ -89,5 +130,9 @@ public final class VectorKernels implements KernelSet {
       case SumRows o -> ColumnSums.prepareSumRows(workers, args);
       default -> throw new UnsupportedOperationException("vector has no kernel for " + op.name());
     };
+  }
+
+  private static Gemm gemm(MatMul m) {
+    return new Gemm(m.transposeA(), m.transposeB(), false, false, false);
   }
 }
