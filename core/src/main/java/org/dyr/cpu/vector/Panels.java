@@ -19,6 +19,7 @@ final class Panels {
 
   private static final int ROW = 4 * Tile.COLUMNS;
 
+  /** Columns transposed at a time. */
   private static final int RUN = 32;
 
   private static final VectorSpecies<Float> FOUR = FloatVector.SPECIES_128;

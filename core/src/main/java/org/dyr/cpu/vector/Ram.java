@@ -14,6 +14,7 @@ import java.nio.ByteOrder;
  */
 final class Ram {
 
+  @SuppressWarnings("restricted")
   static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 
   /** Layout of one float; aligned in fact, but the unaligned layout spares a test. */

@@ -6,12 +6,11 @@ import org.dyr.cpu.Workers;
 /**
  * C (m,n) = op(A) op(B) [+ residual (m,n)] [+ bias (n), one for each column], float32, on all workers.
  *
- * <p>k is cut into blocks of equal size, so that a panel of B and the rows of A that meet it stay in the second-level
- * cache. For each block the workers pack B together, wait for each other, and multiply: each its own rows by all
- * panels, or, where there are few rows, all rows by its own panels, which then needs no waiting. Bias and residual are
- * added when the first block is stored; later blocks add to C. (Adding them with the last would cost the same, but a
- * residual that is C itself would be gone by then.) The order of the additions that make one element of C depends
- * on k alone, so the result has the same bits for any number of workers.
+ * <p>k is cut into blocks of equal size. For each block the workers pack B together, wait for each other, and multiply:
+ * each its own rows by all panels; or, where columns divide more evenly, all rows by its own panels, which needs no
+ * waiting. Bias and residual are added when the first block is stored; later blocks add to C. (Adding them with the last
+ * would cost the same, but a residual that is C itself would be gone by then.) The order of the additions that make one
+ * element of C depends on k alone, so the result has the same bits for any number of workers.
  */
 public final class Sgemm {
 
@@ -80,7 +79,7 @@ public final class Sgemm {
     ownBytes = ownBytes(size);
     held = new MemorySegment[] {a, b, c, bias, residual, scratch};
     parts = (long) m * n * k < ALONE ? 1 : workers.count();
-    byRows = byRows(m, n, parts);
+    byRows = byRows(size, parts);
     barrier = new Barrier(parts);
   }
 
@@ -123,11 +122,16 @@ public final class Sgemm {
     return (items + size - 1) / size;
   }
 
-  /** Rows unless columns spread more evenly: what counts is the worker with the most tiles. */
-  private static boolean byRows(int m, int n, int parts) {
-    int rows = tiles(m, Tile.ROWS);
-    int columns = tiles(Math.min(n, BLOCK_N), Tile.COLUMNS);
-    return (long) tiles(rows, parts) * columns <= (long) tiles(columns, parts) * rows;
+  /**
+   * Rows unless columns spread more evenly: what counts is the worker with the most tiles. With A to be transposed,
+   * which each worker would do for all rows, columns must be better by a quarter.
+   */
+  private static boolean byRows(Product size, int parts) {
+    long rows = tiles(size.m(), Tile.ROWS);
+    long columns = tiles(Math.min(size.n(), BLOCK_N), Tile.COLUMNS);
+    double byRows = (double) ((rows + parts - 1) / parts) / rows;
+    double byColumns = (double) ((columns + parts - 1) / parts) / columns;
+    return byRows <= byColumns * (size.transposeA() ? 1.25 : 1);
   }
 
   private void share(int worker) {
@@ -153,6 +157,7 @@ public final class Sgemm {
           multiply(worker, 0, size.m(), n0, first, end, k0, depth);
         }
       }
+      if (!byRows && n0 + BLOCK_N < n) barrier.await(); // the next columns may be divided differently
     }
   }
 
