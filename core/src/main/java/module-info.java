@@ -17,5 +17,6 @@ module org.dyr.core {
   uses org.dyr.graph.Fusions.Provider;
 
   provides org.dyr.device.DeviceProvider with org.dyr.cpu.CpuProvider;
-  provides org.dyr.cpu.CpuKernelSetProvider with org.dyr.cpu.reference.ReferenceProvider, org.dyr.cpu.vector.VectorProvider;
+  provides org.dyr.cpu.CpuKernelSetProvider
+      with org.dyr.cpu.reference.ReferenceProvider, org.dyr.cpu.vector.VectorProvider;
 }

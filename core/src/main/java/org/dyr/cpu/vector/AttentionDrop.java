@@ -11,15 +11,19 @@ final class AttentionDrop {
   private final int site;
   private final MemorySegment sequence; // i32(S)
 
-  AttentionDrop(double probability, int site, MemorySegment random, MemorySegment sequence) {
+  /** @param random the address of the op's input */
+  AttentionDrop(double probability, int site, long random, MemorySegment sequence) {
     philox = new PhiloxVector(random, probability);
     this.site = site;
     this.sequence = sequence;
   }
 
-  /** Writes 0 or 1/(1-p) for {@code width} keys, whole blocks, of the query at {@code place} of sequence {@code index}. */
+  /**
+   * Writes 0 or 1/(1-p) for {@code width} keys, whole blocks, of the query at {@code place} of sequence {@code index};
+   * {@code out} has room for {@link PhiloxVector#scratch}.
+   */
   void factors(int index, int head, int place, int width, long out) {
     philox.factors(place * Philox.ATTENTION_STRIDE, sequence.getAtIndex(JAVA_INT, index), Philox.site(site, head),
-        PhiloxVector.width(width) / PhiloxVector.BLOCK, Ram.ALL, out >> 2);
+        PhiloxVector.width(width) / PhiloxVector.BLOCK, out);
   }
 }

@@ -49,7 +49,7 @@ final class AttentionGradVector implements Kernel {
       long factors, long sums, long bytes) {
 
     /**
-     * Keys transposed (D, L) first, then keys (L, D), values transposed (D, L), a block of queries and of dout (BLOCK, D),
+     * Keys over sqrt(D), transposed (D, L), first, then keys (L, D), values transposed (D, L), a block of queries and of dout (BLOCK, D),
      * probabilities and their gradient (BLOCK, L), either transposed (L, BLOCK), dropout factors (L), a tile's sums.
      */
     static Layout of(int longest, int size) {
@@ -91,7 +91,7 @@ final class AttentionGradVector implements Kernel {
     layout = Layout.of(Math.min(op.longest(), tokens), size);
     scratch = Ram.address("Attention: scratch", held[9], scratchBytes(op, args.in(), workers.count())) + LINE - 1 & -LINE;
     drop = op.probability() > 0
-        ? new AttentionDrop(op.probability(), op.site(), args.inputs()[7].segment(), args.inputs()[8].segment()) : null;
+        ? new AttentionDrop(op.probability(), op.site(), args.inputs()[7].address(), args.inputs()[8].segment()) : null;
   }
 
   static long scratchBytes(Attention op, Spec[] in, int workers) {
@@ -118,11 +118,12 @@ final class AttentionGradVector implements Kernel {
   private void unit(int worker, int head, int index, int start, int length) {
     long own = scratch + worker * layout.bytes;
     long keys = own + layout.keys, valuesTransposed = own + layout.valuesTransposed, sums = own + layout.sums;
-    long queries = own + layout.queries, outputs = own + layout.outputs, p = own + layout.p, dp = own + layout.dp, turned = own + layout.turned;
+    long queries = own + layout.queries, outputs = own + layout.outputs, p = own + layout.p, dp = own + layout.dp, turned = own + layout.turned, factors = own + layout.factors;
     long first = start * stride + 4L * head * size;
     int width = AttentionTiles.padded(length);
     long row = 4L * width;
     AttentionTiles.packTransposed(k + first, stride, length, size, own);
+    AttentionRows.scale(own, (long) size * width, scale);
     AttentionTiles.packTransposed(v + first, stride, length, size, valuesTransposed);
     AttentionTiles.pack(k + first, stride, length, size, keys);
     for (int from = 0; from < length; from += AttentionTiles.BLOCK) {
@@ -134,14 +135,14 @@ final class AttentionGradVector implements Kernel {
       AttentionTiles.product(rows, width, size, dout + at, stride, valuesTransposed, dp, row, false, sums);
       for (int r = 0; r < rows; r++) {
         long token = at + r * stride, log = lse + 4L * ((long) head * tokens + start + from + r);
-        AttentionRows.probabilities(p + r * row, width, scale, Ram.get(log));
+        VectorMath.exp(p + r * row, Ram.get(log), p + r * row, width);
         float delta = AttentionRows.dot(dout + token, o + token, size);
-        if (drop == null) {
-          AttentionRows.softmaxGrad(p + r * row, dp + r * row, width, delta, scale);
-        } else {
-          drop.factors(index, head, from + r, width, own + layout.factors);
-          AttentionRows.softmaxGrad(p + r * row, dp + r * row, own + layout.factors, width, delta, scale);
+        if (drop != null) {
+          drop.factors(index, head, from + r, width, factors);
+          AttentionRows.multiply(dp + r * row, factors, width);
         }
+        AttentionRows.scoresGrad(p + r * row, dp + r * row, width, delta, scale);
+        if (drop != null) AttentionRows.multiply(p + r * row, factors, width);
       }
       AttentionTiles.product(rows, size, length, dp, row, keys, dq + at, stride, false, sums);
       Panels.transpose(dp, row, rows, length, turned, TURNED_ROW);

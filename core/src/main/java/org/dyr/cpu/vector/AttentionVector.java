@@ -40,7 +40,7 @@ final class AttentionVector implements Kernel {
   /** What a worker's scratch has, for sequences of up to L tokens and heads of D columns; offsets in bytes. */
   private record Layout(long values, long scores, long factors, long totals, long sums, long bytes) {
 
-    /** Keys (D, L) first, then values (L, D), scores (BLOCK, L), dropout factors (L), the scores' totals, a tile's sums. */
+    /** Keys over sqrt(D) (D, L) first, then values (L, D), scores (BLOCK, L), dropout factors (L), the scores' totals, a tile's sums. */
     static Layout of(int longest, int size) {
       int width = AttentionTiles.padded(longest);
       long values = 4L * size * width;
@@ -71,7 +71,7 @@ final class AttentionVector implements Kernel {
     layout = Layout.of(Math.min(op.longest(), tokens), size);
     scratch = Ram.address("Attention: scratch", held[5], scratchBytes(op, args.in(), workers.count())) + LINE - 1 & -LINE;
     drop = op.probability() > 0
-        ? new AttentionDrop(op.probability(), op.site(), args.inputs()[4].segment(), args.inputs()[5].segment()) : null;
+        ? new AttentionDrop(op.probability(), op.site(), args.inputs()[4].address(), args.inputs()[5].segment()) : null;
   }
 
   static long scratchBytes(Attention op, Spec[] in, int workers) {
@@ -102,6 +102,7 @@ final class AttentionVector implements Kernel {
     int width = AttentionTiles.padded(length);
     long row = 4L * width;
     AttentionTiles.packTransposed(k + first, stride, length, size, own);
+    AttentionRows.scale(own, (long) size * width, scale);
     AttentionTiles.pack(v + first, stride, length, size, values);
     for (int from = 0; from < length; from += AttentionTiles.BLOCK) {
       int rows = Math.min(AttentionTiles.BLOCK, length - from);
@@ -109,8 +110,8 @@ final class AttentionVector implements Kernel {
       AttentionTiles.product(rows, width, size, q + at, stride, own, scores, row, false, sums);
       for (int r = 0; r < rows; r++) {
         long s = scores + r * row;
-        float max = AttentionRows.max(s, length) * scale;
-        float total = AttentionRows.exponentials(s, length, width, scale, max);
+        float max = AttentionRows.exponentials(s, length, width);
+        float total = AttentionRows.sum(s, width);
         Ram.set(totals + 4L * r, total);
         Ram.set(logs + 4L * (from + r), max + (float) Math.log(total));
         if (drop != null) {

@@ -1,6 +1,10 @@
 package org.dyr.cpu.vector;
 
-import java.lang.foreign.MemorySegment;
+import static org.dyr.cpu.vector.Lanes.COUNT;
+import static org.dyr.cpu.vector.Lanes.F;
+import static org.dyr.cpu.vector.Ram.ALL;
+import static org.dyr.cpu.vector.Ram.ORDER;
+
 import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
@@ -19,33 +23,29 @@ final class ColumnSums {
 
   /** y[c] = sum over rows of x[r,c]. Input x (R,C), output y (C). */
   static Kernel prepareSumRows(Workers workers, Operands o) {
-    MemorySegment x = o.inputs()[0].segment();
-    ColumnSums s = new ColumnSums(o.in()[0].shape(), o.scratch(), o.outputs()[0]);
-    return s.kernel(workers, (worker, row) ->
-        ElementwiseVector.add(s.partial, s.at(row, 0), x, row * s.columns, s.partial, s.columns));
-  }
-
-  /** Work on one row, which adds to the chunk's sums. */
-  @FunctionalInterface
-  interface RowTask {
-    void run(int worker, long row);
+    long x = o.inputs()[0].address();
+    ColumnSums sums = new ColumnSums(o.in()[0].shape(), o.scratch(), o.outputs()[0]);
+    return sums.kernel(workers, (w, row) -> {
+      long sum = sums.at(row, 0);
+      ElementwiseVector.add(sum, x + 4 * row * sums.columns, sum, sums.columns);
+    });
   }
 
   final int rows;
   final int columns;
-  final MemorySegment partial; // (chunks, sums, width)
   private final int width;
   private final int chunks;
-  private final MemorySegment[] sums; // (C) each
+  private final long partial; // (chunks, sums, width)
+  private final long[] sums; // (C) each
 
   ColumnSums(Shape shape, Span scratch, Span... outputs) {
     rows = shape.rows();
     columns = shape.last();
     width = width(columns);
     chunks = chunks(rows);
-    partial = scratch.segment();
-    sums = new MemorySegment[outputs.length];
-    for (int i = 0; i < sums.length; i++) sums[i] = outputs[i].segment();
+    partial = scratch.address();
+    sums = new long[outputs.length];
+    for (int i = 0; i < sums.length; i++) sums[i] = outputs[i].address();
   }
 
   private static int width(int columns) {
@@ -61,24 +61,25 @@ final class ColumnSums {
     return 4L * chunks(x.shape().rows()) * sums * width(x.shape().last());
   }
 
-  /** Index in {@link #partial} of the first column of a sum, for the chunk that the row belongs to. */
+  /** Address of a sum's first column, for the chunk that the row belongs to. */
   long at(long row, int sum) {
-    return (row / CHUNK_ROWS * sums.length + sum) * width;
+    return partial + 4 * (row / CHUNK_ROWS * sums.length + sum) * width;
   }
 
-  /** Runs the task on every row, a chunk on one worker and in order, and sums up. */
-  Kernel kernel(Workers workers, RowTask task) {
+  /** Runs the task, which adds to the chunk's sums, on every row, a chunk on one worker and in order, and sums up. */
+  Kernel kernel(Workers workers, ElementwiseVector.Row task) {
     Workers.Task gather = w -> {
       int end = Workers.begin(chunks, w + 1, workers.count());
       for (int chunk = Workers.begin(chunks, w, workers.count()); chunk < end; chunk++) {
         long first = (long) chunk * CHUNK_ROWS, last = Math.min(rows, first + CHUNK_ROWS);
-        ElementwiseVector.fill(0, partial, at(first, 0), at(first, 0) + sums.length * (long) width);
+        ElementwiseVector.fill(0, at(first, 0), (long) sums.length * width);
         for (long row = first; row < last; row++) task.run(w, row);
       }
     };
     Workers.Task fold = w -> {
-      int from = (int) Floats.begin(columns, w, workers.count()), to = (int) Floats.begin(columns, w + 1, workers.count());
-      for (int s = 0; s < sums.length; s++) fold(s, sums[s], from, to);
+      int from = (int) Floats.begin(columns, w, workers.count());
+      int to = (int) Floats.begin(columns, w + 1, workers.count());
+      for (int s = 0; s < sums.length; s++) fold(partial + 4L * s * width, sums[s], from, to);
     };
     return () -> {
       workers.run(gather);
@@ -86,17 +87,19 @@ final class ColumnSums {
     };
   }
 
-  private void fold(int sum, MemorySegment out, int from, int to) {
-    long stride = (long) sums.length * width, at = (long) sum * width;
+  private void fold(long first, long out, int from, int to) {
+    long stride = 4L * sums.length * width;
     int c = from;
-    for (; c <= to - Lanes.COUNT; c += Lanes.COUNT) {
-      FloatVector total = Floats.load(partial, at + c);
-      for (int chunk = 1; chunk < chunks; chunk++) total = total.add(Floats.load(partial, at + c + chunk * stride));
-      Floats.store(total, out, c);
+    for (; c <= to - COUNT; c += COUNT) {
+      FloatVector total = FloatVector.fromMemorySegment(F, ALL, first + 4L * c, ORDER);
+      for (int chunk = 1; chunk < chunks; chunk++) {
+        total = total.add(FloatVector.fromMemorySegment(F, ALL, first + 4L * c + chunk * stride, ORDER));
+      }
+      total.intoMemorySegment(ALL, out + 4L * c, ORDER);
     }
     for (; c < to; c++) {
-      float total = Floats.get(partial, at + c);
-      for (int chunk = 1; chunk < chunks; chunk++) total += Floats.get(partial, at + c + chunk * stride);
+      float total = Floats.get(first, c);
+      for (int chunk = 1; chunk < chunks; chunk++) total += Floats.get(first + chunk * stride, c);
       Floats.set(out, c, total);
     }
   }

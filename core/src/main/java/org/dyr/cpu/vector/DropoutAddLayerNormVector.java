@@ -1,6 +1,5 @@
 package org.dyr.cpu.vector;
 
-import java.lang.foreign.MemorySegment;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.device.Operands;
@@ -10,7 +9,7 @@ import org.dyr.tensor.Spec;
 
 /**
  * h = dropout(x) + residual, y = layer norm of h, and the gradient: all passes of a row while it is in L1. Forward
- * reads 2RC elements and writes 2RC, against 7RC of the three ops one after another.
+ * reads 2RC elements and writes 2RC, against 4RC and 3RC of the three ops one after another.
  */
 final class DropoutAddLayerNormVector {
   private DropoutAddLayerNormVector() {}
@@ -26,39 +25,37 @@ final class DropoutAddLayerNormVector {
 
   /** Inputs x, residual (R,C), w, b (C) [random, sequence, position]; outputs y, h (R,C), mean, rstd (R). */
   static Kernel forward(Workers workers, DropoutAddLayerNorm op, Operands o) {
-    MemorySegment x = o.inputs()[0].segment(), residual = o.inputs()[1].segment();
-    MemorySegment w = o.inputs()[2].segment(), b = o.inputs()[3].segment();
-    MemorySegment y = o.outputs()[0].segment(), h = o.outputs()[1].segment();
-    MemorySegment mean = o.outputs()[2].segment(), rstd = o.outputs()[3].segment();
-    int rows = o.in()[0].shape().rows(), columns = o.in()[0].shape().last();
+    long x = o.inputs()[0].address(), residual = o.inputs()[1].address();
+    long w = o.inputs()[2].address(), b = o.inputs()[3].address();
+    long y = o.outputs()[0].address(), h = o.outputs()[1].address();
+    long mean = o.outputs()[2].address(), rstd = o.outputs()[3].address();
+    int columns = o.in()[0].shape().last();
     DropoutVector dropout = op.probability() > 0 ? new DropoutVector(op.probability(), op.site(), 4, o) : null;
-    Workers.Task task = worker -> {
-      int end = Workers.begin(rows, worker + 1, workers.count());
-      for (int row = Workers.begin(rows, worker, workers.count()); row < end; row++) {
-        if (dropout != null) dropout.rowPlus(worker, row, x, residual, h);
-        else ElementwiseVector.add(x, (long) row * columns, residual, (long) row * columns, h, columns);
-        LayerNormVector.row(h, w, b, y, mean, rstd, row, columns, op.eps());
-      }
-    };
-    return () -> workers.run(task);
+    return ElementwiseVector.rows(workers, o.in()[0].shape().rows(), (worker, row) -> {
+      long at = 4 * row * columns;
+      if (dropout != null) dropout.rowPlus(worker, row, x, residual, h);
+      else ElementwiseVector.add(x + at, residual + at, h + at, columns);
+      LayerNormVector.row(h + at, w, b, y + at, mean + 4 * row, rstd + 4 * row, columns, op.eps());
+    });
   }
 
   /**
    * Inputs dy, h (R,C), w (C), mean, rstd (R) [random, sequence, position]; outputs dx, dresidual (R,C), dw, db (C).
    */
   static Kernel backward(Workers workers, DropoutAddLayerNorm.Grad op, Operands o) {
-    MemorySegment dy = o.inputs()[0].segment(), h = o.inputs()[1].segment(), w = o.inputs()[2].segment();
-    MemorySegment mean = o.inputs()[3].segment(), rstd = o.inputs()[4].segment();
-    MemorySegment dx = o.outputs()[0].segment(), dresidual = o.outputs()[1].segment();
+    long dy = o.inputs()[0].address(), h = o.inputs()[1].address(), w = o.inputs()[2].address();
+    long mean = o.inputs()[3].address(), rstd = o.inputs()[4].address();
+    long dx = o.outputs()[0].address(), dresidual = o.outputs()[1].address();
     DropoutVector dropout = op.probability() > 0 ? new DropoutVector(op.probability(), op.site(), 5, o) : null;
     long factors = factorBytes(o.in()[0], op.probability(), workers.count());
-    Span sums = o.scratch().slice(factors, o.scratch().bytes() - factors);
-    ColumnSums s = new ColumnSums(o.in()[0].shape(), sums, o.outputs()[2], o.outputs()[3]);
-    return s.kernel(workers, (worker, row) -> {
-      LayerNormRows.gradient(dy, h, dresidual, row * s.columns, s.columns, w,
-          Floats.get(mean, row), Floats.get(rstd, row), s.partial, s.at(row, 0), s.at(row, 1));
+    Span scratch = o.scratch().slice(factors, o.scratch().bytes() - factors);
+    ColumnSums sums = new ColumnSums(o.in()[0].shape(), scratch, o.outputs()[2], o.outputs()[3]);
+    return sums.kernel(workers, (worker, row) -> {
+      long at = 4 * row * sums.columns;
+      LayerNormRows.gradient(dy + at, h + at, dresidual + at, sums.columns, w, Floats.get(mean, row),
+          Floats.get(rstd, row), sums.at(row, 0), sums.at(row, 1));
       if (dropout != null) dropout.row(worker, row, dresidual, dx);
-      else ElementwiseVector.copy(dresidual, dx, row * s.columns, s.columns);
+      else ElementwiseVector.copy(dresidual + at, dx + at, sums.columns);
     });
   }
 }

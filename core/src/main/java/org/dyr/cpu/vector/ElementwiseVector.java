@@ -1,50 +1,50 @@
 package org.dyr.cpu.vector;
 
-import java.lang.foreign.MemorySegment;
+import static org.dyr.cpu.vector.Lanes.COUNT;
+import static org.dyr.cpu.vector.Lanes.F;
+import static org.dyr.cpu.vector.Ram.ALL;
+import static org.dyr.cpu.vector.Ram.ORDER;
+
+import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.device.Operands;
 
 /**
  * The sums and products of single elements: c = a + b (c may be a), y = x + bias, y = s x, y = s. Each worker takes one
- * stretch of the elements, for {@link #addBias} of the rows. One multiply-add or less for 4 to 12 bytes: bound by
- * memory.
+ * stretch of the elements, for the bias one of the rows. At most one operation for 4 to 12 bytes: bound by memory.
  */
 final class ElementwiseVector {
   private ElementwiseVector() {}
 
   /** c = a + b. Inputs a, b. */
   static Kernel add(Workers workers, Operands o) {
-    MemorySegment a = o.inputs()[0].segment(), b = o.inputs()[1].segment(), c = o.outputs()[0].segment();
-    long n = o.in()[0].shape().size();
-    return split(workers, n, (w, from, to) -> add(a, from, b, from, c, to - from));
+    long a = o.inputs()[0].address(), b = o.inputs()[1].address(), c = o.outputs()[0].address();
+    return split(workers, o.in()[0].shape().size(),
+        (w, from, to) -> add(a + 4 * from, b + 4 * from, c + 4 * from, to - from));
   }
 
   /** y = x + b, row by row. Inputs x (R,C), b (C). */
   static Kernel addBias(Workers workers, Operands o) {
-    MemorySegment x = o.inputs()[0].segment(), b = o.inputs()[1].segment(), y = o.outputs()[0].segment();
-    int rows = o.in()[0].shape().rows(), columns = o.in()[0].shape().last();
-    Workers.Task task = w -> {
-      int end = Workers.begin(rows, w + 1, workers.count());
-      for (int r = Workers.begin(rows, w, workers.count()); r < end; r++) {
-        add(x, (long) r * columns, b, 0, y, columns);
-      }
-    };
-    return () -> workers.run(task);
+    long x = o.inputs()[0].address(), b = o.inputs()[1].address(), y = o.outputs()[0].address();
+    int columns = o.in()[0].shape().last();
+    return rows(workers, o.in()[0].shape().rows(), (w, row) -> {
+      long at = 4 * row * columns;
+      add(x + at, b, y + at, columns);
+    });
   }
 
   /** y = s x. Inputs x, s (1). */
   static Kernel scale(Workers workers, Operands o) {
-    MemorySegment x = o.inputs()[0].segment(), s = o.inputs()[1].segment(), y = o.outputs()[0].segment();
-    long n = o.in()[0].shape().size();
-    return split(workers, n, (w, from, to) -> scale(x, Floats.get(s, 0), y, from, to));
+    long x = o.inputs()[0].address(), s = o.inputs()[1].address(), y = o.outputs()[0].address();
+    return split(workers, o.in()[0].shape().size(),
+        (w, from, to) -> scale(x + 4 * from, Ram.get(s), y + 4 * from, to - from));
   }
 
   /** y = x everywhere. Input x (1). */
   static Kernel broadcast(Workers workers, Operands o) {
-    MemorySegment x = o.inputs()[0].segment(), y = o.outputs()[0].segment();
-    long n = o.out()[0].shape().size();
-    return split(workers, n, (w, from, to) -> fill(Floats.get(x, 0), y, from, to));
+    long x = o.inputs()[0].address(), y = o.outputs()[0].address();
+    return split(workers, o.out()[0].shape().size(), (w, from, to) -> fill(Ram.get(x), y + 4 * from, to - from));
   }
 
   /** The elements from {@code from} to before {@code to}. */
@@ -62,28 +62,53 @@ final class ElementwiseVector {
     return () -> workers.run(task);
   }
 
-  /** c[at + i] = a[at + i] + b[bAt + i] for i below n. */
-  static void add(MemorySegment a, long at, MemorySegment b, long bAt, MemorySegment c, long n) {
+  /** Work on one row. */
+  @FunctionalInterface
+  interface Row {
+    void run(int worker, long row);
+  }
+
+  /** Each worker takes neighbouring rows. */
+  static Kernel rows(Workers workers, int rows, Row each) {
+    Workers.Task task = w -> {
+      int end = Workers.begin(rows, w + 1, workers.count());
+      for (int row = Workers.begin(rows, w, workers.count()); row < end; row++) each.run(w, row);
+    };
+    return () -> workers.run(task);
+  }
+
+  /** c = a + b over n floats. */
+  static void add(long a, long b, long c, long n) {
     long i = 0;
-    for (; i <= n - Lanes.COUNT; i += Lanes.COUNT) {
-      Floats.store(Floats.load(a, at + i).add(Floats.load(b, bAt + i)), c, at + i);
+    for (; i <= n - COUNT; i += COUNT) {
+      FloatVector v = FloatVector.fromMemorySegment(F, ALL, a + 4 * i, ORDER);
+      v.add(FloatVector.fromMemorySegment(F, ALL, b + 4 * i, ORDER)).intoMemorySegment(ALL, c + 4 * i, ORDER);
     }
-    for (; i < n; i++) Floats.set(c, at + i, Floats.get(a, at + i) + Floats.get(b, bAt + i));
+    for (; i < n; i++) Floats.set(c, i, Floats.get(a, i) + Floats.get(b, i));
   }
 
-  /** y[at + i] = x[at + i] for i below n. */
-  static void copy(MemorySegment x, MemorySegment y, long at, int n) {
-    MemorySegment.copy(x, at << 2, y, at << 2, (long) n << 2);
+  private static void scale(long x, float s, long y, long n) {
+    long i = 0;
+    for (; i <= n - COUNT; i += COUNT) {
+      FloatVector.fromMemorySegment(F, ALL, x + 4 * i, ORDER).mul(s).intoMemorySegment(ALL, y + 4 * i, ORDER);
+    }
+    for (; i < n; i++) Floats.set(y, i, Floats.get(x, i) * s);
   }
 
-  private static void scale(MemorySegment x, float s, MemorySegment y, long from, long to) {
-    long i = from;
-    for (; i <= to - Lanes.COUNT; i += Lanes.COUNT) Floats.store(Floats.load(x, i).mul(s), y, i);
-    for (; i < to; i++) Floats.set(y, i, Floats.get(x, i) * s);
+  /** y = value over n floats. */
+  static void fill(float value, long y, long n) {
+    FloatVector v = FloatVector.broadcast(F, value);
+    long i = 0;
+    for (; i <= n - COUNT; i += COUNT) v.intoMemorySegment(ALL, y + 4 * i, ORDER);
+    for (; i < n; i++) Floats.set(y, i, value);
   }
 
-  /** One by one: where the compiler does not follow a vector into the loop, it would make an object of it. */
-  static void fill(float value, MemorySegment y, long from, long to) {
-    for (long i = from; i < to; i++) Floats.set(y, i, value);
+  /** y = x over n floats. */
+  static void copy(long x, long y, long n) {
+    long i = 0;
+    for (; i <= n - COUNT; i += COUNT) {
+      FloatVector.fromMemorySegment(F, ALL, x + 4 * i, ORDER).intoMemorySegment(ALL, y + 4 * i, ORDER);
+    }
+    for (; i < n; i++) Floats.set(y, i, Floats.get(x, i));
   }
 }

@@ -21,7 +21,7 @@ final class PeakVector {
   }
 
   private static float chains(int turns, float x) {
-    FloatVector a = Floats.all(x), b = a;
+    FloatVector a = FloatVector.broadcast(Lanes.F, x), b = a;
     FloatVector c0 = a, c1 = a, c2 = a, c3 = a, c4 = a, c5 = a, c6 = a, c7 = a, c8 = a, c9 = a, c10 = a, c11 = a;
     FloatVector d0 = a, d1 = a, d2 = a, d3 = a, d4 = a, d5 = a, d6 = a, d7 = a, d8 = a, d9 = a, d10 = a, d11 = a;
     for (int i = 0; i < turns; i++) {

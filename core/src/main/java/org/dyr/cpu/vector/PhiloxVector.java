@@ -1,7 +1,5 @@
 package org.dyr.cpu.vector;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;
@@ -12,11 +10,10 @@ import org.dyr.op.Philox;
 /**
  * The dropout masks of {@link Philox}, as factors: 0 where an element is dropped, 1/(1-p) where it stays.
  *
- * <p>The counters of as many neighbouring elements as a vector has are kept in two vectors of longs, the even ones in one
- * and the odd in the other, each in the lower half of its lane. The product of two lower halves is one vpmuludq, which
- * the compiler takes when it sees both masked; what gathers in the upper halves does no harm. At the end the odd lanes
- * are shifted up beside the even ones, and the words stand in the order of their columns. About 200 instructions for 64
- * elements with 512 bits.
+ * <p>Counters stand in the lower halves of long lanes, the even ones in one vector and the odd in another: the product
+ * of two lower halves is then one vpmuludq, which the compiler takes when it sees both factors masked, and what gathers
+ * in the upper halves does no harm. At the end the odd words are shifted up beside the even ones, and the words stand
+ * in the order of their columns. About 200 instructions for 64 elements with 512 bits: two cycles an element.
  */
 final class PhiloxVector {
   /** Elements drawn together, by 16 counters. */
@@ -34,12 +31,12 @@ final class PhiloxVector {
   private static final LongVector STEP_2 = LongVector.zero(L).addIndex(2);
   private static final FloatVector ZERO = FloatVector.zero(Lanes.F);
 
-  private final MemorySegment random; // i32(4): seed low and high, step, unused
+  private final long random; // i32(4): seed low and high, step, unused
   private final int threshold;
   private final float scale;
 
   /** @param random the op's input, read anew at every draw */
-  PhiloxVector(MemorySegment random, double probability) {
+  PhiloxVector(long random, double probability) {
     this.random = random;
     threshold = Philox.threshold(probability);
     scale = (float) (1 / (1 - probability));
@@ -56,20 +53,19 @@ final class PhiloxVector {
   }
 
   /**
-   * Writes the factors of neighbouring columns of one row, whole blocks of 64. Two passes: one loop would be too large
-   * for the compiler to inline.
+   * Writes the factors of neighbouring columns of one row, whole blocks of 64. Two passes over {@code out}.
    *
    * @param counter word 0 of the first block's first counter: place in the sequence * stride + 16 * (column / 64)
    * @param sequence number of the sequence in the global batch
    * @param site {@link Philox#site}
-   * @param out where they go, from float {@code at} on; as many floats again behind them are written over
+   * @param out the address they go to; as many floats again behind them are written over
    */
-  void factors(int counter, int sequence, int site, int blocks, MemorySegment out, long at) {
-    int key0 = random.getAtIndex(ValueLayout.JAVA_INT, 0), key1 = random.getAtIndex(ValueLayout.JAVA_INT, 1);
-    int step = random.getAtIndex(ValueLayout.JAVA_INT, 2);
-    words(counter, 0, sequence, site, step, key0, key1, blocks, out, at);
-    words(counter, 1, sequence, site, step, key0, key1, blocks, out, at);
-    compare(out, at, blocks * BLOCK);
+  void factors(int counter, int sequence, int site, int blocks, long out) {
+    int key0 = Floats.getInt(random, 0), key1 = Floats.getInt(random, 1);
+    int step = Floats.getInt(random, 2);
+    words(counter, 0, sequence, site, step, key0, key1, blocks, out);
+    words(counter, 1, sequence, site, step, key0, key1, blocks, out);
+    compare(out, blocks * BLOCK);
   }
 
   /**
@@ -77,7 +73,7 @@ final class PhiloxVector {
    * twice the index that their factors will have, the odd ones a vector behind the even.
    */
   private static void words(int counter, int parity, int sequence, int site, int step, int key0, int key1, int blocks,
-      MemorySegment out, long at) {
+      long out) {
     LongVector multiplier0 = MULTIPLIER_0.and(LOW), multiplier1 = MULTIPLIER_1.and(LOW);
     for (int lane = 0; lane < blocks * COUNTERS; lane += Lanes.COUNT) {
       LongVector c0 = STEP_2.add(counter + parity + lane), c1 = LongVector.broadcast(L, sequence);
@@ -92,23 +88,25 @@ final class PhiloxVector {
         k0 = k0.add(WEYL_0);
         k1 = k1.add(WEYL_1);
       }
-      long to = at + 2L * (lane / COUNTERS * BLOCK + lane % COUNTERS) + parity * Lanes.COUNT << 2;
-      c0.intoMemorySegment(out, to, Floats.ORDER);
-      c1.intoMemorySegment(out, to + 128, Floats.ORDER);
-      c2.intoMemorySegment(out, to + 256, Floats.ORDER);
-      c3.intoMemorySegment(out, to + 384, Floats.ORDER);
+      long to = out + 8L * (lane / COUNTERS * BLOCK + lane % COUNTERS) + parity * Lanes.BYTES;
+      c0.intoMemorySegment(Ram.ALL, to, Ram.ORDER);
+      c1.intoMemorySegment(Ram.ALL, to + 128, Ram.ORDER);
+      c2.intoMemorySegment(Ram.ALL, to + 256, Ram.ORDER);
+      c3.intoMemorySegment(Ram.ALL, to + 384, Ram.ORDER);
     }
   }
 
   /**
    * Puts the odd counters' words beside the even ones' and compares: what is written lies before what is still to read.
    */
-  private void compare(MemorySegment out, long at, int n) {
+  private void compare(long out, int n) {
     for (int i = 0; i < n; i += Lanes.COUNT) {
-      LongVector even = LongVector.fromMemorySegment(L, out, at + 2 * i << 2, Floats.ORDER);
-      LongVector odd = LongVector.fromMemorySegment(L, out, at + 2 * i + Lanes.COUNT << 2, Floats.ORDER);
+      long from = out + 8L * i;
+      LongVector even = LongVector.fromMemorySegment(L, Ram.ALL, from, Ram.ORDER);
+      LongVector odd = LongVector.fromMemorySegment(L, Ram.ALL, from + Lanes.BYTES, Ram.ORDER);
       IntVector words = even.and(LOW).or(odd.lanewise(VectorOperators.LSHL, 32)).reinterpretAsInts();
-      Floats.store(ZERO.blend(scale, words.compare(VectorOperators.UGE, threshold).cast(Lanes.F)), out, at + i);
+      FloatVector factors = ZERO.blend(scale, words.compare(VectorOperators.UGE, threshold).cast(Lanes.F));
+      factors.intoMemorySegment(Ram.ALL, out + 4L * i, Ram.ORDER);
     }
   }
 }

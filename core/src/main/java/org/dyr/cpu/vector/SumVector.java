@@ -1,6 +1,11 @@
 package org.dyr.cpu.vector;
 
-import java.lang.foreign.MemorySegment;
+import static org.dyr.cpu.vector.Lanes.BYTES;
+import static org.dyr.cpu.vector.Lanes.COUNT;
+import static org.dyr.cpu.vector.Lanes.F;
+import static org.dyr.cpu.vector.Ram.ALL;
+import static org.dyr.cpu.vector.Ram.ORDER;
+
 import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
@@ -8,8 +13,7 @@ import org.dyr.device.Operands;
 
 /**
  * y = the sum of all elements. Chunks of a fixed size are summed with four accumulators each, then their sums in double
- * in their order: the same for any number of workers. Scratch: one float a chunk. Reads 4 bytes an addition: bound by
- * memory.
+ * in their order: the same for any number of workers. Scratch: one float a chunk. Bound by memory.
  */
 final class SumVector {
   private static final int CHUNK = 4096;
@@ -25,39 +29,41 @@ final class SumVector {
   }
 
   static Kernel prepare(Workers workers, Operands o) {
-    MemorySegment x = o.inputs()[0].segment(), y = o.outputs()[0].segment(), partial = o.scratch().segment();
+    long x = o.inputs()[0].address(), y = o.outputs()[0].address(), partial = o.scratch().address();
     long n = o.in()[0].shape().size(), chunks = chunks(n);
     Workers.Task task = w -> {
       long end = Workers.begin(chunks, w + 1, workers.count());
       for (long chunk = Workers.begin(chunks, w, workers.count()); chunk < end; chunk++) {
         long from = chunk * CHUNK;
-        Floats.set(partial, chunk, sum(x, from, (int) Math.min(CHUNK, n - from)));
+        Floats.set(partial, chunk, sum(x + 4 * from, (int) Math.min(CHUNK, n - from)));
       }
     };
     return () -> {
       workers.run(task);
       double sum = 0;
       for (long chunk = 0; chunk < chunks; chunk++) sum += Floats.get(partial, chunk);
-      Floats.set(y, 0, (float) sum);
+      Ram.set(y, (float) sum);
     };
   }
 
   /** The sum of n floats. */
-  static float sum(MemorySegment x, long from, int n) {
-    FloatVector s0 = Floats.all(0), s1 = s0, s2 = s0, s3 = s0;
+  static float sum(long x, int n) {
+    FloatVector s0 = FloatVector.zero(F), s1 = s0, s2 = s0, s3 = s0;
     int i = 0;
-    for (; i <= n - 4 * Lanes.COUNT; i += 4 * Lanes.COUNT) {
-      s0 = s0.add(Floats.load(x, from + i));
-      s1 = s1.add(Floats.load(x, from + i + Lanes.COUNT));
-      s2 = s2.add(Floats.load(x, from + i + 2 * Lanes.COUNT));
-      s3 = s3.add(Floats.load(x, from + i + 3 * Lanes.COUNT));
+    for (; i <= n - 4 * COUNT; i += 4 * COUNT) {
+      long at = x + 4L * i;
+      s0 = s0.add(FloatVector.fromMemorySegment(F, ALL, at, ORDER));
+      s1 = s1.add(FloatVector.fromMemorySegment(F, ALL, at + BYTES, ORDER));
+      s2 = s2.add(FloatVector.fromMemorySegment(F, ALL, at + 2 * BYTES, ORDER));
+      s3 = s3.add(FloatVector.fromMemorySegment(F, ALL, at + 3 * BYTES, ORDER));
     }
-    for (; i <= n - Lanes.COUNT; i += Lanes.COUNT) {
-      // Not by Floats.load: a call that is rare is not inlined.
-      s0 = s0.add(FloatVector.fromMemorySegment(Lanes.F, x, from + i << 2, Floats.ORDER));
-    }
-    float sum = Floats.sum(s0.add(s1).add(s2.add(s3)));
-    for (; i < n; i++) sum += Floats.get(x, from + i);
+    for (; i <= n - COUNT; i += COUNT) s0 = s0.add(FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER));
+    FloatVector s = s0.add(s1).add(s2.add(s3));
+    s = s.add(s.rearrange(Floats.BY_8));
+    s = s.add(s.rearrange(Floats.BY_4));
+    s = s.add(s.rearrange(Floats.BY_2));
+    float sum = s.add(s.rearrange(Floats.BY_1)).lane(0) * Floats.TURNED;
+    for (; i < n; i++) sum += Floats.get(x, i);
     return sum;
   }
 }

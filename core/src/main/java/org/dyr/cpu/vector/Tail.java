@@ -1,6 +1,5 @@
 package org.dyr.cpu.vector;
 
-import java.lang.foreign.MemorySegment;
 import org.dyr.device.Span;
 
 /**
@@ -9,31 +8,28 @@ import org.dyr.device.Span;
  * on where the workers' stretches end.
  */
 final class Tail {
-  final MemorySegment dy; // (workers, lanes), as the three below
-  final MemorySegment x;
-  final MemorySegment b;
-  final MemorySegment y;
+  private static final int OPERANDS = 4;
+  private static final long BYTES = 64;
+
+  private final long address; // (workers, operands, 64 bytes)
 
   /** Takes the first {@link #scratchBytes} of the scratch. */
-  Tail(Span scratch, int workers) {
-    long each = scratchBytes(workers) / 4;
-    dy = scratch.slice(0, each).segment();
-    x = scratch.slice(each, each).segment();
-    b = scratch.slice(2 * each, each).segment();
-    y = scratch.slice(3 * each, each).segment();
+  Tail(Span scratch) {
+    address = scratch.address();
   }
 
   static long scratchBytes(int workers) {
-    return 4L * workers * Floats.BLOCK;
+    return workers * OPERANDS * BYTES;
   }
 
-  /** Index of the worker's first float. */
-  long at(int worker) {
-    return (long) worker * (Floats.BLOCK / 4);
+  /** The address of a worker's vector for one of four operands. */
+  long at(int worker, int operand) {
+    return address + (worker * OPERANDS + operand) * BYTES;
   }
 
-  /** Fewer than a vector of floats. */
-  static void copy(MemorySegment from, long fromAt, MemorySegment to, long toAt, int n) {
-    for (int i = 0; i < n; i++) Floats.set(to, toAt + i, Floats.get(from, fromAt + i));
+  /** Copies fewer than a vector of floats and gives the address they went to. */
+  static long copy(long from, long to, int n) {
+    for (int i = 0; i < n; i++) Floats.set(to, i, Floats.get(from, i));
+    return to;
   }
 }
