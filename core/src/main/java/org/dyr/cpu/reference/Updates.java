@@ -4,8 +4,8 @@ import org.dyr.op.ClipFactor;
 import org.dyr.op.Update;
 
 /**
- * Clipping and the optimizers; formulas in {@link Update}. Operands in order: p, states, g, factor, hyper. Loops count, since an
- * iterator is an object and a step makes none.
+ * Clipping and the optimizers; formulas in {@link Update}. Operands in order: p, states, g, factor, hyper. Loops count,
+ * since an iterator is an object and a step makes none.
  */
 final class Updates {
   private Updates() {}

@@ -3,8 +3,9 @@ package org.dyr.ranker.cli;
 import java.util.concurrent.CountDownLatch;
 
 /**
- * Ctrl-C and SIGTERM as a request: the work under way is brought to a good end, then the process leaves by {@link #exit} with
- * the command's own code. The JVM, which is already shutting down, is held back until then; further signals change nothing.
+ * Ctrl-C and SIGTERM as a request: the work under way is brought to a good end, then the process leaves by {@link
+ * #exit} with the command's own code. The JVM, which is already shutting down, is held back until then; further signals
+ * change nothing.
  */
 final class Interrupt implements AutoCloseable {
   private static final CountDownLatch NEVER = new CountDownLatch(1);

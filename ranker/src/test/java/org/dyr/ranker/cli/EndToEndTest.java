@@ -48,7 +48,8 @@ class EndToEndTest {
         {"vocab_size": 13, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
          "hidden_act": "gelu_new", "max_position_embeddings": 16, "initializer_range": 0.2}
         """);
-    List<String> collection = new ArrayList<>(), queries = new ArrayList<>(), qrels = new ArrayList<>(), pool = new ArrayList<>();
+    List<String> collection = new ArrayList<>(), queries = new ArrayList<>(), qrels = new ArrayList<>(),
+        pool = new ArrayList<>();
     for (String c : COLOURS) {
       collection.add("p-" + c + "\tthe " + c + " is the " + c);
       queries.add("q-" + c + "\twhat is " + c);
@@ -78,7 +79,8 @@ class EndToEndTest {
     model = folder.resolve("run/model");
     EndToEndTest first = new EndToEndTest();
     assertEquals(0, first.execute("train", "--config", yaml.toString()), first.err.toString());
-    assertEquals("trained 12 steps; 0 passages and 0 queries were cut to fit; models in " + folder.resolve("run") + "\n",
+    assertEquals("trained 12 steps; 0 passages and 0 queries were cut to fit; models in " + folder.resolve("run")
+        + "\n",
         first.out.toString());
   }
 
@@ -93,12 +95,14 @@ class EndToEndTest {
     var last = new ObjectMapper().readTree(lines.getLast());
     List<String> names = new ArrayList<>();
     last.fieldNames().forEachRemaining(names::add);
-    assertEquals(List.of("step", "epoch", "loss", "lr", "grad_norm", "loss_scale", "seconds", "sequences", "tokens"), names);
+    assertEquals(List.of("step", "epoch", "loss", "lr", "grad_norm", "loss_scale", "seconds", "sequences", "tokens"),
+        names);
     assertEquals(12, last.get("step").asInt());
     assertEquals(4.0, last.get("epoch").asDouble());
     assertEquals(6, last.get("sequences").asInt());
     for (String file : List.of("best/model.safetensors", "checkpoints/step-000012/optimizer.safetensors",
-        "checkpoints/step-000012/training.json", "checkpoints/step-000012/train.yaml", "model/vocab.txt", "model/config.json")) {
+        "checkpoints/step-000012/training.json", "checkpoints/step-000012/train.yaml", "model/vocab.txt",
+            "model/config.json")) {
       assertTrue(Files.isRegularFile(run.resolve(file)), file);
     }
     assertEquals(4, Files.readAllLines(run.resolve("evaluations.jsonl")).size(), "at the end of each epoch");
@@ -106,7 +110,8 @@ class EndToEndTest {
 
   @Test void evalWritesScoresRunAndMetrics() throws IOException {
     Path to = folder.resolve("eval");
-    assertEquals(0, execute("eval", "--model", model.toString(), "--data", folder.toString(), "--split", "test", "--out",
+    assertEquals(0, execute("eval", "--model", model.toString(), "--data", folder.toString(), "--split", "test",
+        "--out",
         to.toString(), "--threads", "1"), err.toString());
     List<String> scores = Files.readAllLines(to.resolve("scores.tsv"));
     assertEquals(36, scores.size());
@@ -114,9 +119,11 @@ class EndToEndTest {
     List<String> run = Files.readAllLines(to.resolve("run.trec"));
     assertEquals(36, run.size());
     assertTrue(run.get(0).matches("q-red Q0 p-\\w+ 1 (" + NUMBER + ") dyr"), run.get(0));
-    double mrr = new ObjectMapper().readTree(to.resolve("metrics.json").toFile()).at("/over_judged_queries/MRR@10").asDouble();
+    double mrr = new ObjectMapper().readTree(to.resolve("metrics.json").toFile())
+        .at("/over_judged_queries/MRR@10").asDouble();
     assertTrue(mrr > 0 && mrr <= 1, "MRR@10 " + mrr);
-    assertTrue(out.toString().contains("MRR@10 ") && out.toString().endsWith("0 passages and 0 queries were cut to fit\n"),
+    assertTrue(out.toString().contains("MRR@10 ")
+        && out.toString().endsWith("0 passages and 0 queries were cut to fit\n"),
         out.toString());
     StringWriter table = new StringWriter();
     CommandLine line = Main.commandLine();
@@ -124,12 +131,14 @@ class EndToEndTest {
     assertEquals(0, line.execute("metrics", "--qrels", folder.resolve("qrels.test.tsv").toString(), "--run",
         to.resolve("run.trec").toString()));
     String measured = table.toString();
-    assertTrue(out.toString().contains(measured.substring(measured.indexOf("MRR@10"), measured.indexOf("MRR@100"))), measured);
+    assertTrue(out.toString().contains(measured.substring(measured.indexOf("MRR@10"), measured.indexOf("MRR@100"))),
+        measured);
   }
 
   private List<String> score(String pairs, String... more) throws IOException {
     Path from = Files.writeString(folder.resolve("pairs.tsv"), pairs), to = folder.resolve("scores.txt");
-    List<String> args = new ArrayList<>(List.of("score", "--model", model.toString(), "--pairs", from.toString(), "--out",
+    List<String> args = new ArrayList<>(List.of("score", "--model", model.toString(), "--pairs", from.toString(),
+        "--out",
         to.toString()));
     args.addAll(List.of(more));
     assertEquals(0, execute(args.toArray(new String[0])), err.toString());
@@ -183,7 +192,8 @@ class EndToEndTest {
   }
 
   @Test void rerankSaysThatTheInputIsNotUtf8() {
-    assertEquals(1, rerank(new byte[] {'a', (byte) 0xE9, '\n'}, "rerank", "--model", model.toString(), "--query", "red"));
+    assertEquals(1, rerank(new byte[] {'a', (byte) 0xE9, '\n'}, "rerank", "--model", model.toString(), "--query",
+        "red"));
     assertEquals("dyr rerank: standard input is not UTF-8: convert it first (iconv -t UTF-8)\n", err.toString());
   }
 
@@ -198,9 +208,11 @@ class EndToEndTest {
 
   @Test void failuresAreOneLine() throws IOException {
     Path nowhere = folder.resolve("nowhere"), to = folder.resolve("none");
-    assertFails("dyr score: " + nowhere.resolve("config.json") + ": no such file", "score", "--model", nowhere.toString(),
+    assertFails("dyr score: " + nowhere.resolve("config.json") + ": no such file", "score", "--model",
+        nowhere.toString(),
         "--pairs", yaml.toString(), "--out", to.toString());
-    assertFails("dyr score: " + nowhere + ": ", "score", "--model", model.toString(), "--pairs", nowhere.toString(), "--out",
+    assertFails("dyr score: " + nowhere + ": ", "score", "--model", model.toString(), "--pairs", nowhere.toString(),
+        "--out",
         to.toString());
     Path pairs = Files.writeString(folder.resolve("bad.tsv"), "a\tb\nno tab\n");
     assertFails("dyr score: " + pairs + ":2: 1 tab-separated column, expected 2: query<TAB>passage", "score", "--model",
@@ -208,7 +220,8 @@ class EndToEndTest {
     assertFalse(Files.exists(to), "nothing is written when a line is bad");
     assertFails("no queries.missing.tsv", "eval", "--model", model.toString(), "--data", folder.toString(), "--split",
         "missing", "--out", to.toString());
-    assertFails("no device 'gpu' here; there are [cpu]", "score", "--model", model.toString(), "--pairs", pairs.toString(),
+    assertFails("no device 'gpu' here; there are [cpu]", "score", "--model", model.toString(), "--pairs",
+        pairs.toString(),
         "--out", to.toString(), "--device", "gpu");
     assertFails("has the checkpoints of another run", "train", "--config", yaml.toString());
     assertFails("did you mean 'max_steps'", "train", "--config", yaml.toString(), "--set", "max_stepz=3");
@@ -217,7 +230,8 @@ class EndToEndTest {
 
   @Test void wrongUsageIsTwo() {
     assertEquals(2, execute("rerank", "--model", model.toString(), "--query", "a", "--top", "0"));
-    assertEquals(2, execute("eval", "--model", model.toString(), "--data", folder.toString(), "--split", "test", "--out",
+    assertEquals(2, execute("eval", "--model", model.toString(), "--data", folder.toString(), "--split", "test",
+        "--out",
         folder.resolve("e").toString(), "--relevant-from", "0"));
     assertEquals(2, execute("score", "--pairs", yaml.toString()));
     assertEquals("", out.toString());

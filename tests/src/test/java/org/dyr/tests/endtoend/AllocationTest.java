@@ -76,8 +76,8 @@ class AllocationTest {
   }
 
   /**
-   * Rounds of runs until one allocates nothing: until the compiler has seen all of the path, loops may still allocate. Fails
-   * when none does.
+   * Rounds of runs until one allocates nothing: until the compiler has seen all of the path, loops may still allocate.
+   * Fails when none does.
    */
   private static void assertAllocatesNothing(Rig rig, Runnable run) {
     run.run();

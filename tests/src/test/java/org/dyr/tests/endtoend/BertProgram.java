@@ -36,7 +36,8 @@ public final class BertProgram implements AutoCloseable {
   private final MemorySegment loss;
   private final MemorySegment logits; // (S,1)
 
-  public BertProgram(Backend backend, Bert bert, Weights weights, Bucket bucket, boolean training, Set<String> fusionsOff) {
+  public BertProgram(Backend backend, Bert bert, Weights weights, Bucket bucket, boolean training,
+      Set<String> fusionsOff) {
     this.weights = weights;
     this.bucket = bucket;
     this.training = training;
@@ -113,7 +114,8 @@ public final class BertProgram implements AutoCloseable {
   }
 
   private double at(MemorySegment s, int i) {
-    return weights.type() == DType.F64 ? s.getAtIndex(ValueLayout.JAVA_DOUBLE, i) : s.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+    return weights.type() == DType.F64 ? s.getAtIndex(ValueLayout.JAVA_DOUBLE, i)
+        : s.getAtIndex(ValueLayout.JAVA_FLOAT, i);
   }
 
   @Override public void close() {

@@ -24,7 +24,8 @@ final class CommandProcess implements AutoCloseable {
   CommandProcess(Path folder, List<String> arguments) throws IOException {
     output = Files.createTempFile(folder, "output", ".txt");
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-        "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx512m", "-cp",
+        "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC", "-Xmx512m",
+        "-cp",
         System.getProperty("java.class.path"), "org.dyr.ranker.cli.Main"));
     command.addAll(arguments);
     process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile()).start();
@@ -36,7 +37,9 @@ final class CommandProcess implements AutoCloseable {
     try (WatchService watch = file.getFileSystem().newWatchService()) {
       file.getParent().register(watch, StandardWatchEventKinds.ENTRY_CREATE, StandardWatchEventKinds.ENTRY_MODIFY);
       while (count(file) < lines && process.isAlive()) {
-        if (System.nanoTime() > end) fail("%s has %d lines after %d s:\n%s".formatted(file, count(file), PATIENCE_SECONDS, output()));
+        if (System.nanoTime() > end) {
+          fail("%s has %d lines after %d s:\n%s".formatted(file, count(file), PATIENCE_SECONDS, output()));
+        }
         WatchKey key = watch.poll(1, TimeUnit.SECONDS);
         if (key == null) continue;
         key.pollEvents();
@@ -67,7 +70,9 @@ final class CommandProcess implements AutoCloseable {
 
   /** The exit code. */
   int await() throws IOException, InterruptedException {
-    if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) fail("still running after %d s:\n%s".formatted(PATIENCE_SECONDS, output()));
+    if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+      fail("still running after %d s:\n%s".formatted(PATIENCE_SECONDS, output()));
+    }
     return process.exitValue();
   }
 

@@ -40,8 +40,8 @@ class KillTest {
   }
 
   private TrainConfig config(Path to, String checkpointEvery) {
-    return data.config(to, Map.of("max_steps", "" + STEPS, "checkpoint_every", checkpointEvery, "keep_checkpoints", "2",
-        "eval_every", "5"));
+    return data.config(to, Map.of("max_steps", "" + STEPS, "checkpoint_every", checkpointEvery,
+        "keep_checkpoints", "2", "eval_every", "5", "kernels", "reference"));
   }
 
   private CommandProcess start() throws IOException {
@@ -101,7 +101,8 @@ class KillTest {
 
   /** A failure is told, and is a failure, also when a signal has come before it. */
   @Test void aFailureAfterASignalIsStillAFailure() throws IOException, InterruptedException {
-    Files.writeString(yaml, data.config(out, Map.of("max_steps", "" + STEPS, "checkpoint_every", "1", "eval_every", "1")).toYaml());
+    Files.writeString(yaml, data.config(out, Map.of("max_steps", "" + STEPS, "checkpoint_every", "1", "kernels",
+        "reference")).toYaml());
     try (CommandProcess process = start()) {
       process.awaitLines(out.resolve("metrics.jsonl"), 1);
       // From here on no checkpoint can be published: a file stands where the folder was.

@@ -92,7 +92,8 @@ class PackingTest {
   }
 
   /** Logits in training, the sequences numbered from {@code first}. */
-  private static double[] dropped(Backend backend, Bert bert, Weights weights, PackedBatch batch, List<EncodedPair> pairs,
+  private static double[] dropped(Backend backend, Bert bert, Weights weights, PackedBatch batch,
+      List<EncodedPair> pairs,
       int first, int step) {
     batch.clear();
     for (int i = 0; i < pairs.size(); i++) batch.add(pairs.get(i).ids(), pairs.get(i).firstSegment(), first + i);

@@ -69,7 +69,8 @@ class RankerTest {
         assertEquals(passages.get(r.index()), r.passage());
         if (i > 0) assertTrue(ranked.get(i - 1).score() >= r.score());
       }
-      assertEquals(IntStream.range(0, passages.size()).boxed().toList(), ranked.stream().map(Ranked::index).sorted().toList());
+      assertEquals(IntStream.range(0, passages.size()).boxed().toList(),
+          ranked.stream().map(Ranked::index).sorted().toList());
       assertArrayEquals(new float[0], ranker.score("where", List.of()));
       assertEquals(List.of(), ranker.rerank("where", List.of()));
       assertEquals(2, ranker.score(List.of("", "where"), List.of("", "the river")).length);
@@ -105,7 +106,8 @@ class RankerTest {
         calls.add(() -> ranker.score(TinyData.query(query), TinyData.passages()));
       }
       List<Future<float[]>> results = pool.invokeAll(calls);
-      for (int i = 0; i < calls.size(); i++) assertArrayEquals(alone.get(i % THREADS), results.get(i).get(), "call " + i);
+      for (int i = 0; i < calls.size(); i++) assertArrayEquals(alone.get(i % THREADS), results.get(i).get(), "call "
+          + i);
     }
   }
 
@@ -171,14 +173,17 @@ class RankerTest {
   }
 
   @Test void aModelWithoutALayerIsRefused() {
-    ModelFiles.rewrite(directory, (name, keep) -> name.contains("layer.1.output.dense.bias") ? List.of() : List.of(keep));
+    ModelFiles.rewrite(directory, (name, keep) -> name.contains("layer.1.output.dense.bias") ? List.of()
+        : List.of(keep));
     assertRefused(directory.toString(), "bert.encoder.layer.1.output.dense.bias");
   }
 
   @Test void anotherShapeIsNamed() throws IOException {
     Path config = directory.resolve("config.json");
-    Files.writeString(config, Files.readString(config).replace("\"intermediate_size\" : 32", "\"intermediate_size\" : 48"));
-    assertRefused(directory.resolve("model.safetensors").toString(), "bert.encoder.layer.0.intermediate.dense.weight", "[32, 16]",
+    Files.writeString(config, Files.readString(config).replace("\"intermediate_size\" : 32",
+        "\"intermediate_size\" : 48"));
+    assertRefused(directory.resolve("model.safetensors").toString(), "bert.encoder.layer.0.intermediate.dense.weight",
+        "[32, 16]",
         "[48, 16]", "config.json");
   }
 

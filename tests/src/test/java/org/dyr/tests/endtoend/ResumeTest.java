@@ -42,14 +42,16 @@ class ResumeTest {
   }
 
   private TrainConfig config(Path to, String... settings) {
-    Map<String, String> map = new HashMap<>(Map.of("checkpoint_every", "4", "keep_checkpoints", "3", "eval_every", "3"));
+    Map<String, String> map = new HashMap<>(Map.of("checkpoint_every", "4", "keep_checkpoints", "3", "eval_every",
+        "3"));
     for (int i = 0; i < settings.length; i += 2) map.put(settings[i], settings[i + 1]);
     return data.config(to, map);
   }
 
   private static void assertSame(Path expected, Path actual) throws IOException {
     assertEquals(Runs.metrics(expected), Runs.metrics(actual));
-    assertEquals(Files.readString(expected.resolve("evaluations.jsonl")), Files.readString(actual.resolve("evaluations.jsonl")));
+    assertEquals(Files.readString(expected.resolve("evaluations.jsonl")),
+        Files.readString(actual.resolve("evaluations.jsonl")));
     for (String file : List.of(MODEL, "best/model.safetensors")) {
       assertArrayEquals(Files.readAllBytes(expected.resolve(file)), Files.readAllBytes(actual.resolve(file)), file);
     }

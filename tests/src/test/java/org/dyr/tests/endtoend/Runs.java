@@ -32,7 +32,10 @@ final class Runs {
     train(config, Optional.empty(), () -> false);
   }
 
-  /** Each line of {@code metrics.jsonl} without the time it took: step, epoch, loss, rate, norm and sizes, to the last bit. */
+  /**
+   * Each line of {@code metrics.jsonl} without the time it took: step, epoch, loss, rate, norm and sizes, to the last
+   * bit.
+   */
   static List<String> metrics(Path out) throws IOException {
     List<String> lines = new ArrayList<>();
     for (String line : Files.readAllLines(out.resolve("metrics.jsonl"))) {
@@ -50,7 +53,8 @@ final class Runs {
 
   /** The checkpoints that readers see, oldest first. */
   static List<Path> checkpoints(Path out) throws IOException {
-    return list(out.resolve("checkpoints")).stream().filter(p -> p.getFileName().toString().startsWith("step-")).toList();
+    return list(out.resolve("checkpoints")).stream()
+        .filter(p -> p.getFileName().toString().startsWith("step-")).toList();
   }
 
   /** What a killed process left half done. */

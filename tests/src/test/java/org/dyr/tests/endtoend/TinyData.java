@@ -13,8 +13,8 @@ import org.dyr.ranker.train.ConfigLoader;
 import org.dyr.ranker.train.TrainConfig;
 
 /**
- * A data set of {@value #TOPICS} topics, small enough for plain loops: a query asks for a topic, the passage that has the
- * topic's word is relevant, the others of its pool are not. With vocabulary and model config, in one folder.
+ * A data set of {@value #TOPICS} topics, small enough for plain loops: a query asks for a topic, the passage that has
+ * the topic's word is relevant, the others of its pool are not. With vocabulary and model config, in one folder.
  */
 public record TinyData(Path folder) {
   static final int TOPICS = 12;
@@ -22,7 +22,8 @@ public record TinyData(Path folder) {
 
   private static final int POOL = 6;
   private static final List<String> SPECIAL = List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]");
-  private static final List<String> FILLERS = List.of("the", "a", "in", "of", "river", "stone", "red", "old", "where", "is");
+  private static final List<String> FILLERS = List.of("the", "a", "in", "of", "river", "stone", "red", "old", "where",
+      "is");
 
   /** The model of {@code config.json}: 2 layers of 16, 2 heads, 32 positions. */
   static BertConfig model(double dropout) {
@@ -80,7 +81,9 @@ public record TinyData(Path folder) {
     return all;
   }
 
-  /** A run on this data into {@code out}: two groups of three a step, Lamb, dropout; settings are added or overridden. */
+  /**
+   * A run on this data into {@code out}: two groups of three a step, Lamb, dropout; settings are added or overridden.
+   */
   public TrainConfig config(Path out, Map<String, String> settings) {
     Map<String, String> all = new HashMap<>(Map.ofEntries(Map.entry("data", folder.toString()),
         Map.entry("model_config", folder.resolve("config.json").toString()),

@@ -72,7 +72,8 @@ class TrainingTest {
     TrainConfig config = data.config(out, Map.of("optimizer.name", "momentum", "optimizer.learning_rate", "1e38",
         "optimizer.warmup_ratio", "0", "checkpoint_every", "1"));
     IllegalStateException e = assertThrows(IllegalStateException.class, () -> Runs.train(config));
-    assertTrue(e.getMessage().matches("the gradient of step 2 is not finite \\(loss \\S+\\): --check-nan names the op; .*"),
+    assertTrue(e.getMessage().matches("the gradient of step 2 is not finite \\(loss \\S+\\): --check-nan names "
+        + "the op; .*"),
         e.getMessage());
     assertEquals(List.of(Runs.checkpoint(out, 1)), Runs.checkpoints(out));
     assertEquals(1, Runs.metrics(out).size());
@@ -100,23 +101,27 @@ class TrainingTest {
   void checkNanNamesOpAndPlace(String set) throws IOException {
     TrainConfig config = data.config(folder.resolve("run"),
         Map.of("pretrained", damaged().toString(), "model_config", "", "vocab", "", "kernels", set));
-    try (Trainer trainer = new Trainer(config, Optional.empty(), new Trainer.Watch(false, true), new TrainingListener() {})) {
+    try (Trainer trainer = new Trainer(config, Optional.empty(), new Trainer.Watch(false, true),
+        new TrainingListener() {})) {
       NotFiniteException e = assertThrows(NotFiniteException.class, () -> trainer.run(() -> false));
-      assertTrue(e.getMessage().matches("node \\d+, (MatMul|Gemm\\S*) at encoder\\.0\\.feed_forward\\.dense, is the first to "
-          + "make an infinite value or a NaN: output 0, .*"), e.getMessage());
+      assertTrue(e.getMessage().matches("node \\d+, (MatMul|Gemm\\S*) at encoder\\.0\\.feed_forward\\.dense, is the "
+          + "first to make an infinite value or a NaN: output 0, .*"), e.getMessage());
     }
   }
 
   @Test void aDamagedModelDoesNotScore() throws IOException {
     try (Ranker ranker = Ranker.load(damaged())) {
-      IllegalStateException e = assertThrows(IllegalStateException.class, () -> ranker.score("where", TinyData.passages()));
-      assertTrue(e.getMessage().contains("NaN") && e.getMessage().contains("encoder.0.feed_forward.dense"), e.getMessage());
+      IllegalStateException e = assertThrows(IllegalStateException.class, () -> ranker.score("where",
+          TinyData.passages()));
+      assertTrue(e.getMessage().contains("NaN") && e.getMessage().contains("encoder.0.feed_forward.dense"),
+          e.getMessage());
     }
   }
 
   @Test void profileTimesEveryOp() throws IOException {
     TrainConfig config = data.config(folder.resolve("run"), Map.of("max_steps", "2"));
-    try (Trainer trainer = new Trainer(config, Optional.empty(), new Trainer.Watch(true, false), new TrainingListener() {})) {
+    try (Trainer trainer = new Trainer(config, Optional.empty(), new Trainer.Watch(true, false),
+        new TrainingListener() {})) {
       assertTrue(trainer.run(() -> false));
       String table = trainer.profile().orElseThrow();
       assertTrue(table.contains("encoder.*.attention"), table);

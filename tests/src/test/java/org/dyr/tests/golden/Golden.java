@@ -55,7 +55,8 @@ final class Golden {
   /** The six sequences in two groups. */
   static PackedBatch batch() {
     try (SafeTensorsFile f = SafeTensorsFile.open(file("batch.safetensors"))) {
-      int[] ids = ints(f, "ids"), types = ints(f, "types"), offsets = ints(f, "offsets"), groups = ints(f, "group_offsets");
+      int[] ids = ints(f, "ids"), types = ints(f, "types"), offsets = ints(f, "offsets"), groups = ints(f,
+          "group_offsets");
       PackedBatch batch = new PackedBatch(new Bucket(ids.length, offsets.length - 1, groups.length - 1));
       for (int s = 0, group = 1; s < offsets.length - 1; s++) {
         int[] type = Arrays.copyOfRange(types, offsets[s], offsets[s + 1]);
