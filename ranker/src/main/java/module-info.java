@@ -6,6 +6,7 @@ module org.dyr.ranker {
   requires info.picocli;
   requires org.apache.lucene.core;
   requires org.yaml.snakeyaml;
+  requires java.logging;
   requires me.tongfei.progressbar;
 
   exports org.dyr.ranker;

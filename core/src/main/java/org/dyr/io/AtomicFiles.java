@@ -119,6 +119,23 @@ public final class AtomicFiles {
     });
   }
 
+  /** Removes a file, or a directory with all that is in it; what is not there is no error. Not atomic. */
+  public static void removeTree(Path path) throws IOException {
+    if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) return;
+    Files.walkFileTree(path, new SimpleFileVisitor<>() {
+      @Override public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+        Files.delete(file);
+        return FileVisitResult.CONTINUE;
+      }
+
+      @Override public FileVisitResult postVisitDirectory(Path directory, IOException e) throws IOException {
+        if (e != null) throw e;
+        Files.delete(directory);
+        return FileVisitResult.CONTINUE;
+      }
+    });
+  }
+
   private static void syncParent(Path renamed) {
     if (!DIRECTORIES_SYNC) return;
     try {

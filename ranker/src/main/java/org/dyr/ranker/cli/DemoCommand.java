@@ -15,9 +15,8 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
-import org.dyr.device.Devices;
+import org.dyr.io.AtomicFiles;
 import org.dyr.ranker.Ranked;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.bm25.Bm25;
@@ -67,7 +66,7 @@ final class DemoCommand implements Callable<Integer> {
     try {
       run(folder);
     } finally {
-      if (out == null) delete(folder);
+      if (out == null) AtomicFiles.removeTree(folder);
     }
     return 0;
   }
@@ -157,11 +156,5 @@ final class DemoCommand implements Callable<Integer> {
       print.println(String.format(Locale.ROOT, "%s%d  %6.2f  %s", relevant ? "* " : "  ", ++rank, r.score(), r.passage()));
     }
     print.println("(* = judged relevant)");
-  }
-
-  private static void delete(Path folder) throws IOException {
-    try (var files = Files.walk(folder)) {
-      for (Path p : files.sorted(java.util.Comparator.reverseOrder()).toList()) Files.delete(p);
-    }
   }
 }

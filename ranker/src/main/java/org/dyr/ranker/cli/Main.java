@@ -4,6 +4,8 @@ import java.io.BufferedWriter;
 import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -23,8 +25,12 @@ public final class Main implements Runnable {
   @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
   private boolean help;
 
+  /** Lucene tells of its own set-up; kept here, since a logger that nobody holds forgets its level. */
+  private static final Logger LUCENE = Logger.getLogger("org.apache.lucene");
+
   /** Runs one command and ends the process. */
   public static void main(String[] args) {
+    LUCENE.setLevel(Level.WARNING);
     CommandLine line = commandLine();
     line.setOut(new PrintWriter(
         new BufferedWriter(new OutputStreamWriter(new StandardOutput(), StandardCharsets.UTF_8))));

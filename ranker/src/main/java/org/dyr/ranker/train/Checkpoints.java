@@ -47,10 +47,10 @@ final class Checkpoints {
     for (Path parent : List.of(out, folder)) {
       for (Path p : list(parent)) {
         String name = p.getFileName().toString();
-        if (name.startsWith(PREPARED) || name.startsWith(REMOVED) || TEMPORARY.matcher(name).matches()) delete(p);
+        if (name.startsWith(PREPARED) || name.startsWith(REMOVED) || TEMPORARY.matcher(name).matches()) AtomicFiles.removeTree(p);
         if (name.startsWith(REPLACED)) {
           Path original = p.resolveSibling(name.substring(REPLACED.length()));
-          if (Files.exists(original)) delete(p);
+          if (Files.exists(original)) AtomicFiles.removeTree(p);
           else Files.move(p, original);
         }
       }
@@ -71,7 +71,7 @@ final class Checkpoints {
     Path prepared = prepare(target, content);
     if (Files.exists(target)) Files.move(target, replaced);
     AtomicFiles.publishDirectory(prepared, target);
-    delete(replaced);
+    AtomicFiles.removeTree(replaced);
   }
 
   private static void put(Path target, Content content) throws IOException {
@@ -80,7 +80,7 @@ final class Checkpoints {
 
   private static Path prepare(Path target, Content content) throws IOException {
     Path prepared = target.resolveSibling(PREPARED + target.getFileName());
-    delete(prepared);
+    AtomicFiles.removeTree(prepared);
     Files.createDirectories(prepared);
     content.writeTo(prepared);
     return prepared;
@@ -100,7 +100,7 @@ final class Checkpoints {
   private static void remove(Path checkpoint) throws IOException {
     Path removed = checkpoint.resolveSibling(REMOVED + checkpoint.getFileName());
     Files.move(checkpoint, removed, StandardCopyOption.ATOMIC_MOVE);
-    delete(removed);
+    AtomicFiles.removeTree(removed);
   }
 
   /**
@@ -137,13 +137,6 @@ final class Checkpoints {
     if (!Files.isDirectory(directory)) return List.of();
     try (Stream<Path> files = Files.list(directory)) {
       return files.toList();
-    }
-  }
-
-  private static void delete(Path directory) throws IOException {
-    if (!Files.exists(directory)) return;
-    try (Stream<Path> files = Files.walk(directory)) {
-      for (Path p : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(p);
     }
   }
 }
