@@ -8,9 +8,9 @@ import org.dyr.cpu.Workers;
  *
  * <p>k is cut into blocks of equal size. For each block the workers pack B together, wait for each other, and multiply:
  * each its own rows by all panels; or, where columns divide more evenly, all rows by its own panels, which needs no
- * waiting. Bias and residual are added when the first block is stored; later blocks add to C. (Adding them with the last
- * would cost the same, but a residual that is C itself would be gone by then.) The order of the additions that make one
- * element of C depends on k alone, so the result has the same bits for any number of workers.
+ * waiting. Bias and residual are added when the first block is stored; later blocks add to C. (Adding them with the
+ * last would cost the same, but a residual that is C itself would be gone by then.) The order of the additions that
+ * make one element of C depends on k alone, so the result has the same bits for any number of workers.
  */
 public final class Sgemm {
 

@@ -15,13 +15,15 @@ import jdk.incubator.vector.FloatVector;
  * The register tile of the matrix product: {@link #ROWS} rows times {@link #COLUMNS} columns of C stay in registers
  * while k runs. With 32 vector registers a row has four vectors (24 sums, 4 of B, 1 of A: 24 independent fused
  * multiply-adds hide their latency, 10 loads feed them), with 16 registers two (12 + 2 + 1). B comes as a packed panel
- * ({@link Panels}); A is read where it lies, one float broadcast a row. The steps of A lie side by side, always: with a
- * variable step the bounds checks stay in the loop, and their registers spill into vector registers (12 percent).
+ * ({@link Panels}); A is read where it lies, one float broadcast a row. The steps of A lie side by side, always: with
+ * a variable step the bounds checks stay in the loop, and their registers spill into vector registers (about 10
+ * percent).
  *
- * <p>The sums go to a small buffer, and a second method adds what is to be added and stores: this costs 1 percent, and
- * any edge is handled there. The first method must not grow: with the additions inside, the quick compiler (C1) runs
- * out of virtual registers, and after that the method sometimes never reaches the optimizing one (30 times slower).
- * It is written out by hand because sums in an array, or in helpers that are not inlined, turn vectors into objects.
+ * <p>The sums go to a small buffer, and a second method adds what is to be added and stores: a few dozen instructions
+ * in thousands, and any edge is handled there. The first method must not grow: with the additions inside, the quick
+ * compiler (C1) runs out of virtual registers, and after that the method sometimes never reaches the optimizing one
+ * (30 times slower). It is written out by hand because sums in an array, or in helpers that are not inlined, turn
+ * vectors into objects.
  */
 final class Tile {
 
