@@ -1,14 +1,12 @@
 package org.dyr.cpu.vector;
 
-import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShuffle;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Copies that put operands into the order in which {@link Tile} reads them. A panel of B holds {@link Tile#COLUMNS}
@@ -22,11 +20,9 @@ final class Panels {
   /** Columns transposed at a time. */
   private static final int RUN = 32;
 
-  private static final VectorSpecies<Float> FOUR = FloatVector.SPECIES_128;
-  private static final VectorShuffle<Float> SWAP = VectorShuffle.fromValues(FOUR, 1, 0, 3, 2);
-  private static final VectorShuffle<Float> TURN = VectorShuffle.fromValues(FOUR, 2, 3, 0, 1);
-  private static final VectorMask<Float> ODD = VectorMask.fromValues(FOUR, false, true, false, true);
-  private static final VectorMask<Float> HIGH = VectorMask.fromValues(FOUR, false, false, true, true);
+  /** Two neighbouring floats. */
+  private static final ValueLayout.OfLong PAIR = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final long LOW = 0xffff_ffffL;
 
   private Panels() {}
 
@@ -43,8 +39,6 @@ final class Panels {
    */
   static void packB(long b, long stride, int k, int columns, long panel) {
     if (columns < Tile.COLUMNS) clear(k, panel);
-    // A loop of vector loads and stores would box: with vectors of two widths in one program (the transposition below has four
-    // lanes), the compiler no longer knows the width of what it has just loaded when it comes to the store.
     for (int i = 0; i < k; i++) MemorySegment.copy(ALL, b + i * stride, ALL, panel + (long) i * ROW, 4L * columns);
   }
 
@@ -80,28 +74,28 @@ final class Panels {
     }
   }
 
-  /** Four rows, four columns at a time: first neighbours change places across the diagonal, then pairs of them. */
+  /**
+   * Two columns of four rows at a time: eight bytes hold two neighbours of a row, then two of a column. Not by vectors of four
+   * lanes: with two widths in one program, the compiler no longer knows the width of what other loops have loaded when they come
+   * to store it, and keeps it on the heap.
+   */
   private static void four(long from, long fromRow, int run, long to, long toRow) {
     long f1 = from + fromRow;
     long f2 = f1 + fromRow;
     long f3 = f2 + fromRow;
     int i = 0;
-    for (; i + 4 <= run; i += 4) {
-      FloatVector x0 = fromMemorySegment(FOUR, ALL, from + 4L * i, ORDER);
-      FloatVector x1 = fromMemorySegment(FOUR, ALL, f1 + 4L * i, ORDER);
-      FloatVector x2 = fromMemorySegment(FOUR, ALL, f2 + 4L * i, ORDER);
-      FloatVector x3 = fromMemorySegment(FOUR, ALL, f3 + 4L * i, ORDER);
-      FloatVector y0 = x0.blend(x1.rearrange(SWAP), ODD);
-      FloatVector y1 = x0.rearrange(SWAP).blend(x1, ODD);
-      FloatVector y2 = x2.blend(x3.rearrange(SWAP), ODD);
-      FloatVector y3 = x2.rearrange(SWAP).blend(x3, ODD);
+    for (; i + 2 <= run; i += 2) {
       long y = to + i * toRow;
-      y0.blend(y2.rearrange(TURN), HIGH).intoMemorySegment(ALL, y, ORDER);
-      y1.blend(y3.rearrange(TURN), HIGH).intoMemorySegment(ALL, y + toRow, ORDER);
-      y0.rearrange(TURN).blend(y2, HIGH).intoMemorySegment(ALL, y + 2 * toRow, ORDER);
-      y1.rearrange(TURN).blend(y3, HIGH).intoMemorySegment(ALL, y + 3 * toRow, ORDER);
+      long x0 = ALL.get(PAIR, from + 4L * i);
+      long x1 = ALL.get(PAIR, f1 + 4L * i);
+      long x2 = ALL.get(PAIR, f2 + 4L * i);
+      long x3 = ALL.get(PAIR, f3 + 4L * i);
+      ALL.set(PAIR, y, x0 & LOW | x1 << 32);
+      ALL.set(PAIR, y + 8, x2 & LOW | x3 << 32);
+      ALL.set(PAIR, y + toRow, x0 >>> 32 | x1 & ~LOW);
+      ALL.set(PAIR, y + toRow + 8, x2 >>> 32 | x3 & ~LOW);
     }
-    for (; i < run; i++) {
+    if (i < run) {
       long y = to + i * toRow;
       Ram.set(y, Ram.get(from + 4L * i));
       Ram.set(y + 4, Ram.get(f1 + 4L * i));
