@@ -136,7 +136,7 @@ final class AttentionGradVector implements Kernel {
       for (int r = 0; r < rows; r++) {
         long token = at + r * stride, log = lse + 4L * ((long) head * tokens + start + from + r);
         VectorMath.exp(p + r * row, Ram.get(log), p + r * row, width);
-        float delta = AttentionRows.dot(dout + token, o + token, size);
+        float delta = AttentionRows.dot(dout + token, o + token, size, sums);
         if (drop != null) {
           drop.factors(index, head, from + r, width, factors);
           AttentionRows.multiply(dp + r * row, factors, width);

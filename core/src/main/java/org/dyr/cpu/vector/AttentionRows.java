@@ -8,6 +8,7 @@ import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /** What attention does to one row of scores; rows are whole panels wide, at addresses. {@link Floats} says how loops are cut. */
 final class AttentionRows {
@@ -26,20 +27,21 @@ final class AttentionRows {
   private static float max(long s, int width) {
     FloatVector m = fromMemorySegment(F, ALL, s, ORDER);
     for (int i = COUNT; i < width; i += COUNT) m = m.max(fromMemorySegment(F, ALL, s + 4L * i, ORDER));
-    m = m.max(m.rearrange(Floats.BY_8));
-    m = m.max(m.rearrange(Floats.BY_4));
-    m = m.max(m.rearrange(Floats.BY_2));
-    return m.max(m.rearrange(Floats.BY_1)).lane(0);
+    return m.reduceLanes(VectorOperators.MAX); // in any order: a maximum is not rounded
   }
 
-  /** The sum of a row. */
-  static float sum(long s, int width) {
+  /** The sum of a row; {@code lanes} is room for a vector, added up from there in order. */
+  static float sum(long s, int width, long lanes) {
     FloatVector sum = fromMemorySegment(F, ALL, s, ORDER);
     for (int i = COUNT; i < width; i += COUNT) sum = sum.add(fromMemorySegment(F, ALL, s + 4L * i, ORDER));
-    sum = sum.add(sum.rearrange(Floats.BY_8));
-    sum = sum.add(sum.rearrange(Floats.BY_4));
-    sum = sum.add(sum.rearrange(Floats.BY_2));
-    return sum.add(sum.rearrange(Floats.BY_1)).lane(0) * Floats.TURNED;
+    sum.intoMemorySegment(ALL, lanes, ORDER);
+    return lanes(lanes);
+  }
+
+  private static float lanes(long at) {
+    float sum = 0;
+    for (int i = 0; i < COUNT; i++) sum += Ram.get(at + 4L * i);
+    return sum;
   }
 
   /** s = s f. */
@@ -58,23 +60,21 @@ final class AttentionRows {
     }
   }
 
-  /** The dot product of two rows of {@code n}. */
-  static float dot(long a, long b, int n) {
+  /** The dot product of two rows of {@code n}; {@code lanes} is room for a vector. */
+  static float dot(long a, long b, int n, long lanes) {
     int whole = n - n % COUNT;
     float rest = 0;
     for (int i = whole; i < n; i++) rest += Ram.get(a + 4L * i) * Ram.get(b + 4L * i);
-    return whole == 0 ? rest : wholeVectors(a, b, whole) + rest;
+    return whole == 0 ? rest : wholeVectors(a, b, whole, lanes) + rest;
   }
 
-  private static float wholeVectors(long a, long b, int n) {
+  private static float wholeVectors(long a, long b, int n, long lanes) {
     FloatVector sum = fromMemorySegment(F, ALL, a, ORDER).mul(fromMemorySegment(F, ALL, b, ORDER));
     for (int i = COUNT; i < n; i += COUNT) {
       sum = fromMemorySegment(F, ALL, a + 4L * i, ORDER).fma(fromMemorySegment(F, ALL, b + 4L * i, ORDER), sum);
     }
-    sum = sum.add(sum.rearrange(Floats.BY_8));
-    sum = sum.add(sum.rearrange(Floats.BY_4));
-    sum = sum.add(sum.rearrange(Floats.BY_2));
-    return sum.add(sum.rearrange(Floats.BY_1)).lane(0) * Floats.TURNED;
+    sum.intoMemorySegment(ALL, lanes, ORDER);
+    return lanes(lanes);
   }
 
   /** x = by x for {@code n} floats. */

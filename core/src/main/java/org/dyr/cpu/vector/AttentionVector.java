@@ -111,7 +111,7 @@ final class AttentionVector implements Kernel {
       for (int r = 0; r < rows; r++) {
         long s = scores + r * row;
         float max = AttentionRows.exponentials(s, length, width);
-        float total = AttentionRows.sum(s, width);
+        float total = AttentionRows.sum(s, width, sums);
         Ram.set(totals + 4L * r, total);
         Ram.set(logs + 4L * (from + r), max + (float) Math.log(total));
         if (drop != null) {
