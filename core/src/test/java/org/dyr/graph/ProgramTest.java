@@ -102,7 +102,7 @@ class ProgramTest {
       assertTrue(message.startsWith("node 2, Scale at encoder.0.scale, is the first"), message);
     }
     write(p, 1);
-    Doubles.write(p, "x", 1, Double.NEGATIVE_INFINITY);
+    Doubles.write(p, "x", 1, Double.NEGATIVE_INFINITY, 3, -4);
     String message = assertThrows(NotFiniteException.class, p::runChecked).getMessage();
     assertTrue(message.startsWith("node 0, MatMul at encoder.0.up, is the first"), message);
   }

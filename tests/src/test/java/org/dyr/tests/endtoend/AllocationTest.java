@@ -20,7 +20,7 @@ import org.dyr.tensor.DType;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A run allocates nothing, on no thread of the engine, neither heap nor slabs. */
+/** A run allocates no slab, and on the heap, on any thread of the engine, hardly anything. */
 class AllocationTest {
   private static final int RUNS = 200;
   private static final int PATIENCE = 15;
