@@ -28,9 +28,4 @@ public final class Readers {
     Node n = producers.get(v);
     return n != null && op.isInstance(n.op()) && reads.get(v) == 1 && !kept.contains(v) ? Optional.of(n) : Optional.empty();
   }
-
-  /** Whether no node reads the value and nothing keeps it. */
-  public boolean isUnread(Value v) {
-    return !reads.containsKey(v) && !kept.contains(v);
-  }
 }

@@ -66,11 +66,6 @@ public final class Scorer implements AutoCloseable {
     return compiler.compile(pass.graph());
   }
 
-  /** The program that a batch of this bucket runs, to be printed or measured; it has a workspace of its own. */
-  public Compiler.Compiled compiled(Bucket bucket) {
-    return compile(bucket);
-  }
-
   /**
    * One logit a pair.
    *

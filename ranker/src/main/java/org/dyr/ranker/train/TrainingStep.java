@@ -89,11 +89,6 @@ public final class TrainingStep implements AutoCloseable {
     return compiler.compile(pass.graph(), GroupLoss.LOSS, pass.gradients(gradients), mode.accumulate);
   }
 
-  /** The program of a first micro-batch of this size, to be printed or measured. */
-  public Compiler.Compiled compiled(Bucket bucket) {
-    return compile(new Mode(bucket, false));
-  }
-
   /** Has every further step's nodes timed; null ends it. */
   public void profile(Profile profile) {
     this.profile = profile;
