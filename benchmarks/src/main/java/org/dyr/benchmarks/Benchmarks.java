@@ -25,7 +25,8 @@ import org.openjdk.jmh.runner.options.TimeValue;
 /**
  * Runs benchmarks and prints a Markdown table.
  *
- * <pre>Benchmarks [--quick] [--out FILE] [--only REGEX] [--param NAME=VALUE,VALUE]...</pre>
+ * <pre>Benchmarks [--quick] [--out FILE] [--only REGEX] [--param NAME=VALUE,VALUE]...
+ * Benchmarks --interleaved [--quick] [--out FILE] [--only SHAPE-REGEX]</pre>
  *
  * <p>{@code --quick}: one fork, one warm-up iteration and three measured ones of half a second. Without it: three forks of five.
  */
@@ -46,12 +47,14 @@ public final class Benchmarks {
   /** The entry point. */
   public static void main(String[] args) throws RunnerException, IOException {
     boolean quick = false;
+    boolean interleaved = false;
     Path out = null;
     String only = ".*";
     ChainedOptionsBuilder options = new OptionsBuilder();
     for (int i = 0; i < args.length; i++) {
       switch (args[i]) {
         case "--quick" -> quick = true;
+        case "--interleaved" -> interleaved = true;
         case "--out" -> out = Path.of(args[++i]);
         case "--only" -> only = args[++i];
         case "--param" -> {
@@ -61,11 +64,18 @@ public final class Benchmarks {
         default -> throw new IllegalArgumentException("unknown option " + args[i]);
       }
     }
+    if (interleaved) {
+      print(Interleaved.table(quick ? 21 : 101, only), out);
+      return;
+    }
     Map<Integer, Peak> peaks = Map.of(1, peak(1), 2, peak(2));
     options = options.include("org\\.dyr\\.benchmarks\\.(" + only + ")\\.").forks(quick ? 1 : 3).warmupIterations(quick ? 2 : 5)
         .measurementIterations(quick ? 3 : 5).warmupTime(TimeValue.seconds(1))
         .measurementTime(TimeValue.milliseconds(quick ? 500 : 2000)).timeout(TimeValue.minutes(10));
-    String table = table(new Runner(options.build()).run(), peaks);
+    print(table(new Runner(options.build()).run(), peaks), out);
+  }
+
+  private static void print(String table, Path out) throws IOException {
     System.out.println(table);
     if (out != null) Files.writeString(out, table);
   }

@@ -27,8 +27,8 @@ import org.openjdk.jmh.annotations.TearDown;
 public class MatMulBenchmark {
   @Param({"vector", "openblas"}) String kernels;
   @Param({"1", "2"}) int threads;
-  @Param({"NT 1024x768x768", "NT 1024x3072x768", "NT 1024x768x3072", "NN 1024x768x3072", "NN 1024x3072x768",
-      "TN 768x768x1024", "TN 3072x768x1024", "TN 768x3072x1024", "NT 1001x767x769"})
+  @Param({"NT 1024x768x768", "NT 1024x3072x768", "NT 1024x768x3072", "NN 1024x768x768", "NN 1024x768x3072",
+      "NN 1024x3072x768", "TN 768x768x1024", "TN 3072x768x1024", "TN 768x3072x1024", "NT 1001x767x769"})
   String shape;
 
   private Bench bench;
@@ -36,11 +36,16 @@ public class MatMulBenchmark {
 
   @Setup(Level.Trial) public void setUp() {
     bench = new Bench(kernels, threads);
+    kernel = prepare(shape, bench);
+  }
+
+  /** The product over random operands. */
+  static Kernel prepare(String shape, Bench bench) {
     int[] s = sizes(shape);
     boolean ta = shape.charAt(0) == 'T', tb = shape.charAt(1) == 'T';
     Spec a = ta ? Spec.of(DType.F32, s[2], s[0]) : Spec.of(DType.F32, s[0], s[2]);
     Spec b = tb ? Spec.of(DType.F32, s[1], s[2]) : Spec.of(DType.F32, s[2], s[1]);
-    kernel = bench.prepare(new MatMul(ta, tb), new Spec[] {a, b}, bench.operand(a), bench.operand(b));
+    return bench.prepare(new MatMul(ta, tb), new Spec[] {a, b}, bench.operand(a), bench.operand(b));
   }
 
   private static int[] sizes(String shape) {
@@ -48,9 +53,22 @@ public class MatMulBenchmark {
     return new int[] {Integer.parseInt(p[0]), Integer.parseInt(p[1]), Integer.parseInt(p[2])};
   }
 
+  /** All shapes of the parameter. */
+  static String[] shapes() {
+    try {
+      return MatMulBenchmark.class.getDeclaredField("shape").getAnnotation(Param.class).value();
+    } catch (NoSuchFieldException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  static double flops(String shape) {
+    int[] s = sizes(shape);
+    return 2.0 * s[0] * s[1] * s[2];
+  }
+
   static Work work(Map<String, String> p) {
-    int[] s = sizes(p.get("shape"));
-    return Work.flops(2.0 * s[0] * s[1] * s[2]);
+    return Work.flops(flops(p.get("shape")));
   }
 
   @Benchmark public void run() {

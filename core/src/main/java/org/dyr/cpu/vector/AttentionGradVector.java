@@ -19,7 +19,6 @@ import org.dyr.tensor.Spec;
  */
 final class AttentionGradVector implements Kernel {
   private static final long LINE = 64;
-  private static final long TURNED_ROW = 4L * AttentionTiles.BLOCK;
 
   private final Workers workers;
   private final Workers.Task task = this::share;
@@ -45,25 +44,25 @@ final class AttentionGradVector implements Kernel {
   private final long scratch;
 
   /** What a worker's scratch has, for sequences of up to L tokens and heads of D columns; offsets in bytes. */
-  private record Layout(long keys, long valuesTransposed, long queries, long outputs, long p, long dp, long turned,
-      long factors, long sums, long bytes) {
+  private record Layout(long keys, long valuesTransposed, long queries, long outputs, long p, long dp, long factors, long work,
+      long bytes) {
 
     /**
      * Keys over sqrt(D), transposed (D, L), first, then keys (L, D), values transposed (D, L), a block of queries and of dout (BLOCK, D),
-     * probabilities and their gradient (BLOCK, L), either transposed (L, BLOCK), dropout factors (L), a tile's sums.
+     * probabilities and their gradient (BLOCK, L), dropout factors (L).
      */
     static Layout of(int longest, int size) {
-      int width = AttentionTiles.padded(longest), columns = AttentionTiles.padded(size);
-      long keys = 4L * size * width;
-      long valuesTransposed = keys + 4L * longest * columns;
-      long queries = valuesTransposed + 4L * size * width;
-      long outputs = queries + 4L * AttentionTiles.BLOCK * columns;
-      long p = outputs + 4L * AttentionTiles.BLOCK * columns;
-      long dp = p + 4L * AttentionTiles.BLOCK * width;
-      long turned = dp + 4L * AttentionTiles.BLOCK * width;
-      long factors = turned + TURNED_ROW * longest + LINE & -LINE;
-      long sums = factors + 4L * PhiloxVector.scratch(width);
-      return new Layout(keys, valuesTransposed, queries, outputs, p, dp, turned, factors, sums, sums + Tile.SUMS + LINE & -LINE);
+      int block = AttentionTiles.BLOCK, width = AttentionTiles.padded(longest);
+      long keys = AttentionTiles.panels(size, longest);
+      long valuesTransposed = keys + AttentionTiles.panels(longest, size);
+      long queries = valuesTransposed + AttentionTiles.panels(size, longest);
+      long outputs = queries + AttentionTiles.panels(block, size);
+      long p = outputs + AttentionTiles.panels(block, size);
+      long dp = p + 4L * block * width;
+      long factors = dp + 4L * block * width;
+      long work = factors + 4L * PhiloxVector.scratch(width);
+      long bytes = work + Math.max(AttentionTiles.work(block, Math.max(size, longest)), AttentionTiles.work(longest, block));
+      return new Layout(keys, valuesTransposed, queries, outputs, p, dp, factors, work, bytes + LINE & -LINE);
     }
   }
 
@@ -117,13 +116,13 @@ final class AttentionGradVector implements Kernel {
 
   private void unit(int worker, int head, int index, int start, int length) {
     long own = scratch + worker * layout.bytes;
-    long keys = own + layout.keys, valuesTransposed = own + layout.valuesTransposed, sums = own + layout.sums;
-    long queries = own + layout.queries, outputs = own + layout.outputs, p = own + layout.p, dp = own + layout.dp, turned = own + layout.turned, factors = own + layout.factors;
+    long keys = own + layout.keys, valuesTransposed = own + layout.valuesTransposed, work = own + layout.work;
+    long queries = own + layout.queries, outputs = own + layout.outputs, p = own + layout.p, dp = own + layout.dp, factors = own + layout.factors;
     long first = start * stride + 4L * head * size;
     int width = AttentionTiles.padded(length);
     long row = 4L * width;
     AttentionTiles.packTransposed(k + first, stride, length, size, own);
-    AttentionRows.scale(own, (long) size * width, scale);
+    AttentionRows.scale(own, AttentionTiles.panels(size, length) / 4, scale);
     AttentionTiles.packTransposed(v + first, stride, length, size, valuesTransposed);
     AttentionTiles.pack(k + first, stride, length, size, keys);
     for (int from = 0; from < length; from += AttentionTiles.BLOCK) {
@@ -131,12 +130,12 @@ final class AttentionGradVector implements Kernel {
       long at = first + from * stride;
       AttentionTiles.pack(q + at, stride, rows, size, queries);
       AttentionTiles.pack(dout + at, stride, rows, size, outputs);
-      AttentionTiles.product(rows, width, size, q + at, stride, own, p, row, false, sums);
-      AttentionTiles.product(rows, width, size, dout + at, stride, valuesTransposed, dp, row, false, sums);
+      AttentionTiles.product(rows, width, size, q + at, stride, own, p, row, work);
+      AttentionTiles.product(rows, width, size, dout + at, stride, valuesTransposed, dp, row, work);
       for (int r = 0; r < rows; r++) {
         long token = at + r * stride, log = lse + 4L * ((long) head * tokens + start + from + r);
         VectorMath.exp(p + r * row, Ram.get(log), p + r * row, width);
-        float delta = AttentionRows.dot(dout + token, o + token, size, sums);
+        float delta = AttentionRows.dot(dout + token, o + token, size, work);
         if (drop != null) {
           drop.factors(index, head, from + r, width, factors);
           AttentionRows.multiply(dp + r * row, factors, width);
@@ -144,11 +143,9 @@ final class AttentionGradVector implements Kernel {
         AttentionRows.scoresGrad(p + r * row, dp + r * row, width, delta, scale);
         if (drop != null) AttentionRows.multiply(p + r * row, factors, width);
       }
-      AttentionTiles.product(rows, size, length, dp, row, keys, dq + at, stride, false, sums);
-      Panels.transpose(dp, row, rows, length, turned, TURNED_ROW);
-      AttentionTiles.product(length, size, rows, turned, TURNED_ROW, queries, dk + first, stride, from > 0, sums);
-      Panels.transpose(p, row, rows, length, turned, TURNED_ROW);
-      AttentionTiles.product(length, size, rows, turned, TURNED_ROW, outputs, dv + first, stride, from > 0, sums);
+      AttentionTiles.product(rows, size, length, dp, row, keys, dq + at, stride, work);
+      AttentionTiles.productTransposed(length, size, rows, dp, row, queries, dk + first, stride, from > 0, work);
+      AttentionTiles.productTransposed(length, size, rows, p, row, outputs, dv + first, stride, from > 0, work);
     }
   }
 }

@@ -38,17 +38,18 @@ final class AttentionVector implements Kernel {
   private final long scratch;
 
   /** What a worker's scratch has, for sequences of up to L tokens and heads of D columns; offsets in bytes. */
-  private record Layout(long values, long scores, long factors, long totals, long sums, long bytes) {
+  private record Layout(long values, long scores, long factors, long totals, long work, long bytes) {
 
-    /** Keys over sqrt(D) (D, L) first, then values (L, D), scores (BLOCK, L), dropout factors (L), the scores' totals, a tile's sums. */
+    /** Keys over sqrt(D) (D, L) first, then values (L, D), scores (BLOCK, L), dropout factors (L), the scores' totals. */
     static Layout of(int longest, int size) {
       int width = AttentionTiles.padded(longest);
-      long values = 4L * size * width;
-      long scores = values + 4L * longest * AttentionTiles.padded(size);
+      long values = AttentionTiles.panels(size, longest);
+      long scores = values + AttentionTiles.panels(longest, size);
       long factors = scores + 4L * AttentionTiles.BLOCK * width;
       long totals = factors + 4L * PhiloxVector.scratch(width);
-      long sums = totals + 4L * AttentionTiles.padded(AttentionTiles.BLOCK);
-      return new Layout(values, scores, factors, totals, sums, sums + Tile.SUMS + LINE & -LINE);
+      long work = totals + 4L * AttentionTiles.padded(AttentionTiles.BLOCK);
+      long bytes = work + AttentionTiles.work(AttentionTiles.BLOCK, Math.max(size, longest));
+      return new Layout(values, scores, factors, totals, work, bytes + LINE & -LINE);
     }
   }
 
@@ -96,22 +97,22 @@ final class AttentionVector implements Kernel {
 
   private void unit(int worker, int head, int index, int start, int length) {
     long own = scratch + worker * layout.bytes;
-    long values = own + layout.values, scores = own + layout.scores, totals = own + layout.totals, sums = own + layout.sums;
+    long values = own + layout.values, scores = own + layout.scores, totals = own + layout.totals, work = own + layout.work;
     long first = start * stride + 4L * head * size;
     long logs = lse + 4L * ((long) head * tokens + start);
     int width = AttentionTiles.padded(length);
     long row = 4L * width;
     AttentionTiles.packTransposed(k + first, stride, length, size, own);
-    AttentionRows.scale(own, (long) size * width, scale);
+    AttentionRows.scale(own, AttentionTiles.panels(size, length) / 4, scale);
     AttentionTiles.pack(v + first, stride, length, size, values);
     for (int from = 0; from < length; from += AttentionTiles.BLOCK) {
       int rows = Math.min(AttentionTiles.BLOCK, length - from);
       long at = first + from * stride;
-      AttentionTiles.product(rows, width, size, q + at, stride, own, scores, row, false, sums);
+      AttentionTiles.product(rows, width, size, q + at, stride, own, scores, row, work);
       for (int r = 0; r < rows; r++) {
         long s = scores + r * row;
         float max = AttentionRows.exponentials(s, length, width);
-        float total = AttentionRows.sum(s, width, sums);
+        float total = AttentionRows.sum(s, width, work);
         Ram.set(totals + 4L * r, total);
         Ram.set(logs + 4L * (from + r), max + (float) Math.log(total));
         if (drop != null) {
@@ -119,7 +120,7 @@ final class AttentionVector implements Kernel {
           AttentionRows.multiply(s, own + layout.factors, width);
         }
       }
-      AttentionTiles.product(rows, size, length, scores, row, values, o + at, stride, false, sums);
+      AttentionTiles.product(rows, size, length, scores, row, values, o + at, stride, work);
       for (int r = 0; r < rows; r++) AttentionRows.scale(o + at + r * stride, size, 1 / Ram.get(totals + 4L * r));
     }
   }

@@ -18,14 +18,10 @@ public final class Sgemm {
   private static final int BLOCK_K = 768;
 
   /**
-   * Panels that all rows of A go by before the next ones come: 786 KB, resident in the second-level cache. A then
-   * streams from the third level, six slow streams that the hardware fetches ahead; B, whose stream is eleven times as
-   * fast, would stall.
+   * Rows of A packed at a time: 1.2 MB, which stay in the second-level cache while every panel of B goes by; a panel of
+   * B comes there once for so many rows.
    */
-  private static final int GROUP = 4;
-
-  /** Rows transposed at a time; bounds the scratch. */
-  private static final int BLOCK_M = 1536;
+  private static final int BLOCK_M = 384;
 
   /** Columns packed at a time; bounds the scratch. */
   private static final int BLOCK_N = 3072;
@@ -74,7 +70,7 @@ public final class Sgemm {
     this.residual = residual == null ? 0 : Ram.address("Sgemm: residual", residual, extent(m, n, size.ldr()));
     long start = Ram.address("Sgemm: scratch", scratch, scratchBytes(size, workers.count()));
     panels = (start + ALIGN - 1) & -ALIGN;
-    panelStep = Panels.bytes(blockK(k));
+    panelStep = Panels.bytesB(blockK(k));
     own = panels + panelBytes(size);
     ownBytes = ownBytes(size);
     held = new MemorySegment[] {a, b, c, bias, residual, scratch};
@@ -99,18 +95,12 @@ public final class Sgemm {
   }
 
   private static long panelBytes(Product size) {
-    return Panels.bytes(blockK(size.k())) * tiles(Math.min(size.n(), BLOCK_N), Tile.COLUMNS);
+    return Panels.bytesB(blockK(size.k())) * tiles(Math.min(size.n(), BLOCK_N), Tile.COLUMNS);
   }
 
   /** A worker's own: the sums of a tile, and a block of packed A. */
   private static long ownBytes(Product size) {
-    long packed = size.transposeA() ? Math.min(size.m(), BLOCK_M) * packedRow(blockK(size.k())) : 0;
-    return Tile.SUMS + packed;
-  }
-
-  /** Bytes of a row of packed A: whole cache lines and one more, lest the rows crowd a few sets of the cache. */
-  private static long packedRow(int depth) {
-    return (4L * depth + ALIGN - 1 & -ALIGN) + ALIGN;
+    return Tile.SUMS + Panels.bytesA(blockK(size.k())) * tiles(Math.min(size.m(), BLOCK_M), Tile.ROWS) + ALIGN - 1 & -ALIGN;
   }
 
   private static int blockK(int k) {
@@ -123,15 +113,15 @@ public final class Sgemm {
   }
 
   /**
-   * Rows unless columns spread more evenly: what counts is the worker with the most tiles. With A to be transposed,
-   * which each worker would do for all rows, columns must be better by a quarter.
+   * Rows unless columns spread more evenly by a tenth: what counts is the worker with the most tiles, and by columns
+   * each would pack all of A.
    */
   private static boolean byRows(Product size, int parts) {
     long rows = tiles(size.m(), Tile.ROWS);
     long columns = tiles(Math.min(size.n(), BLOCK_N), Tile.COLUMNS);
     double byRows = (double) ((rows + parts - 1) / parts) / rows;
     double byColumns = (double) ((columns + parts - 1) / parts) / columns;
-    return byRows <= byColumns * (size.transposeA() ? 1.25 : 1);
+    return byRows <= 1.1 * byColumns;
   }
 
   private void share(int worker) {
@@ -172,28 +162,24 @@ public final class Sgemm {
   private void multiply(int worker, int m0, int m1, int n0, int first, int end, int k0, int depth) {
     long sums = own + worker * ownBytes;
     long packed = sums + Tile.SUMS;
+    long panelA = Panels.bytesA(depth);
     long lda = 4L * size.lda();
-    boolean transposed = size.transposeA();
-    long aRow = transposed ? packedRow(depth) : lda;
     long cRow = 4L * size.ldc();
     boolean fresh = k0 == 0;
     long from = fresh ? residual : c;
     long fromRow = !fresh ? cRow : residual == 0 ? 0 : 4L * size.ldr();
     for (int r0 = m0; r0 < m1; r0 += BLOCK_M) {
       int rows = Math.min(BLOCK_M, m1 - r0);
-      if (transposed) Panels.transpose(a + k0 * lda + 4L * r0, lda, depth, rows, packed, aRow);
-      long block = transposed ? packed : a + r0 * lda + 4L * k0;
-      for (int g = first; g < end; g += GROUP) {
-        int stop = Math.min(end, g + GROUP);
+      if (size.transposeA()) Panels.packTransposedA(a + k0 * lda + 4L * r0, lda, depth, rows, packed);
+      else Panels.packA(a + r0 * lda + 4L * k0, lda, depth, rows, packed);
+      for (int j = first; j < end; j++) {
+        int column = n0 + j * Tile.COLUMNS;
+        int width = Math.min(Tile.COLUMNS, size.n() - column);
         for (int r = 0; r < rows; r += Tile.ROWS) {
-          int height = Math.min(Tile.ROWS, rows - r);
-          for (int j = g; j < stop; j++) {
-            int column = n0 + j * Tile.COLUMNS;
-            Tile.run(depth, block + r * aRow, aRow, height, Math.min(Tile.COLUMNS, size.n() - column),
-                panels + j * panelStep, c + (r0 + r) * cRow + 4L * column, cRow,
-                from == 0 ? Ram.ZEROS : from + (r0 + r) * fromRow + 4L * column, fromRow,
-                fresh && bias != 0 ? bias + 4L * column : Ram.ZEROS, sums);
-          }
+          Tile.run(depth, packed + r / Tile.ROWS * panelA, panels + j * panelStep, Math.min(Tile.ROWS, rows - r), width,
+              c + (r0 + r) * cRow + 4L * column, cRow,
+              from == 0 ? Ram.ZEROS : from + (r0 + r) * fromRow + 4L * column, fromRow,
+              fresh && bias != 0 ? bias + 4L * column : Ram.ZEROS, sums);
         }
       }
     }
