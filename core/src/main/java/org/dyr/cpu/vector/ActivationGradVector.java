@@ -28,7 +28,7 @@ final class ActivationGradVector {
     ColumnSums sums = new ColumnSums(o.in()[0].shape(), o.scratch().slice(tailBytes, o.scratch().bytes() - tailBytes),
         o.outputs()[1]);
     return sums.kernel(workers, (worker, row) -> {
-      long at = 4 * row * sums.columns, sum = sums.at(row, 0);
+      long at = 4 * row * sums.columns, sum = sums.place(row, 0);
       stretch(kind, dy + at, x + at, b, 1, dx + at, sums.columns, tail, worker);
       ElementwiseVector.add(sum, dx + at, sum, sums.columns);
     });

@@ -4,6 +4,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -72,27 +73,27 @@ final class ActivationVector {
   /** y = max(u, 0); NaN stays. */
   private static void relu(long x, long b, int step, long y, int n) {
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector u = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + 4L * i * step, ORDER));
-      u.blend(0f, u.compare(VectorOperators.LT, 0f)).intoMemorySegment(ALL, y + 4L * i, ORDER);
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
+      u.blend(0f, u.compare(VectorOperators.LT, 0f)).intoMemorySegment(ALL, at(y + 4L * i), ORDER);
     }
   }
 
   /** dx = dy where u > 0, else 0 dy: a dy that is not finite stays visible. */
   static void reluGrad(long dy, long x, long b, int step, long dx, int n) {
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector u = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + 4L * i * step, ORDER));
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
       FloatVector slope = FloatVector.zero(F).blend(1f, u.compare(VectorOperators.GT, 0f));
-      slope.mul(FloatVector.fromMemorySegment(F, ALL, dy + 4L * i, ORDER)).intoMemorySegment(ALL, dx + 4L * i, ORDER);
+      slope.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER)).intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
     }
   }
 
   private static void tanh(long x, long b, int step, long y, int n) {
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector u = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + 4L * i * step, ORDER));
-      u.intoMemorySegment(ALL, y + 4L * i, ORDER);
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
+      u.intoMemorySegment(ALL, at(y + 4L * i), ORDER);
     }
     VectorMath.tanh(y, y, n);
   }
@@ -101,8 +102,8 @@ final class ActivationVector {
   static void tanhGrad(long dy, long x, long b, int step, long dx, int n) {
     tanh(x, b, step, dx, n);
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector t = FloatVector.fromMemorySegment(F, ALL, dx + 4L * i, ORDER), slope = ONE.sub(t.mul(t));
-      slope.mul(FloatVector.fromMemorySegment(F, ALL, dy + 4L * i, ORDER)).intoMemorySegment(ALL, dx + 4L * i, ORDER);
+      FloatVector t = FloatVector.fromMemorySegment(F, ALL, at(dx + 4L * i), ORDER), slope = ONE.sub(t.mul(t));
+      slope.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER)).intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
     }
   }
 }

@@ -1,89 +1,71 @@
 package org.dyr.cpu.vector;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+import static org.dyr.cpu.vector.Lanes.COUNT;
+import static org.dyr.cpu.vector.Lanes.F;
+import static org.dyr.cpu.vector.Ram.ALL;
+import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
+
 import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
-import org.dyr.device.Kernel;
 import org.dyr.device.Operands;
 import org.dyr.op.Update;
 
 /** {@link Update.AdamWeightDecay} in one pass: reads p, m, v, g, writes p, m, v: 28 bytes an element. */
-final class AdamWeightDecayKernel implements Kernel {
-
+final class AdamWeightDecayKernel extends UpdateKernel {
   private final Update.AdamWeightDecay op;
-  private final MemorySegment p;      // (N)
-  private final MemorySegment m;      // (N)
-  private final MemorySegment v;      // (N)
-  private final MemorySegment g;      // (N)
-  private final MemorySegment factor; // (1)
-  private final MemorySegment hyper;  // (3)
-  private final Chunks chunks;
+  private final long m;
+  private final long v;
   private final int[] shares;
   private final float[] decays; // by parameter
-  private final Workers workers;
   private final Workers.Task task = this::share;
-  private float scale;
   private float rate;
 
   AdamWeightDecayKernel(Update.AdamWeightDecay op, Operands o, Workers workers) {
+    super(op.segments(), o, workers);
     this.op = op;
-    this.workers = workers;
-    p = o.inputs()[0].segment();
-    m = o.inputs()[1].segment();
-    v = o.inputs()[2].segment();
-    g = o.inputs()[3].segment();
-    factor = o.inputs()[4].segment();
-    hyper = o.inputs()[5].segment();
-    chunks = new Chunks(op.segments());
+    m = state(1);
+    v = state(2);
     shares = chunks.shares(0, chunks.count, workers.count());
-    decays = new float[op.segments().size()];
-    for (int i = 0; i < decays.length; i++) decays[i] = op.segments().get(i).decay() ? (float) op.weightDecay() : 0;
+    decays = decays(op.segments(), op.weightDecay());
   }
 
-  @Override public void launch() {
-    scale = factor.get(ValueLayout.JAVA_FLOAT, 0);
-    if (Float.isNaN(scale)) return;
-    rate = hyper.get(ValueLayout.JAVA_FLOAT, 0);
+  @Override void step() {
+    rate = hyper(0);
     workers.run(task);
   }
 
   private void share(int worker) {
     for (int c = shares[worker]; c < shares[worker + 1]; c++) {
-      update(chunks.begin[c], chunks.length[c], decays[chunks.segment[c]]);
+      update(4 * chunks.begin[c], chunks.length[c], decays[chunks.segment[c]]);
     }
   }
 
+  /** {@code n} elements from this byte on. */
   private void update(long from, int n, float decay) {
-    long base = 4 * from;
     float b1 = (float) op.beta1(), c1 = (float) (1 - op.beta1());
     float b2 = (float) op.beta2(), c2 = (float) (1 - op.beta2());
     float f = scale, lr = rate, eps = (float) op.eps();
     int i = 0;
-    for (; i <= n - Lanes.COUNT; i += Lanes.COUNT) {
-      long at = base + 4L * i;
-      FloatVector d = load(g, at).mul(f), x = load(p, at);
-      FloatVector a = load(m, at).mul(b1).add(d.mul(c1));
-      FloatVector b = load(v, at).mul(b2).add(d.mul(d).mul(c2));
-      a.intoMemorySegment(m, at, ByteOrder.nativeOrder());
-      b.intoMemorySegment(v, at, ByteOrder.nativeOrder());
+    for (; i <= n - COUNT; i += COUNT) {
+      long o = from + 4L * i;
+      FloatVector d = fromMemorySegment(F, ALL, at(g + o), ORDER).mul(f), x = fromMemorySegment(F, ALL, at(p + o), ORDER);
+      FloatVector a = fromMemorySegment(F, ALL, at(m + o), ORDER).mul(b1).add(d.mul(c1));
+      FloatVector b = fromMemorySegment(F, ALL, at(v + o), ORDER).mul(b2).add(d.mul(d).mul(c2));
+      a.intoMemorySegment(ALL, at(m + o), ORDER);
+      b.intoMemorySegment(ALL, at(v + o), ORDER);
       FloatVector u = a.div(b.sqrt().add(eps)).add(x.mul(decay));
-      x.sub(u.mul(lr)).intoMemorySegment(p, at, ByteOrder.nativeOrder());
+      x.sub(u.mul(lr)).intoMemorySegment(ALL, at(p + o), ORDER);
     }
     for (; i < n; i++) {
-      long at = base + 4L * i;
-      float d = g.get(ValueLayout.JAVA_FLOAT, at) * f, x = p.get(ValueLayout.JAVA_FLOAT, at);
-      float a = m.get(ValueLayout.JAVA_FLOAT, at) * b1 + d * c1;
-      float b = v.get(ValueLayout.JAVA_FLOAT, at) * b2 + d * d * c2;
-      m.set(ValueLayout.JAVA_FLOAT, at, a);
-      v.set(ValueLayout.JAVA_FLOAT, at, b);
-      float u = a / ((float) Math.sqrt(b) + eps) + x * decay;
-      p.set(ValueLayout.JAVA_FLOAT, at, x - u * lr);
+      long o = from + 4L * i;
+      float d = Ram.get(g + o) * f, x = Ram.get(p + o);
+      float a = Ram.get(m + o) * b1 + d * c1;
+      float b = Ram.get(v + o) * b2 + d * d * c2;
+      Ram.set(m + o, a);
+      Ram.set(v + o, b);
+      Ram.set(p + o, x - (a / ((float) Math.sqrt(b) + eps) + x * decay) * lr);
     }
-  }
-
-  private static FloatVector load(MemorySegment memory, long at) {
-    return FloatVector.fromMemorySegment(Lanes.F, memory, at, ByteOrder.nativeOrder());
   }
 }

@@ -1,8 +1,13 @@
 package org.dyr.cpu.vector;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+import static org.dyr.cpu.vector.Lanes.BYTES;
+import static org.dyr.cpu.vector.Lanes.COUNT;
+import static org.dyr.cpu.vector.Lanes.F;
+import static org.dyr.cpu.vector.Ram.ALL;
+import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import org.dyr.cpu.Workers;
@@ -18,8 +23,8 @@ final class AllFiniteKernel implements Kernel {
 
   private static final int CHUNK = 1 << 13;
 
-  private final MemorySegment x; // (N)
-  private final MemorySegment y; // (1)
+  private final long x; // (N)
+  private final long y; // (1)
   private final long size;
   private final long chunks;
   private final int count;
@@ -29,8 +34,8 @@ final class AllFiniteKernel implements Kernel {
 
   AllFiniteKernel(AllFinite op, Operands o, Workers workers) {
     this.workers = workers;
-    x = o.inputs()[0].segment();
-    y = o.outputs()[0].segment();
+    x = o.inputs()[0].address();
+    y = o.outputs()[0].address();
     size = o.in()[0].shape().size();
     chunks = Math.ceilDiv(size, (long) CHUNK);
     count = chunks <= 1 ? 1 : workers.count();
@@ -42,37 +47,31 @@ final class AllFiniteKernel implements Kernel {
     else workers.run(task);
     boolean all = true;
     for (boolean f : finite) all &= f;
-    y.set(ValueLayout.JAVA_FLOAT, 0, all ? 1 : 0);
+    Ram.set(y, all ? 1 : 0);
   }
 
   private void share(int worker) {
     long end = Workers.begin(chunks, worker + 1, count);
     boolean ok = true;
     for (long c = Workers.begin(chunks, worker, count); ok && c < end; c++) {
-      ok = isFinite(c * CHUNK, (int) Math.min(CHUNK, size - c * CHUNK));
+      ok = isFinite(x + 4 * c * CHUNK, (int) Math.min(CHUNK, size - c * CHUNK));
     }
     finite[worker] = ok;
   }
 
-  private boolean isFinite(long from, int n) {
-    long base = 4 * from;
-    int step = Lanes.COUNT;
-    FloatVector zero = FloatVector.zero(Lanes.F), s0 = zero, s1 = zero, s2 = zero, s3 = zero;
+  private static boolean isFinite(long x, int n) {
+    FloatVector zero = FloatVector.zero(F), s0 = zero, s1 = zero, s2 = zero, s3 = zero;
     int i = 0;
-    for (; i <= n - 4 * step; i += 4 * step) {
-      long at = base + 4L * i;
-      s0 = load(at).fma(zero, s0);
-      s1 = load(at + 4L * step).fma(zero, s1);
-      s2 = load(at + 8L * step).fma(zero, s2);
-      s3 = load(at + 12L * step).fma(zero, s3);
+    for (; i <= n - 4 * COUNT; i += 4 * COUNT) {
+      long p = at(x + 4L * i);
+      s0 = fromMemorySegment(F, ALL, p, ORDER).fma(zero, s0);
+      s1 = fromMemorySegment(F, ALL, p + BYTES, ORDER).fma(zero, s1);
+      s2 = fromMemorySegment(F, ALL, p + 2 * BYTES, ORDER).fma(zero, s2);
+      s3 = fromMemorySegment(F, ALL, p + 3 * BYTES, ORDER).fma(zero, s3);
     }
-    for (; i <= n - step; i += step) s0 = load(base + 4L * i).fma(zero, s0);
+    for (; i <= n - COUNT; i += COUNT) s0 = fromMemorySegment(F, ALL, at(x + 4L * i), ORDER).fma(zero, s0);
     float tail = 0;
-    for (; i < n; i++) tail += 0 * x.get(ValueLayout.JAVA_FLOAT, base + 4L * i);
+    for (; i < n; i++) tail += 0 * Floats.get(x, i);
     return tail == 0 && s0.add(s1).add(s2.add(s3)).compare(VectorOperators.EQ, zero).allTrue();
-  }
-
-  private FloatVector load(long at) {
-    return FloatVector.fromMemorySegment(Lanes.F, x, at, ByteOrder.nativeOrder());
   }
 }

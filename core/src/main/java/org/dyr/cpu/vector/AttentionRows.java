@@ -6,6 +6,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -25,16 +26,16 @@ final class AttentionRows {
   }
 
   private static float max(long s, int width) {
-    FloatVector m = fromMemorySegment(F, ALL, s, ORDER);
-    for (int i = COUNT; i < width; i += COUNT) m = m.max(fromMemorySegment(F, ALL, s + 4L * i, ORDER));
+    FloatVector m = fromMemorySegment(F, ALL, at(s), ORDER);
+    for (int i = COUNT; i < width; i += COUNT) m = m.max(fromMemorySegment(F, ALL, at(s + 4L * i), ORDER));
     return m.reduceLanes(VectorOperators.MAX); // in any order: a maximum is not rounded
   }
 
   /** The sum of a row; {@code lanes} is room for a vector, added up from there in order. */
   static float sum(long s, int width, long lanes) {
-    FloatVector sum = fromMemorySegment(F, ALL, s, ORDER);
-    for (int i = COUNT; i < width; i += COUNT) sum = sum.add(fromMemorySegment(F, ALL, s + 4L * i, ORDER));
-    sum.intoMemorySegment(ALL, lanes, ORDER);
+    FloatVector sum = fromMemorySegment(F, ALL, at(s), ORDER);
+    for (int i = COUNT; i < width; i += COUNT) sum = sum.add(fromMemorySegment(F, ALL, at(s + 4L * i), ORDER));
+    sum.intoMemorySegment(ALL, at(lanes), ORDER);
     return lanes(lanes);
   }
 
@@ -47,16 +48,16 @@ final class AttentionRows {
   /** s = s f. */
   static void multiply(long s, long f, int width) {
     for (int i = 0; i < width; i += COUNT) {
-      fromMemorySegment(F, ALL, s + 4L * i, ORDER).mul(fromMemorySegment(F, ALL, f + 4L * i, ORDER))
-          .intoMemorySegment(ALL, s + 4L * i, ORDER);
+      fromMemorySegment(F, ALL, at(s + 4L * i), ORDER).mul(fromMemorySegment(F, ALL, at(f + 4L * i), ORDER))
+          .intoMemorySegment(ALL, at(s + 4L * i), ORDER);
     }
   }
 
   /** dp = scale p (dp - delta): the gradient of scores. */
   static void scoresGrad(long p, long dp, int width, float delta, float scale) {
     for (int i = 0; i < width; i += COUNT) {
-      fromMemorySegment(F, ALL, dp + 4L * i, ORDER).sub(delta).mul(fromMemorySegment(F, ALL, p + 4L * i, ORDER)).mul(scale)
-          .intoMemorySegment(ALL, dp + 4L * i, ORDER);
+      fromMemorySegment(F, ALL, at(dp + 4L * i), ORDER).sub(delta).mul(fromMemorySegment(F, ALL, at(p + 4L * i), ORDER)).mul(scale)
+          .intoMemorySegment(ALL, at(dp + 4L * i), ORDER);
     }
   }
 
@@ -69,18 +70,18 @@ final class AttentionRows {
   }
 
   private static float wholeVectors(long a, long b, int n, long lanes) {
-    FloatVector sum = fromMemorySegment(F, ALL, a, ORDER).mul(fromMemorySegment(F, ALL, b, ORDER));
+    FloatVector sum = fromMemorySegment(F, ALL, at(a), ORDER).mul(fromMemorySegment(F, ALL, at(b), ORDER));
     for (int i = COUNT; i < n; i += COUNT) {
-      sum = fromMemorySegment(F, ALL, a + 4L * i, ORDER).fma(fromMemorySegment(F, ALL, b + 4L * i, ORDER), sum);
+      sum = fromMemorySegment(F, ALL, at(a + 4L * i), ORDER).fma(fromMemorySegment(F, ALL, at(b + 4L * i), ORDER), sum);
     }
-    sum.intoMemorySegment(ALL, lanes, ORDER);
+    sum.intoMemorySegment(ALL, at(lanes), ORDER);
     return lanes(lanes);
   }
 
   /** x = by x for {@code n} floats. */
   static void scale(long x, long n, float by) {
     long end = x + 4 * n;
-    for (; x <= end - BYTES; x += BYTES) fromMemorySegment(F, ALL, x, ORDER).mul(by).intoMemorySegment(ALL, x, ORDER);
+    for (; x <= end - BYTES; x += BYTES) fromMemorySegment(F, ALL, at(x), ORDER).mul(by).intoMemorySegment(ALL, at(x), ORDER);
     for (; x < end; x += 4) Ram.set(x, by * Ram.get(x));
   }
 }

@@ -4,6 +4,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
@@ -26,7 +27,7 @@ final class ColumnSums {
     long x = o.inputs()[0].address();
     ColumnSums sums = new ColumnSums(o.in()[0].shape(), o.scratch(), o.outputs()[0]);
     return sums.kernel(workers, (w, row) -> {
-      long sum = sums.at(row, 0);
+      long sum = sums.place(row, 0);
       ElementwiseVector.add(sum, x + 4 * row * sums.columns, sum, sums.columns);
     });
   }
@@ -62,7 +63,7 @@ final class ColumnSums {
   }
 
   /** Address of a sum's first column, for the chunk that the row belongs to. */
-  long at(long row, int sum) {
+  long place(long row, int sum) {
     return partial + 4 * (row / CHUNK_ROWS * sums.length + sum) * width;
   }
 
@@ -72,7 +73,7 @@ final class ColumnSums {
       int end = Workers.begin(chunks, w + 1, workers.count());
       for (int chunk = Workers.begin(chunks, w, workers.count()); chunk < end; chunk++) {
         long first = (long) chunk * CHUNK_ROWS, last = Math.min(rows, first + CHUNK_ROWS);
-        ElementwiseVector.fill(0, at(first, 0), (long) sums.length * width);
+        ElementwiseVector.fill(0, place(first, 0), (long) sums.length * width);
         for (long row = first; row < last; row++) task.run(w, row);
       }
     };
@@ -91,11 +92,11 @@ final class ColumnSums {
     long stride = 4L * sums.length * width;
     int c = from;
     for (; c <= to - COUNT; c += COUNT) {
-      FloatVector total = FloatVector.fromMemorySegment(F, ALL, first + 4L * c, ORDER);
+      FloatVector total = FloatVector.fromMemorySegment(F, ALL, at(first + 4L * c), ORDER);
       for (int chunk = 1; chunk < chunks; chunk++) {
-        total = total.add(FloatVector.fromMemorySegment(F, ALL, first + 4L * c + chunk * stride, ORDER));
+        total = total.add(FloatVector.fromMemorySegment(F, ALL, at(first + 4L * c + chunk * stride), ORDER));
       }
-      total.intoMemorySegment(ALL, out + 4L * c, ORDER);
+      total.intoMemorySegment(ALL, at(out + 4L * c), ORDER);
     }
     for (; c < to; c++) {
       float total = Floats.get(first, c);

@@ -53,7 +53,7 @@ final class DropoutAddLayerNormVector {
     return sums.kernel(workers, (worker, row) -> {
       long at = 4 * row * sums.columns;
       LayerNormRows.gradient(dy + at, h + at, dresidual + at, sums.columns, w, Floats.get(mean, row),
-          Floats.get(rstd, row), sums.at(row, 0), sums.at(row, 1));
+          Floats.get(rstd, row), sums.place(row, 0), sums.place(row, 1));
       if (dropout != null) dropout.row(worker, row, dresidual, dx);
       else ElementwiseVector.copy(dresidual + at, dx + at, sums.columns);
     });

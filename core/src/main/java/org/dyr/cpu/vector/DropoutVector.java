@@ -4,6 +4,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
@@ -61,8 +62,8 @@ final class DropoutVector {
   private static void multiply(long factors, long x, long y, int n) {
     int c = 0;
     for (; c <= n - COUNT; c += COUNT) {
-      FloatVector factor = FloatVector.fromMemorySegment(F, ALL, factors + 4L * c, ORDER);
-      factor.mul(FloatVector.fromMemorySegment(F, ALL, x + 4L * c, ORDER)).intoMemorySegment(ALL, y + 4L * c, ORDER);
+      FloatVector factor = FloatVector.fromMemorySegment(F, ALL, at(factors + 4L * c), ORDER);
+      factor.mul(FloatVector.fromMemorySegment(F, ALL, at(x + 4L * c), ORDER)).intoMemorySegment(ALL, at(y + 4L * c), ORDER);
     }
     for (; c < n; c++) Floats.set(y, c, Floats.get(factors, c) * Floats.get(x, c));
   }
@@ -70,10 +71,10 @@ final class DropoutVector {
   private static void multiplyAdd(long factors, long x, long residual, long h, int n) {
     int c = 0;
     for (; c <= n - COUNT; c += COUNT) {
-      FloatVector factor = FloatVector.fromMemorySegment(F, ALL, factors + 4L * c, ORDER);
-      FloatVector kept = FloatVector.fromMemorySegment(F, ALL, x + 4L * c, ORDER);
-      FloatVector other = FloatVector.fromMemorySegment(F, ALL, residual + 4L * c, ORDER);
-      factor.fma(kept, other).intoMemorySegment(ALL, h + 4L * c, ORDER);
+      FloatVector factor = FloatVector.fromMemorySegment(F, ALL, at(factors + 4L * c), ORDER);
+      FloatVector kept = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * c), ORDER);
+      FloatVector other = FloatVector.fromMemorySegment(F, ALL, at(residual + 4L * c), ORDER);
+      factor.fma(kept, other).intoMemorySegment(ALL, at(h + 4L * c), ORDER);
     }
     for (; c < n; c++) Floats.set(h, c, Math.fma(Floats.get(factors, c), Floats.get(x, c), Floats.get(residual, c)));
   }

@@ -4,6 +4,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
@@ -81,8 +82,8 @@ final class ElementwiseVector {
   static void add(long a, long b, long c, long n) {
     long i = 0;
     for (; i <= n - COUNT; i += COUNT) {
-      FloatVector v = FloatVector.fromMemorySegment(F, ALL, a + 4 * i, ORDER);
-      v.add(FloatVector.fromMemorySegment(F, ALL, b + 4 * i, ORDER)).intoMemorySegment(ALL, c + 4 * i, ORDER);
+      FloatVector v = FloatVector.fromMemorySegment(F, ALL, at(a + 4 * i), ORDER);
+      v.add(FloatVector.fromMemorySegment(F, ALL, at(b + 4 * i), ORDER)).intoMemorySegment(ALL, at(c + 4 * i), ORDER);
     }
     for (; i < n; i++) Floats.set(c, i, Floats.get(a, i) + Floats.get(b, i));
   }
@@ -90,7 +91,7 @@ final class ElementwiseVector {
   private static void scale(long x, float s, long y, long n) {
     long i = 0;
     for (; i <= n - COUNT; i += COUNT) {
-      FloatVector.fromMemorySegment(F, ALL, x + 4 * i, ORDER).mul(s).intoMemorySegment(ALL, y + 4 * i, ORDER);
+      FloatVector.fromMemorySegment(F, ALL, at(x + 4 * i), ORDER).mul(s).intoMemorySegment(ALL, at(y + 4 * i), ORDER);
     }
     for (; i < n; i++) Floats.set(y, i, Floats.get(x, i) * s);
   }
@@ -99,7 +100,7 @@ final class ElementwiseVector {
   static void fill(float value, long y, long n) {
     FloatVector v = FloatVector.broadcast(F, value);
     long i = 0;
-    for (; i <= n - COUNT; i += COUNT) v.intoMemorySegment(ALL, y + 4 * i, ORDER);
+    for (; i <= n - COUNT; i += COUNT) v.intoMemorySegment(ALL, at(y + 4 * i), ORDER);
     for (; i < n; i++) Floats.set(y, i, value);
   }
 
@@ -107,7 +108,7 @@ final class ElementwiseVector {
   static void copy(long x, long y, long n) {
     long i = 0;
     for (; i <= n - COUNT; i += COUNT) {
-      FloatVector.fromMemorySegment(F, ALL, x + 4 * i, ORDER).intoMemorySegment(ALL, y + 4 * i, ORDER);
+      FloatVector.fromMemorySegment(F, ALL, at(x + 4 * i), ORDER).intoMemorySegment(ALL, at(y + 4 * i), ORDER);
     }
     for (; i < n; i++) Floats.set(y, i, Floats.get(x, i));
   }

@@ -45,7 +45,7 @@ final class Floats {
   }
 
   static int getInt(long address, long i) {
-    return Ram.ALL.get(ValueLayout.JAVA_INT_UNALIGNED, address + 4 * i);
+    return Ram.ALL.get(ValueLayout.JAVA_INT_UNALIGNED, Ram.at(address + 4 * i));
   }
 
   /**

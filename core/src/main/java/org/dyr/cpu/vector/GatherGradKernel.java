@@ -1,9 +1,6 @@
 package org.dyr.cpu.vector;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
-import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.device.Operands;
@@ -24,10 +21,10 @@ final class GatherGradKernel implements Kernel {
   /** Below this many bytes one thread is faster than two. */
   private static final long ALONE = 1 << 15;
 
-  private final MemorySegment dy;     // (R,C)
-  private final MemorySegment index;  // i32(R)
+  private final long dy;              // (R,C)
+  private final long index;           // i32(R)
   private final MemorySegment[] part; // dtable's bytes, one part a worker
-  private final MemorySegment dtable; // (V,C)
+  private final long dtable;          // (V,C)
   private final int rows;             // R
   private final int columns;          // C
   private final int zeroing;
@@ -38,19 +35,20 @@ final class GatherGradKernel implements Kernel {
 
   GatherGradKernel(Gather.Grad op, Operands o, Workers workers) {
     this.workers = workers;
-    dy = o.inputs()[0].segment();
-    index = o.inputs()[1].segment();
-    dtable = o.outputs()[0].segment();
+    dy = o.inputs()[0].address();
+    index = o.inputs()[1].address();
+    dtable = o.outputs()[0].address();
+    MemorySegment table = o.outputs()[0].segment();
     rows = o.in()[0].shape().rows();
     columns = o.in()[0].shape().last();
-    zeroing = dtable.byteSize() < ALONE ? 1 : workers.count();
-    adding = dy.byteSize() < ALONE ? 1 : workers.count();
+    zeroing = table.byteSize() < ALONE ? 1 : workers.count();
+    adding = o.inputs()[0].bytes() < ALONE ? 1 : workers.count();
     part = new MemorySegment[zeroing];
-    long lines = Math.ceilDiv(dtable.byteSize(), 4L * LINE);
+    long lines = Math.ceilDiv(table.byteSize(), 4L * LINE);
     for (int w = 0; w < zeroing; w++) {
       long from = Workers.begin(lines, w, zeroing) * 4 * LINE;
-      long to = Math.min(dtable.byteSize(), Workers.begin(lines, w + 1, zeroing) * 4 * LINE);
-      part[w] = dtable.asSlice(from, to - from);
+      long to = Math.min(table.byteSize(), Workers.begin(lines, w + 1, zeroing) * 4 * LINE);
+      part[w] = table.asSlice(from, to - from);
     }
   }
 
@@ -71,25 +69,8 @@ final class GatherGradKernel implements Kernel {
     int to = Math.min(columns, Workers.begin(lines, worker + 1, adding) * LINE);
     if (from >= to) return;
     for (int r = 0; r < rows; r++) {
-      long row = (long) index.getAtIndex(ValueLayout.JAVA_INT, r) * columns + from;
-      add(4 * ((long) r * columns + from), 4 * row, to - from);
+      long sum = dtable + 4 * ((long) Floats.getInt(index, r) * columns + from);
+      ElementwiseVector.add(sum, dy + 4 * ((long) r * columns + from), sum, to - from);
     }
-  }
-
-  /** Adds {@code n} floats of dy to n of dtable, from these bytes on. */
-  private void add(long source, long target, int n) {
-    int i = 0;
-    for (; i <= n - Lanes.COUNT; i += Lanes.COUNT) {
-      load(dtable, target + 4L * i).add(load(dy, source + 4L * i))
-          .intoMemorySegment(dtable, target + 4L * i, ByteOrder.nativeOrder());
-    }
-    for (; i < n; i++) {
-      float sum = dtable.get(ValueLayout.JAVA_FLOAT, target + 4L * i) + dy.get(ValueLayout.JAVA_FLOAT, source + 4L * i);
-      dtable.set(ValueLayout.JAVA_FLOAT, target + 4L * i, sum);
-    }
-  }
-
-  private static FloatVector load(MemorySegment memory, long at) {
-    return FloatVector.fromMemorySegment(Lanes.F, memory, at, ByteOrder.nativeOrder());
   }
 }

@@ -4,6 +4,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -33,11 +34,11 @@ final class GeluTanhVector {
   /** e = e^(-2v), u held within [-FLAT, FLAT], so that neither it nor u^3 overflows. */
   private static void exp(long x, long b, int step, long e, int n) {
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector u = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + 4L * i * step, ORDER));
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
       u = u.blend(FLAT, u.compare(VectorOperators.GT, FLAT));
       u = u.blend(-FLAT, u.compare(VectorOperators.LT, -FLAT));
-      u.mul(u).fma(CUBE, LINEAR).mul(u).intoMemorySegment(ALL, e + 4L * i, ORDER);
+      u.mul(u).fma(CUBE, LINEAR).mul(u).intoMemorySegment(ALL, at(e + 4L * i), ORDER);
     }
     VectorMath.exp(e, 0, e, n);
   }
@@ -46,10 +47,10 @@ final class GeluTanhVector {
   static void forward(long x, long b, int step, long y, int n) {
     exp(x, b, step, y, n);
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector u = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + 4L * i * step, ORDER));
-      FloatVector s = ONE.div(FloatVector.fromMemorySegment(F, ALL, y + 4L * i, ORDER).add(1f));
-      u.mul(s.blend(0f, u.compare(VectorOperators.LT, -FLAT))).intoMemorySegment(ALL, y + 4L * i, ORDER);
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
+      FloatVector s = ONE.div(FloatVector.fromMemorySegment(F, ALL, at(y + 4L * i), ORDER).add(1f));
+      u.mul(s.blend(0f, u.compare(VectorOperators.LT, -FLAT))).intoMemorySegment(ALL, at(y + 4L * i), ORDER);
     }
   }
 
@@ -57,13 +58,13 @@ final class GeluTanhVector {
   static void backward(long dy, long x, long b, int step, long dx, int n) {
     exp(x, b, step, dx, n);
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector u = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + 4L * i * step, ORDER));
-      FloatVector e = FloatVector.fromMemorySegment(F, ALL, dx + 4L * i, ORDER);
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
+      FloatVector e = FloatVector.fromMemorySegment(F, ALL, at(dx + 4L * i), ORDER);
       FloatVector s = ONE.div(e.add(1f));
       FloatVector d = u.mul(u).fma(SLOPE_SQUARE, SLOPE).mul(u).mul(s).fma(e.mul(s), s);
       d = d.blend(0f, u.compare(VectorOperators.LT, -FLAT)).blend(1f, u.compare(VectorOperators.GT, FLAT));
-      d.mul(FloatVector.fromMemorySegment(F, ALL, dy + 4L * i, ORDER)).intoMemorySegment(ALL, dx + 4L * i, ORDER);
+      d.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER)).intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
     }
   }
 }

@@ -4,6 +4,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -42,9 +43,9 @@ final class GeluVector {
   /** y = e^(-u^2/2): the density of the normal distribution without its factor. */
   private static void bell(long x, long b, int step, long y, int n) {
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector u = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + 4L * i * step, ORDER));
-      u.mul(MINUS_HALF).mul(u).intoMemorySegment(ALL, y + 4L * i, ORDER);
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
+      u.mul(MINUS_HALF).mul(u).intoMemorySegment(ALL, at(y + 4L * i), ORDER);
     }
     VectorMath.exp(y, 0, y, n);
   }
@@ -53,14 +54,14 @@ final class GeluVector {
   static void forward(long x, long b, int step, long y, int n) {
     bell(x, b, step, y, n);
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector u = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + 4L * i * step, ORDER));
-      FloatVector bell = FloatVector.fromMemorySegment(F, ALL, y + 4L * i, ORDER), a = u.abs();
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
+      FloatVector bell = FloatVector.fromMemorySegment(F, ALL, at(y + 4L * i), ORDER), a = u.abs();
       a = a.blend(R_END, a.compare(VectorOperators.GT, R_END));
       FloatVector r = R11.fma(a, R10).fma(a, R9).fma(a, R8).fma(a, R7).fma(a, R6).fma(a, R5).fma(a, R4);
       FloatVector tail = r.fma(a, R3).fma(a, R2).fma(a, R1).fma(a, R0).mul(bell);
       FloatVector phi = ONE.sub(tail).blend(tail, u.compare(VectorOperators.LT, ZERO));
-      u.mul(phi).intoMemorySegment(ALL, y + 4L * i, ORDER);
+      u.mul(phi).intoMemorySegment(ALL, at(y + 4L * i), ORDER);
     }
   }
 
@@ -68,15 +69,15 @@ final class GeluVector {
   static void backward(long dy, long x, long b, int step, long dx, int n) {
     bell(x, b, step, dx, n);
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector u = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER)
-          .add(FloatVector.fromMemorySegment(F, ALL, b + 4L * i * step, ORDER));
-      FloatVector bell = FloatVector.fromMemorySegment(F, ALL, dx + 4L * i, ORDER), a = u.abs();
+      FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
+          .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
+      FloatVector bell = FloatVector.fromMemorySegment(F, ALL, at(dx + 4L * i), ORDER), a = u.abs();
       a = a.blend(R_END, a.compare(VectorOperators.GT, R_END));
       FloatVector r = R11.fma(a, R10).fma(a, R9).fma(a, R8).fma(a, R7).fma(a, R6).fma(a, R5).fma(a, R4);
       FloatVector tail = r.fma(a, R3).fma(a, R2).fma(a, R1).fma(a, R0).mul(bell);
       FloatVector phi = ONE.sub(tail).blend(tail, u.compare(VectorOperators.LT, ZERO));
       FloatVector slope = u.mul(bell).fma(SQRT_1_OVER_2_PI, phi);
-      slope.mul(FloatVector.fromMemorySegment(F, ALL, dy + 4L * i, ORDER)).intoMemorySegment(ALL, dx + 4L * i, ORDER);
+      slope.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER)).intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
     }
   }
 }

@@ -5,6 +5,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -24,18 +25,18 @@ final class LayerNormRows {
     FloatVector s0 = FloatVector.zero(F), s1 = s0, s2 = s0, s3 = s0;
     int c = 0;
     for (; c <= n - 4 * COUNT; c += 4 * COUNT) {
-      long at = x + 4L * c;
-      FloatVector d0 = FloatVector.fromMemorySegment(F, ALL, at, ORDER).sub(mean);
-      FloatVector d1 = FloatVector.fromMemorySegment(F, ALL, at + BYTES, ORDER).sub(mean);
-      FloatVector d2 = FloatVector.fromMemorySegment(F, ALL, at + 2 * BYTES, ORDER).sub(mean);
-      FloatVector d3 = FloatVector.fromMemorySegment(F, ALL, at + 3 * BYTES, ORDER).sub(mean);
+      long p = at(x + 4L * c);
+      FloatVector d0 = FloatVector.fromMemorySegment(F, ALL, p, ORDER).sub(mean);
+      FloatVector d1 = FloatVector.fromMemorySegment(F, ALL, p + BYTES, ORDER).sub(mean);
+      FloatVector d2 = FloatVector.fromMemorySegment(F, ALL, p + 2 * BYTES, ORDER).sub(mean);
+      FloatVector d3 = FloatVector.fromMemorySegment(F, ALL, p + 3 * BYTES, ORDER).sub(mean);
       s0 = d0.fma(d0, s0);
       s1 = d1.fma(d1, s1);
       s2 = d2.fma(d2, s2);
       s3 = d3.fma(d3, s3);
     }
     for (; c <= n - COUNT; c += COUNT) {
-      FloatVector d = FloatVector.fromMemorySegment(F, ALL, x + 4L * c, ORDER).sub(mean);
+      FloatVector d = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * c), ORDER).sub(mean);
       s0 = d.fma(d, s0);
     }
     FloatVector s = s0.add(s1).add(s2.add(s3));
@@ -54,10 +55,10 @@ final class LayerNormRows {
   static void normalize(long x, long y, int n, float mean, float rstd, long w, long b) {
     int c = 0;
     for (; c <= n - COUNT; c += COUNT) {
-      FloatVector normal = FloatVector.fromMemorySegment(F, ALL, x + 4L * c, ORDER).sub(mean).mul(rstd);
-      FloatVector weight = FloatVector.fromMemorySegment(F, ALL, w + 4L * c, ORDER);
-      FloatVector bias = FloatVector.fromMemorySegment(F, ALL, b + 4L * c, ORDER);
-      normal.fma(weight, bias).intoMemorySegment(ALL, y + 4L * c, ORDER);
+      FloatVector normal = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * c), ORDER).sub(mean).mul(rstd);
+      FloatVector weight = FloatVector.fromMemorySegment(F, ALL, at(w + 4L * c), ORDER);
+      FloatVector bias = FloatVector.fromMemorySegment(F, ALL, at(b + 4L * c), ORDER);
+      normal.fma(weight, bias).intoMemorySegment(ALL, at(y + 4L * c), ORDER);
     }
     for (; c < n; c++) {
       Floats.set(y, c, Math.fma((Floats.get(x, c) - mean) * rstd, Floats.get(w, c), Floats.get(b, c)));
@@ -79,10 +80,10 @@ final class LayerNormRows {
     FloatVector s0 = FloatVector.zero(F), s1 = s0;
     int c = 0;
     for (; c <= n - 2 * COUNT; c += 2 * COUNT) {
-      FloatVector d0 = FloatVector.fromMemorySegment(F, ALL, dy + 4L * c, ORDER);
-      FloatVector d1 = FloatVector.fromMemorySegment(F, ALL, dy + 4L * c + BYTES, ORDER);
-      s0 = d0.fma(FloatVector.fromMemorySegment(F, ALL, w + 4L * c, ORDER), s0);
-      s1 = d1.fma(FloatVector.fromMemorySegment(F, ALL, w + 4L * c + BYTES, ORDER), s1);
+      FloatVector d0 = FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * c), ORDER);
+      FloatVector d1 = FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * c + BYTES), ORDER);
+      s0 = d0.fma(FloatVector.fromMemorySegment(F, ALL, at(w + 4L * c), ORDER), s0);
+      s1 = d1.fma(FloatVector.fromMemorySegment(F, ALL, at(w + 4L * c + BYTES), ORDER), s1);
     }
     FloatVector s = s0.add(s1);
     s = s.add(s.rearrange(Floats.BY_8));
@@ -98,13 +99,13 @@ final class LayerNormRows {
     FloatVector s = FloatVector.zero(F);
     int c = 0;
     for (; c <= n - COUNT; c += COUNT) {
-      FloatVector d = FloatVector.fromMemorySegment(F, ALL, dy + 4L * c, ORDER);
-      FloatVector product = FloatVector.fromMemorySegment(F, ALL, x + 4L * c, ORDER).sub(mean).mul(rstd).mul(d);
-      s = product.fma(FloatVector.fromMemorySegment(F, ALL, w + 4L * c, ORDER), s);
-      FloatVector weights = FloatVector.fromMemorySegment(F, ALL, dw + 4L * c, ORDER);
-      FloatVector biases = FloatVector.fromMemorySegment(F, ALL, db + 4L * c, ORDER);
-      weights.add(product).intoMemorySegment(ALL, dw + 4L * c, ORDER);
-      biases.add(d).intoMemorySegment(ALL, db + 4L * c, ORDER);
+      FloatVector d = FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * c), ORDER);
+      FloatVector product = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * c), ORDER).sub(mean).mul(rstd).mul(d);
+      s = product.fma(FloatVector.fromMemorySegment(F, ALL, at(w + 4L * c), ORDER), s);
+      FloatVector weights = FloatVector.fromMemorySegment(F, ALL, at(dw + 4L * c), ORDER);
+      FloatVector biases = FloatVector.fromMemorySegment(F, ALL, at(db + 4L * c), ORDER);
+      weights.add(product).intoMemorySegment(ALL, at(dw + 4L * c), ORDER);
+      biases.add(d).intoMemorySegment(ALL, at(db + 4L * c), ORDER);
     }
     s = s.add(s.rearrange(Floats.BY_8));
     s = s.add(s.rearrange(Floats.BY_4));
@@ -124,10 +125,10 @@ final class LayerNormRows {
     FloatVector slope = FloatVector.broadcast(F, -averageOfProduct);
     int c = 0;
     for (; c <= n - COUNT; c += COUNT) {
-      FloatVector normal = FloatVector.fromMemorySegment(F, ALL, x + 4L * c, ORDER).sub(mean).mul(rstd);
-      FloatVector weight = FloatVector.fromMemorySegment(F, ALL, w + 4L * c, ORDER);
-      FloatVector dn = FloatVector.fromMemorySegment(F, ALL, dy + 4L * c, ORDER).mul(weight).sub(average);
-      normal.fma(slope, dn).mul(rstd).intoMemorySegment(ALL, dx + 4L * c, ORDER);
+      FloatVector normal = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * c), ORDER).sub(mean).mul(rstd);
+      FloatVector weight = FloatVector.fromMemorySegment(F, ALL, at(w + 4L * c), ORDER);
+      FloatVector dn = FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * c), ORDER).mul(weight).sub(average);
+      normal.fma(slope, dn).mul(rstd).intoMemorySegment(ALL, at(dx + 4L * c), ORDER);
     }
     for (; c < n; c++) {
       float normal = (Floats.get(x, c) - mean) * rstd, dn = Floats.get(dy, c) * Floats.get(w, c) - average;

@@ -37,7 +37,7 @@ final class LayerNormVector {
     return sums.kernel(workers, (worker, row) -> {
       long at = 4 * row * sums.columns;
       LayerNormRows.gradient(dy + at, x + at, dx + at, sums.columns, w, Floats.get(mean, row), Floats.get(rstd, row),
-          sums.at(row, 0), sums.at(row, 1));
+          sums.place(row, 0), sums.place(row, 1));
     });
   }
 }

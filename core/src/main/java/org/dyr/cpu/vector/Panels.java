@@ -31,6 +31,9 @@ final class Panels {
   /** Steps of k that are copied for all panels of A before the next: their lines stay in the first-level cache. */
   private static final int RUN = 32;
 
+  /** Two neighbouring floats. */
+  private static final ValueLayout.OfLong PAIR = ValueLayout.JAVA_LONG_UNALIGNED;
+
   private static final VectorShuffle<Float> EVEN = VectorShuffle.makeUnzip(F, 0);
   private static final VectorShuffle<Float> ODD = VectorShuffle.makeUnzip(F, 1);
 
@@ -126,11 +129,11 @@ final class Panels {
       return;
     }
     for (int i = 0; i < steps; i++) {
-      long x = from + i * stride;
-      long y = to + (long) i * A_STEP;
-      ALL.set(ValueLayout.JAVA_LONG_UNALIGNED, y, ALL.get(ValueLayout.JAVA_LONG_UNALIGNED, x));
-      ALL.set(ValueLayout.JAVA_LONG_UNALIGNED, y + 8, ALL.get(ValueLayout.JAVA_LONG_UNALIGNED, x + 8));
-      ALL.set(ValueLayout.JAVA_LONG_UNALIGNED, y + 16, ALL.get(ValueLayout.JAVA_LONG_UNALIGNED, x + 16));
+      long x = at(from + i * stride);
+      long y = at(to + (long) i * A_STEP);
+      ALL.set(PAIR, y, ALL.get(PAIR, x));
+      ALL.set(PAIR, y + 8, ALL.get(PAIR, x + 8));
+      ALL.set(PAIR, y + 16, ALL.get(PAIR, x + 16));
     }
   }
 

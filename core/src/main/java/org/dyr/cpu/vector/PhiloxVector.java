@@ -88,7 +88,7 @@ final class PhiloxVector {
         k0 = k0.add(WEYL_0);
         k1 = k1.add(WEYL_1);
       }
-      long to = out + 8L * (lane / COUNTERS * BLOCK + lane % COUNTERS) + parity * Lanes.BYTES;
+      long to = Ram.at(out + 8L * (lane / COUNTERS * BLOCK + lane % COUNTERS) + parity * Lanes.BYTES);
       c0.intoMemorySegment(Ram.ALL, to, Ram.ORDER);
       c1.intoMemorySegment(Ram.ALL, to + 128, Ram.ORDER);
       c2.intoMemorySegment(Ram.ALL, to + 256, Ram.ORDER);
@@ -101,7 +101,7 @@ final class PhiloxVector {
    */
   private void compare(long out, int n) {
     for (int i = 0; i < n; i += Lanes.COUNT) {
-      long from = out + 8L * i;
+      long from = Ram.at(out + 8L * i);
       LongVector even = LongVector.fromMemorySegment(L, Ram.ALL, from, Ram.ORDER);
       LongVector odd = LongVector.fromMemorySegment(L, Ram.ALL, from + Lanes.BYTES, Ram.ORDER);
       IntVector words = even.and(LOW).or(odd.lanewise(VectorOperators.LSHL, 32)).reinterpretAsInts();

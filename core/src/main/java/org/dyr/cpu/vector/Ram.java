@@ -39,11 +39,11 @@ final class Ram {
   }
 
   static float get(long address) {
-    return ALL.get(FLOAT, address);
+    return ALL.get(FLOAT, at(address));
   }
 
   static void set(long address, float value) {
-    ALL.set(FLOAT, address, value);
+    ALL.set(FLOAT, at(address), value);
   }
 
   /**

@@ -1,8 +1,18 @@
 package org.dyr.cpu.vector;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+import static org.dyr.cpu.vector.Lanes.BYTES;
+import static org.dyr.cpu.vector.Lanes.COUNT;
+import static org.dyr.cpu.vector.Lanes.F;
+import static org.dyr.cpu.vector.Ram.ALL;
+import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
+
 import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.device.Operands;
@@ -17,9 +27,15 @@ final class SumSquaresKernel implements Kernel {
 
   private static final int CHUNK = 1 << 13;
 
-  private final MemorySegment x;       // (N)
-  private final MemorySegment y;       // (1)
-  private final MemorySegment partial; // (chunks), double
+  /** Doubles to a vector of the kernels' one width: a vector of floats makes two. */
+  private static final VectorSpecies<Double> D = F.withLanes(double.class);
+
+  /** Doubles between the buffers of two workers, so that they share no cache line. */
+  private static final int BUFFER = 16;
+
+  private final long x;       // (N)
+  private final long y;       // (1)
+  private final long partial; // (chunks), double
   private final long size;
   private final int chunks;
   private final double[] lanes; // (workers, BUFFER)
@@ -28,12 +44,12 @@ final class SumSquaresKernel implements Kernel {
 
   SumSquaresKernel(SumSquares op, Operands o, Workers workers) {
     this.workers = workers;
-    x = o.inputs()[0].segment();
-    y = o.outputs()[0].segment();
-    partial = o.scratch().segment();
+    x = o.inputs()[0].address();
+    y = o.outputs()[0].address();
+    partial = o.scratch().address();
     size = o.in()[0].shape().size();
     chunks = chunks(size);
-    lanes = new double[workers.count() * Widened.BUFFER];
+    lanes = new double[workers.count() * BUFFER];
   }
 
   static long scratchBytes(SumSquares op, Spec[] in) {
@@ -48,8 +64,8 @@ final class SumSquaresKernel implements Kernel {
     if (chunks == 1) share(0);
     else workers.run(task);
     double sum = 0;
-    for (int c = 0; c < chunks; c++) sum += partial.getAtIndex(ValueLayout.JAVA_DOUBLE, c);
-    y.set(ValueLayout.JAVA_FLOAT, 0, (float) sum);
+    for (int c = 0; c < chunks; c++) sum += ALL.get(JAVA_DOUBLE, at(partial + 8L * c));
+    Ram.set(y, (float) sum);
   }
 
   private void share(int worker) {
@@ -57,37 +73,30 @@ final class SumSquaresKernel implements Kernel {
     int end = Workers.begin(chunks, worker + 1, count);
     for (int c = Workers.begin(chunks, worker, count); c < end; c++) {
       long from = (long) c * CHUNK;
-      int n = (int) Math.min(CHUNK, size - from);
-      partial.setAtIndex(ValueLayout.JAVA_DOUBLE, c, chunk(from, n, worker * Widened.BUFFER));
+      double sum = sum(x + 4 * from, (int) Math.min(CHUNK, size - from), worker * BUFFER);
+      ALL.set(JAVA_DOUBLE, at(partial + 8L * c), sum);
     }
   }
 
-  private double chunk(long from, int n, int buffer) {
-    long base = 4 * from;
-    int step = Widened.COUNT;
-    DoubleVector s0 = DoubleVector.zero(Widened.D), s1 = s0, s2 = s0, s3 = s0;
+  private double sum(long x, int n, int buffer) {
+    DoubleVector s0 = DoubleVector.zero(D), s1 = s0, s2 = s0, s3 = s0;
     int i = 0;
-    for (; i <= n - 4 * step; i += 4 * step) {
-      long at = base + 4L * i;
-      DoubleVector a = Widened.widen(Widened.load(x, at));
-      DoubleVector b = Widened.widen(Widened.load(x, at + 4L * step));
-      DoubleVector c = Widened.widen(Widened.load(x, at + 8L * step));
-      DoubleVector d = Widened.widen(Widened.load(x, at + 12L * step));
-      s0 = a.fma(a, s0);
-      s1 = b.fma(b, s1);
-      s2 = c.fma(c, s2);
-      s3 = d.fma(d, s3);
-    }
-    for (; i <= n - step; i += step) {
-      DoubleVector a = Widened.widen(Widened.load(x, base + 4L * i));
-      s0 = a.fma(a, s0);
+    for (; i <= n - 2 * COUNT; i += 2 * COUNT) {
+      long p = at(x + 4L * i);
+      FloatVector a = fromMemorySegment(F, ALL, p, ORDER), b = fromMemorySegment(F, ALL, p + BYTES, ORDER);
+      DoubleVector a0 = (DoubleVector) a.convertShape(VectorOperators.F2D, D, 0);
+      DoubleVector a1 = (DoubleVector) a.convertShape(VectorOperators.F2D, D, 1);
+      DoubleVector b0 = (DoubleVector) b.convertShape(VectorOperators.F2D, D, 0);
+      DoubleVector b1 = (DoubleVector) b.convertShape(VectorOperators.F2D, D, 1);
+      s0 = a0.fma(a0, s0);
+      s1 = a1.fma(a1, s1);
+      s2 = b0.fma(b0, s2);
+      s3 = b1.fma(b1, s3);
     }
     s0.add(s1).add(s2.add(s3)).intoArray(lanes, buffer);
-    double sum = Widened.sum(lanes, buffer);
-    for (; i < n; i++) {
-      double a = x.get(ValueLayout.JAVA_FLOAT, base + 4L * i);
-      sum += a * a;
-    }
+    double sum = 0;
+    for (int lane = 0; lane < D.length(); lane++) sum += lanes[buffer + lane]; // in order, unlike reduceLanes
+    for (; i < n; i++) sum += (double) Floats.get(x, i) * Floats.get(x, i);
     return sum;
   }
 }

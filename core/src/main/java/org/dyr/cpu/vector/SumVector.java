@@ -5,6 +5,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 import org.dyr.cpu.Workers;
@@ -51,13 +52,13 @@ final class SumVector {
     FloatVector s0 = FloatVector.zero(F), s1 = s0, s2 = s0, s3 = s0;
     int i = 0;
     for (; i <= n - 4 * COUNT; i += 4 * COUNT) {
-      long at = x + 4L * i;
-      s0 = s0.add(FloatVector.fromMemorySegment(F, ALL, at, ORDER));
-      s1 = s1.add(FloatVector.fromMemorySegment(F, ALL, at + BYTES, ORDER));
-      s2 = s2.add(FloatVector.fromMemorySegment(F, ALL, at + 2 * BYTES, ORDER));
-      s3 = s3.add(FloatVector.fromMemorySegment(F, ALL, at + 3 * BYTES, ORDER));
+      long p = at(x + 4L * i);
+      s0 = s0.add(FloatVector.fromMemorySegment(F, ALL, p, ORDER));
+      s1 = s1.add(FloatVector.fromMemorySegment(F, ALL, p + BYTES, ORDER));
+      s2 = s2.add(FloatVector.fromMemorySegment(F, ALL, p + 2 * BYTES, ORDER));
+      s3 = s3.add(FloatVector.fromMemorySegment(F, ALL, p + 3 * BYTES, ORDER));
     }
-    for (; i <= n - COUNT; i += COUNT) s0 = s0.add(FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER));
+    for (; i <= n - COUNT; i += COUNT) s0 = s0.add(FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER));
     FloatVector s = s0.add(s1).add(s2.add(s3));
     s = s.add(s.rearrange(Floats.BY_8));
     s = s.add(s.rearrange(Floats.BY_4));

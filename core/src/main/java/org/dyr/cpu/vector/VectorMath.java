@@ -4,6 +4,7 @@ import static org.dyr.cpu.vector.Lanes.COUNT;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
 import static org.dyr.cpu.vector.Ram.ORDER;
+import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -70,14 +71,14 @@ final class VectorMath {
    */
   static void exp(long x, float shift, long y, int n) {
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector z = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER).sub(shift);
+      FloatVector z = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER).sub(shift);
       FloatVector rounded = z.fma(LOG2_E, ROUND);
       FloatVector k = rounded.sub(ROUND);
       FloatVector r = k.fma(LN2_LOW, k.fma(LN2_HIGH, z));
       FloatVector p = E6.fma(r, E5).fma(r, E4).fma(r, E3).fma(r, E2).fma(r, E0).fma(r, E0);
       FloatVector power = rounded.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
       FloatVector e = p.mul(power).blend(ZERO, z.compare(VectorOperators.LT, E_LOWEST));
-      e.blend(INFINITY, z.compare(VectorOperators.GT, E_HIGHEST)).intoMemorySegment(ALL, y + 4L * i, ORDER);
+      e.blend(INFINITY, z.compare(VectorOperators.GT, E_HIGHEST)).intoMemorySegment(ALL, at(y + 4L * i), ORDER);
     }
   }
 
@@ -87,13 +88,13 @@ final class VectorMath {
    */
   static void tanh(long x, long y, int n) {
     for (int i = 0; i < n; i += COUNT) {
-      FloatVector a = FloatVector.fromMemorySegment(F, ALL, x + 4L * i, ORDER);
+      FloatVector a = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER);
       a = a.blend(TANH_FLAT, a.compare(VectorOperators.GT, TANH_FLAT));
       a = a.blend(MINUS_TANH_FLAT, a.compare(VectorOperators.LT, MINUS_TANH_FLAT));
       FloatVector s = a.mul(a);
       FloatVector p = P4.fma(s, P3).fma(s, P2).fma(s, P1).fma(s, ONE);
       FloatVector q = Q4.fma(s, Q3).fma(s, Q2).fma(s, Q1).fma(s, ONE);
-      a.mul(p).div(q).intoMemorySegment(ALL, y + 4L * i, ORDER);
+      a.mul(p).div(q).intoMemorySegment(ALL, at(y + 4L * i), ORDER);
     }
   }
 }
