@@ -72,6 +72,6 @@ final class AllFiniteKernel implements Kernel {
     for (; i <= n - COUNT; i += COUNT) s0 = fromMemorySegment(F, ALL, at(x + 4L * i), ORDER).fma(zero, s0);
     float tail = 0;
     for (; i < n; i++) tail += 0 * Floats.get(x, i);
-    return tail == 0 && s0.add(s1).add(s2.add(s3)).compare(VectorOperators.EQ, zero).allTrue();
+    return tail == 0 && zero.add(s0).add(s1).add(s2).add(s3).compare(VectorOperators.EQ, zero).allTrue();
   }
 }

@@ -14,6 +14,8 @@ import jdk.incubator.vector.VectorOperators;
 /** What attention does to one row of scores; rows are whole panels wide, at addresses. {@link Floats} says how loops are cut. */
 final class AttentionRows {
 
+  private static final FloatVector LOWEST = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
+
   private AttentionRows() {}
 
   /** s = exp(s - max) for the first {@code n}, 0 for the others up to {@code width}; returns max. */
@@ -27,15 +29,15 @@ final class AttentionRows {
 
   private static float max(long s, int width) {
     FloatVector m = fromMemorySegment(F, ALL, at(s), ORDER);
-    for (int i = COUNT; i < width; i += COUNT) m = m.max(fromMemorySegment(F, ALL, at(s + 4L * i), ORDER));
-    return m.reduceLanes(VectorOperators.MAX); // in any order: a maximum is not rounded
+    for (int i = COUNT; i < width; i += COUNT) m = fromMemorySegment(F, ALL, at(s + 4L * i), ORDER).max(m);
+    return LOWEST.max(m).reduceLanes(VectorOperators.MAX); // in any order: a maximum is not rounded
   }
 
   /** The sum of a row; {@code lanes} is room for a vector, added up from there in order. */
   static float sum(long s, int width, long lanes) {
     FloatVector sum = fromMemorySegment(F, ALL, at(s), ORDER);
-    for (int i = COUNT; i < width; i += COUNT) sum = sum.add(fromMemorySegment(F, ALL, at(s + 4L * i), ORDER));
-    sum.intoMemorySegment(ALL, at(lanes), ORDER);
+    for (int i = COUNT; i < width; i += COUNT) sum = fromMemorySegment(F, ALL, at(s + 4L * i), ORDER).add(sum);
+    Floats.ZERO.add(sum).intoMemorySegment(ALL, at(lanes), ORDER);
     return lanes(lanes);
   }
 
@@ -74,7 +76,7 @@ final class AttentionRows {
     for (int i = COUNT; i < n; i += COUNT) {
       sum = fromMemorySegment(F, ALL, at(a + 4L * i), ORDER).fma(fromMemorySegment(F, ALL, at(b + 4L * i), ORDER), sum);
     }
-    sum.intoMemorySegment(ALL, at(lanes), ORDER);
+    Floats.ZERO.add(sum).intoMemorySegment(ALL, at(lanes), ORDER);
     return lanes(lanes);
   }
 

@@ -94,9 +94,9 @@ final class ColumnSums {
     for (; c <= to - COUNT; c += COUNT) {
       FloatVector total = FloatVector.fromMemorySegment(F, ALL, at(first + 4L * c), ORDER);
       for (int chunk = 1; chunk < chunks; chunk++) {
-        total = total.add(FloatVector.fromMemorySegment(F, ALL, at(first + 4L * c + chunk * stride), ORDER));
+        total = FloatVector.fromMemorySegment(F, ALL, at(first + 4L * c + chunk * stride), ORDER).add(total);
       }
-      total.intoMemorySegment(ALL, at(out + 4L * c), ORDER);
+      Floats.ZERO.add(total).intoMemorySegment(ALL, at(out + 4L * c), ORDER);
     }
     for (; c < to; c++) {
       float total = Floats.get(first, c);

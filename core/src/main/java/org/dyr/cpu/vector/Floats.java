@@ -1,6 +1,7 @@
 package org.dyr.cpu.vector;
 
 import java.lang.foreign.ValueLayout;
+import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorShuffle;
 import org.dyr.cpu.Workers;
 
@@ -8,11 +9,14 @@ import org.dyr.cpu.Workers;
  * Single elements by a tensor's address and their index, the split among workers, and the order in which lanes are
  * summed.
  *
- * <p>What the row kernels of this package keep to. A vector that crosses a call that was not inlined becomes an object,
- * and the compiler stops inlining at 18,000 nodes, of which one operation on vectors takes about 450: a method and its
- * callers reach that soon. Only the Vector API's own methods are inlined always. So loops call those alone, methods
- * hand each other addresses and sizes, never vectors, and tails are scalar or go through {@link Tail}, since masked
- * ones would double the nodes.
+ * <p>What the kernels of this package keep to, so that no vector becomes an object. An operation's receiver is a constant or
+ * a vector just made, never one that a loop carries from turn to turn: of those the compiler knows the class only from a
+ * profile, which comes too late for an operation that is rare. What is carried goes in as argument, is added to
+ * {@link #ZERO} when the loop is done, and begins as a vector just made: beginning as a constant, which is an object, it
+ * remains one. Nor does a vector cross a call: only the Vector API's own methods are inlined always,
+ * others not once a method and its callers have 18,000 nodes, of which one operation may take 450. So loops call those
+ * alone, methods hand each other addresses and sizes, and tails are scalar or go through {@link Tail}, since masked ones
+ * would double the nodes.
  */
 final class Floats {
   /** Four cache lines of floats: what work is split in, so that no two workers write to one line. */
@@ -28,6 +32,7 @@ final class Floats {
   static final VectorShuffle<Float> BY_4 = turn(4);
   static final VectorShuffle<Float> BY_2 = turn(2);
   static final VectorShuffle<Float> BY_1 = turn(1);
+  static final FloatVector ZERO = FloatVector.zero(Lanes.F);
   static final float TURNED = Lanes.COUNT / 16f;
 
   private Floats() {}

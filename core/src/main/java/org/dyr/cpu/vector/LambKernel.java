@@ -161,12 +161,12 @@ final class LambKernel extends UpdateKernel {
       b.intoMemorySegment(ALL, at(v + o), ORDER);
       FloatVector u = a.mul(k1).div(b.mul(k2).add(eps).sqrt()).add(x.mul(decay));
       p2 = x.fma(x, p2);
-      g1 = g1.add(d.abs());
+      g1 = d.abs().add(g1);
       u2 = u.fma(u, u2);
     }
-    p2.intoArray(lanes, buffer);
-    g1.intoArray(lanes, buffer + LANES);
-    u2.intoArray(lanes, buffer + 2 * LANES);
+    Floats.ZERO.add(p2).intoArray(lanes, buffer);
+    Floats.ZERO.add(g1).intoArray(lanes, buffer + LANES);
+    Floats.ZERO.add(u2).intoArray(lanes, buffer + 2 * LANES);
   }
 
   /** The elements behind the last whole vector, each added to a lane of its own. */

@@ -39,7 +39,7 @@ final class LayerNormRows {
       FloatVector d = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * c), ORDER).sub(mean);
       s0 = d.fma(d, s0);
     }
-    FloatVector s = s0.add(s1).add(s2.add(s3));
+    FloatVector s = Floats.ZERO.add(s0).add(s1).add(s2).add(s3);
     s = s.add(s.rearrange(Floats.BY_8));
     s = s.add(s.rearrange(Floats.BY_4));
     s = s.add(s.rearrange(Floats.BY_2));
@@ -85,7 +85,7 @@ final class LayerNormRows {
       s0 = d0.fma(FloatVector.fromMemorySegment(F, ALL, at(w + 4L * c), ORDER), s0);
       s1 = d1.fma(FloatVector.fromMemorySegment(F, ALL, at(w + 4L * c + BYTES), ORDER), s1);
     }
-    FloatVector s = s0.add(s1);
+    FloatVector s = Floats.ZERO.add(s0).add(s1);
     s = s.add(s.rearrange(Floats.BY_8));
     s = s.add(s.rearrange(Floats.BY_4));
     s = s.add(s.rearrange(Floats.BY_2));
@@ -107,6 +107,7 @@ final class LayerNormRows {
       weights.add(product).intoMemorySegment(ALL, at(dw + 4L * c), ORDER);
       biases.add(d).intoMemorySegment(ALL, at(db + 4L * c), ORDER);
     }
+    s = Floats.ZERO.add(s);
     s = s.add(s.rearrange(Floats.BY_8));
     s = s.add(s.rearrange(Floats.BY_4));
     s = s.add(s.rearrange(Floats.BY_2));

@@ -1,6 +1,6 @@
 package org.dyr.cpu.vector;
 
-import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+import static jdk.incubator.vector.IntVector.fromMemorySegment;
 import static org.dyr.cpu.vector.Lanes.BYTES;
 import static org.dyr.cpu.vector.Lanes.F;
 import static org.dyr.cpu.vector.Ram.ALL;
@@ -9,8 +9,8 @@ import static org.dyr.cpu.vector.Ram.at;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Copies that put operands into the order in which {@link Tile} reads them, step after step of k: a panel of A is
@@ -34,8 +34,11 @@ final class Panels {
   /** Two neighbouring floats. */
   private static final ValueLayout.OfLong PAIR = ValueLayout.JAVA_LONG_UNALIGNED;
 
-  private static final VectorShuffle<Float> EVEN = VectorShuffle.makeUnzip(F, 0);
-  private static final VectorShuffle<Float> ODD = VectorShuffle.makeUnzip(F, 1);
+  private static final VectorSpecies<Integer> I = F.withLanes(int.class);
+
+  /** The even and the odd places of two vectors in a row. */
+  private static final IntVector EVEN = IntVector.zero(I).addIndex(2);
+  private static final IntVector ODD = EVEN.add(1);
 
   private Panels() {}
 
@@ -112,7 +115,7 @@ final class Panels {
   }
 
   private static void clear(long panel, long bytes) {
-    FloatVector zero = FloatVector.zero(F);
+    IntVector zero = IntVector.zero(I);
     long i = 0;
     for (; i <= bytes - BYTES; i += BYTES) zero.intoMemorySegment(ALL, at(panel + i), ORDER);
     for (; i < bytes; i += 4) Ram.set(panel + i, 0);
@@ -152,25 +155,25 @@ final class Panels {
   private static void six(long from, long stride, int columns, long to) {
     for (int c = 0; c < columns; c += Lanes.COUNT) {
       long x = from + 4L * c;
-      FloatVector x0 = fromMemorySegment(F, ALL, at(x), ORDER);
-      FloatVector x1 = fromMemorySegment(F, ALL, at(x + stride), ORDER);
-      FloatVector x2 = fromMemorySegment(F, ALL, at(x + 2 * stride), ORDER);
-      FloatVector x3 = fromMemorySegment(F, ALL, at(x + 3 * stride), ORDER);
-      FloatVector x4 = fromMemorySegment(F, ALL, at(x + 4 * stride), ORDER);
-      FloatVector x5 = fromMemorySegment(F, ALL, at(x + 5 * stride), ORDER);
-      for (int part = Lanes.COUNT; part > 1; part /= 2) {
-        FloatVector y0 = x0.rearrange(EVEN, x1), y3 = x0.rearrange(ODD, x1);
-        FloatVector y1 = x2.rearrange(EVEN, x3), y4 = x2.rearrange(ODD, x3);
-        FloatVector y2 = x4.rearrange(EVEN, x5), y5 = x4.rearrange(ODD, x5);
+      IntVector x0 = fromMemorySegment(I, ALL, at(x), ORDER);
+      IntVector x1 = fromMemorySegment(I, ALL, at(x + stride), ORDER);
+      IntVector x2 = fromMemorySegment(I, ALL, at(x + 2 * stride), ORDER);
+      IntVector x3 = fromMemorySegment(I, ALL, at(x + 3 * stride), ORDER);
+      IntVector x4 = fromMemorySegment(I, ALL, at(x + 4 * stride), ORDER);
+      IntVector x5 = fromMemorySegment(I, ALL, at(x + 5 * stride), ORDER);
+      for (int part = Lanes.COUNT; part > 2; part /= 2) {
+        IntVector y0 = EVEN.selectFrom(x0, x1), y3 = ODD.selectFrom(x0, x1);
+        IntVector y1 = EVEN.selectFrom(x2, x3), y4 = ODD.selectFrom(x2, x3);
+        IntVector y2 = EVEN.selectFrom(x4, x5), y5 = ODD.selectFrom(x4, x5);
         x0 = y0; x1 = y1; x2 = y2; x3 = y3; x4 = y4; x5 = y5;
       }
       long y = at(to + 24L * c);
-      x0.intoMemorySegment(ALL, y, ORDER);
-      x1.intoMemorySegment(ALL, y + BYTES, ORDER);
-      x2.intoMemorySegment(ALL, y + 2 * BYTES, ORDER);
-      x3.intoMemorySegment(ALL, y + 3 * BYTES, ORDER);
-      x4.intoMemorySegment(ALL, y + 4 * BYTES, ORDER);
-      x5.intoMemorySegment(ALL, y + 5 * BYTES, ORDER);
+      EVEN.selectFrom(x0, x1).intoMemorySegment(ALL, y, ORDER);
+      EVEN.selectFrom(x2, x3).intoMemorySegment(ALL, y + BYTES, ORDER);
+      EVEN.selectFrom(x4, x5).intoMemorySegment(ALL, y + 2 * BYTES, ORDER);
+      ODD.selectFrom(x0, x1).intoMemorySegment(ALL, y + 3 * BYTES, ORDER);
+      ODD.selectFrom(x2, x3).intoMemorySegment(ALL, y + 4 * BYTES, ORDER);
+      ODD.selectFrom(x4, x5).intoMemorySegment(ALL, y + 5 * BYTES, ORDER);
     }
   }
 
@@ -178,51 +181,51 @@ final class Panels {
   private static void sixteen(long from, long stride, int columns, long to, long toStride) {
     for (int c = 0; c < columns; c += Lanes.COUNT) {
       long x = from + 4L * c;
-      FloatVector x0 = fromMemorySegment(F, ALL, at(x), ORDER);
-      FloatVector x1 = fromMemorySegment(F, ALL, at(x + stride), ORDER);
-      FloatVector x2 = fromMemorySegment(F, ALL, at(x + 2 * stride), ORDER);
-      FloatVector x3 = fromMemorySegment(F, ALL, at(x + 3 * stride), ORDER);
-      FloatVector x4 = fromMemorySegment(F, ALL, at(x + 4 * stride), ORDER);
-      FloatVector x5 = fromMemorySegment(F, ALL, at(x + 5 * stride), ORDER);
-      FloatVector x6 = fromMemorySegment(F, ALL, at(x + 6 * stride), ORDER);
-      FloatVector x7 = fromMemorySegment(F, ALL, at(x + 7 * stride), ORDER);
-      FloatVector x8 = fromMemorySegment(F, ALL, at(x + 8 * stride), ORDER);
-      FloatVector x9 = fromMemorySegment(F, ALL, at(x + 9 * stride), ORDER);
-      FloatVector x10 = fromMemorySegment(F, ALL, at(x + 10 * stride), ORDER);
-      FloatVector x11 = fromMemorySegment(F, ALL, at(x + 11 * stride), ORDER);
-      FloatVector x12 = fromMemorySegment(F, ALL, at(x + 12 * stride), ORDER);
-      FloatVector x13 = fromMemorySegment(F, ALL, at(x + 13 * stride), ORDER);
-      FloatVector x14 = fromMemorySegment(F, ALL, at(x + 14 * stride), ORDER);
-      FloatVector x15 = fromMemorySegment(F, ALL, at(x + 15 * stride), ORDER);
-      for (int part = Lanes.COUNT; part > 1; part /= 2) {
-        FloatVector y0 = x0.rearrange(EVEN, x1), y8 = x0.rearrange(ODD, x1);
-        FloatVector y1 = x2.rearrange(EVEN, x3), y9 = x2.rearrange(ODD, x3);
-        FloatVector y2 = x4.rearrange(EVEN, x5), y10 = x4.rearrange(ODD, x5);
-        FloatVector y3 = x6.rearrange(EVEN, x7), y11 = x6.rearrange(ODD, x7);
-        FloatVector y4 = x8.rearrange(EVEN, x9), y12 = x8.rearrange(ODD, x9);
-        FloatVector y5 = x10.rearrange(EVEN, x11), y13 = x10.rearrange(ODD, x11);
-        FloatVector y6 = x12.rearrange(EVEN, x13), y14 = x12.rearrange(ODD, x13);
-        FloatVector y7 = x14.rearrange(EVEN, x15), y15 = x14.rearrange(ODD, x15);
+      IntVector x0 = fromMemorySegment(I, ALL, at(x), ORDER);
+      IntVector x1 = fromMemorySegment(I, ALL, at(x + stride), ORDER);
+      IntVector x2 = fromMemorySegment(I, ALL, at(x + 2 * stride), ORDER);
+      IntVector x3 = fromMemorySegment(I, ALL, at(x + 3 * stride), ORDER);
+      IntVector x4 = fromMemorySegment(I, ALL, at(x + 4 * stride), ORDER);
+      IntVector x5 = fromMemorySegment(I, ALL, at(x + 5 * stride), ORDER);
+      IntVector x6 = fromMemorySegment(I, ALL, at(x + 6 * stride), ORDER);
+      IntVector x7 = fromMemorySegment(I, ALL, at(x + 7 * stride), ORDER);
+      IntVector x8 = fromMemorySegment(I, ALL, at(x + 8 * stride), ORDER);
+      IntVector x9 = fromMemorySegment(I, ALL, at(x + 9 * stride), ORDER);
+      IntVector x10 = fromMemorySegment(I, ALL, at(x + 10 * stride), ORDER);
+      IntVector x11 = fromMemorySegment(I, ALL, at(x + 11 * stride), ORDER);
+      IntVector x12 = fromMemorySegment(I, ALL, at(x + 12 * stride), ORDER);
+      IntVector x13 = fromMemorySegment(I, ALL, at(x + 13 * stride), ORDER);
+      IntVector x14 = fromMemorySegment(I, ALL, at(x + 14 * stride), ORDER);
+      IntVector x15 = fromMemorySegment(I, ALL, at(x + 15 * stride), ORDER);
+      for (int part = Lanes.COUNT; part > 2; part /= 2) {
+        IntVector y0 = EVEN.selectFrom(x0, x1), y8 = ODD.selectFrom(x0, x1);
+        IntVector y1 = EVEN.selectFrom(x2, x3), y9 = ODD.selectFrom(x2, x3);
+        IntVector y2 = EVEN.selectFrom(x4, x5), y10 = ODD.selectFrom(x4, x5);
+        IntVector y3 = EVEN.selectFrom(x6, x7), y11 = ODD.selectFrom(x6, x7);
+        IntVector y4 = EVEN.selectFrom(x8, x9), y12 = ODD.selectFrom(x8, x9);
+        IntVector y5 = EVEN.selectFrom(x10, x11), y13 = ODD.selectFrom(x10, x11);
+        IntVector y6 = EVEN.selectFrom(x12, x13), y14 = ODD.selectFrom(x12, x13);
+        IntVector y7 = EVEN.selectFrom(x14, x15), y15 = ODD.selectFrom(x14, x15);
         x0 = y0; x1 = y1; x2 = y2; x3 = y3; x4 = y4; x5 = y5; x6 = y6; x7 = y7;
         x8 = y8; x9 = y9; x10 = y10; x11 = y11; x12 = y12; x13 = y13; x14 = y14; x15 = y15;
       }
       long y = to + c * toStride;
-      x0.intoMemorySegment(ALL, at(place(y, toStride, 0)), ORDER);
-      x1.intoMemorySegment(ALL, at(place(y, toStride, 1)), ORDER);
-      x2.intoMemorySegment(ALL, at(place(y, toStride, 2)), ORDER);
-      x3.intoMemorySegment(ALL, at(place(y, toStride, 3)), ORDER);
-      x4.intoMemorySegment(ALL, at(place(y, toStride, 4)), ORDER);
-      x5.intoMemorySegment(ALL, at(place(y, toStride, 5)), ORDER);
-      x6.intoMemorySegment(ALL, at(place(y, toStride, 6)), ORDER);
-      x7.intoMemorySegment(ALL, at(place(y, toStride, 7)), ORDER);
-      x8.intoMemorySegment(ALL, at(place(y, toStride, 8)), ORDER);
-      x9.intoMemorySegment(ALL, at(place(y, toStride, 9)), ORDER);
-      x10.intoMemorySegment(ALL, at(place(y, toStride, 10)), ORDER);
-      x11.intoMemorySegment(ALL, at(place(y, toStride, 11)), ORDER);
-      x12.intoMemorySegment(ALL, at(place(y, toStride, 12)), ORDER);
-      x13.intoMemorySegment(ALL, at(place(y, toStride, 13)), ORDER);
-      x14.intoMemorySegment(ALL, at(place(y, toStride, 14)), ORDER);
-      x15.intoMemorySegment(ALL, at(place(y, toStride, 15)), ORDER);
+      EVEN.selectFrom(x0, x1).intoMemorySegment(ALL, at(place(y, toStride, 0)), ORDER);
+      EVEN.selectFrom(x2, x3).intoMemorySegment(ALL, at(place(y, toStride, 1)), ORDER);
+      EVEN.selectFrom(x4, x5).intoMemorySegment(ALL, at(place(y, toStride, 2)), ORDER);
+      EVEN.selectFrom(x6, x7).intoMemorySegment(ALL, at(place(y, toStride, 3)), ORDER);
+      EVEN.selectFrom(x8, x9).intoMemorySegment(ALL, at(place(y, toStride, 4)), ORDER);
+      EVEN.selectFrom(x10, x11).intoMemorySegment(ALL, at(place(y, toStride, 5)), ORDER);
+      EVEN.selectFrom(x12, x13).intoMemorySegment(ALL, at(place(y, toStride, 6)), ORDER);
+      EVEN.selectFrom(x14, x15).intoMemorySegment(ALL, at(place(y, toStride, 7)), ORDER);
+      ODD.selectFrom(x0, x1).intoMemorySegment(ALL, at(place(y, toStride, 8)), ORDER);
+      ODD.selectFrom(x2, x3).intoMemorySegment(ALL, at(place(y, toStride, 9)), ORDER);
+      ODD.selectFrom(x4, x5).intoMemorySegment(ALL, at(place(y, toStride, 10)), ORDER);
+      ODD.selectFrom(x6, x7).intoMemorySegment(ALL, at(place(y, toStride, 11)), ORDER);
+      ODD.selectFrom(x8, x9).intoMemorySegment(ALL, at(place(y, toStride, 12)), ORDER);
+      ODD.selectFrom(x10, x11).intoMemorySegment(ALL, at(place(y, toStride, 13)), ORDER);
+      ODD.selectFrom(x12, x13).intoMemorySegment(ALL, at(place(y, toStride, 14)), ORDER);
+      ODD.selectFrom(x14, x15).intoMemorySegment(ALL, at(place(y, toStride, 15)), ORDER);
     }
   }
 

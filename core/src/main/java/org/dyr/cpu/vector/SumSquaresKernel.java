@@ -29,6 +29,7 @@ final class SumSquaresKernel implements Kernel {
 
   /** Doubles to a vector of the kernels' one width: a vector of floats makes two. */
   private static final VectorSpecies<Double> D = F.withLanes(double.class);
+  private static final DoubleVector ZERO = DoubleVector.zero(D);
 
   /** Doubles between the buffers of two workers, so that they share no cache line. */
   private static final int BUFFER = 16;
@@ -84,16 +85,16 @@ final class SumSquaresKernel implements Kernel {
     for (; i <= n - 2 * COUNT; i += 2 * COUNT) {
       long p = at(x + 4L * i);
       FloatVector a = fromMemorySegment(F, ALL, p, ORDER), b = fromMemorySegment(F, ALL, p + BYTES, ORDER);
-      DoubleVector a0 = (DoubleVector) a.convertShape(VectorOperators.F2D, D, 0);
-      DoubleVector a1 = (DoubleVector) a.convertShape(VectorOperators.F2D, D, 1);
-      DoubleVector b0 = (DoubleVector) b.convertShape(VectorOperators.F2D, D, 0);
-      DoubleVector b1 = (DoubleVector) b.convertShape(VectorOperators.F2D, D, 1);
+      DoubleVector a0 = ZERO.add(a.convertShape(VectorOperators.F2D, D, 0));
+      DoubleVector a1 = ZERO.add(a.convertShape(VectorOperators.F2D, D, 1));
+      DoubleVector b0 = ZERO.add(b.convertShape(VectorOperators.F2D, D, 0));
+      DoubleVector b1 = ZERO.add(b.convertShape(VectorOperators.F2D, D, 1));
       s0 = a0.fma(a0, s0);
       s1 = a1.fma(a1, s1);
       s2 = b0.fma(b0, s2);
       s3 = b1.fma(b1, s3);
     }
-    s0.add(s1).add(s2.add(s3)).intoArray(lanes, buffer);
+    ZERO.add(s0).add(s1).add(s2).add(s3).intoArray(lanes, buffer);
     double sum = 0;
     for (int lane = 0; lane < D.length(); lane++) sum += lanes[buffer + lane]; // in order, unlike reduceLanes
     for (; i < n; i++) sum += (double) Floats.get(x, i) * Floats.get(x, i);

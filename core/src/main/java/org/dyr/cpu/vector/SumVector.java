@@ -53,13 +53,13 @@ final class SumVector {
     int i = 0;
     for (; i <= n - 4 * COUNT; i += 4 * COUNT) {
       long p = at(x + 4L * i);
-      s0 = s0.add(FloatVector.fromMemorySegment(F, ALL, p, ORDER));
-      s1 = s1.add(FloatVector.fromMemorySegment(F, ALL, p + BYTES, ORDER));
-      s2 = s2.add(FloatVector.fromMemorySegment(F, ALL, p + 2 * BYTES, ORDER));
-      s3 = s3.add(FloatVector.fromMemorySegment(F, ALL, p + 3 * BYTES, ORDER));
+      s0 = FloatVector.fromMemorySegment(F, ALL, p, ORDER).add(s0);
+      s1 = FloatVector.fromMemorySegment(F, ALL, p + BYTES, ORDER).add(s1);
+      s2 = FloatVector.fromMemorySegment(F, ALL, p + 2 * BYTES, ORDER).add(s2);
+      s3 = FloatVector.fromMemorySegment(F, ALL, p + 3 * BYTES, ORDER).add(s3);
     }
-    for (; i <= n - COUNT; i += COUNT) s0 = s0.add(FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER));
-    FloatVector s = s0.add(s1).add(s2.add(s3));
+    for (; i <= n - COUNT; i += COUNT) s0 = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER).add(s0);
+    FloatVector s = Floats.ZERO.add(s0).add(s1).add(s2).add(s3);
     s = s.add(s.rearrange(Floats.BY_8));
     s = s.add(s.rearrange(Floats.BY_4));
     s = s.add(s.rearrange(Floats.BY_2));
