@@ -34,7 +34,7 @@ final class TrainCommand implements Callable<Integer> {
       description = "Go on from a checkpoint, or from the newest one of a run's output folder.")
   private Path resume;
 
-  @Option(names = "--profile", description = "Time every op; a table by op and by module at the end.")
+  @Option(names = "--profile", description = "Time every op, from the 11th step on; a table by op and by module at the end.")
   private boolean profile;
 
   @Option(names = "--check-nan", description = "Check every op's outputs; name the first that is infinite or NaN.")

@@ -39,12 +39,15 @@ public final class Trainer implements AutoCloseable {
   /**
    * How a run is watched.
    *
-   * @param profile time every node, and print the table at the end
+   * @param profile time every node, and print the table at the end; the first ten steps, or half of a shorter run, are left
+   *     out: the compiler is at work in them
    * @param checkNan check every node's outputs, and stop at the first that is not finite
    */
   public record Watch(boolean profile, boolean checkNan) {}
 
   private static final String BEST = "best";
+  /** Steps before the profile begins. */
+  private static final long WARM_UP = 10;
   private static final String LAST = "model";
 
   private final TrainConfig config;
@@ -96,7 +99,6 @@ public final class Trainer implements AutoCloseable {
           Set.copyOf(config.fusionsOff()));
       opened.push(step::close);
       profile = watch.profile() ? new Profile() : null;
-      step.profile(profile);
       step.checkNan(watch.checkNan());
       groupsPerStep = config.batchGroups() * config.accumulate();
       long total = config.maxSteps() > 0 ? config.maxSteps()
@@ -155,10 +157,12 @@ public final class Trainer implements AutoCloseable {
    */
   public boolean run(BooleanSupplier stop) throws IOException {
     listener.started(description(), state.step(), schedule.total());
+    long profiled = state.step() + Math.min(WARM_UP, (schedule.total() - state.step()) / 2);
     try (MetricsLog metrics = new MetricsLog(config.out().resolve("metrics.jsonl"), state.step());
         MetricsLog evaluations = new MetricsLog(config.out().resolve("evaluations.jsonl"), state.step());
         Scorer scorer = new Scorer(model, Set.copyOf(config.fusionsOff()))) {
       while (state.step() < schedule.total()) {
+        if (state.step() == profiled) step.profile(profile);
         oneStep(metrics);
         boolean epochEnds = input.epochOf(state.groups()) > input.epochOf(state.groups() - groupsPerStep);
         boolean last = state.step() == schedule.total();
