@@ -1,6 +1,7 @@
 /** DYR: training, evaluation, reranking, the command line, and {@link org.dyr.ranker.Ranker}, which applications embed. */
 module org.dyr.ranker {
   requires transitive org.dyr.core;
+  requires org.dyr.formats;
   requires ai.djl.tokenizers;
   requires com.fasterxml.jackson.databind;
   requires info.picocli;
