@@ -40,6 +40,7 @@ public final class Benchmarks {
     WORK.put("UpdateBenchmark", UpdateBenchmark::work);
     WORK.put("FusionBenchmark", FusionBenchmark::work);
     WORK.put("StepBenchmark", StepBenchmark::work);
+    WORK.put("CompressionBenchmark", CompressionBenchmark::work);
   }
 
   private Benchmarks() {}

@@ -12,6 +12,7 @@ import org.dyr.nn.Weights;
 import org.dyr.optim.Optimizer;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.text.EncodedPair;
+import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -42,7 +43,7 @@ public class FusionBenchmark {
   private Bench bench;
   private Model model;
   private TrainingStep step;
-  private List<List<EncodedPair>> groups;
+  private List<EncodedGroup> groups;
   private long steps;
 
   @Setup(Level.Trial) public void setUp() {
@@ -60,7 +61,7 @@ public class FusionBenchmark {
       for (int i = 0; i < GROUP; i++) {
         group.add(new EncodedPair(random.ints(LENGTH, 0, config.vocabSize()).toArray(), LENGTH / 4));
       }
-      groups.add(group);
+      groups.add(EncodedGroup.of(group));
     }
   }
 

@@ -13,6 +13,7 @@ import org.dyr.optim.Optimizer;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
+import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -82,7 +83,7 @@ public class StepBenchmark {
   }
 
   @Benchmark public Object run() {
-    return step == null ? scorer.score(pairs) : step.run(List.of(pairs), steps++, 1e-6);
+    return step == null ? scorer.score(pairs) : step.run(List.of(EncodedGroup.of(pairs)), steps++, 1e-6);
   }
 
   @TearDown(Level.Trial) public void tearDown() {

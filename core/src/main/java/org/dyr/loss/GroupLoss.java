@@ -24,10 +24,11 @@ public final class GroupLoss {
    * @param logits (S,1)
    * @param groups i32(G+1), the bounds of the groups
    * @param weight (1)
+   * @param kept negatives of a group that count, the hardest; {@link GroupCrossEntropy#ALL} for all
    */
-  public static Value record(Graph graph, Value logits, Value groups, Value weight) {
+  public static Value record(Graph graph, Value logits, Value groups, Value weight, int kept) {
     try (Graph.Scope s = graph.scope("loss")) {
-      Value sum = graph.emit1(new Sum(), graph.emit1(new GroupCrossEntropy(), logits, groups));
+      Value sum = graph.emit1(new Sum(), graph.emit1(new GroupCrossEntropy(kept), logits, groups));
       Value loss = graph.emit1(new Scale(), sum, weight);
       graph.output(LOSS, loss);
       return loss;

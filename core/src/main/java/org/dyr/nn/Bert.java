@@ -37,8 +37,19 @@ public final class Bert {
 
   /** Records the model and gives the logits (S,1). */
   public Value apply(Pass pass) {
+    return apply(pass, layers.size());
+  }
+
+  /**
+   * Records the first {@code n} encoder layers with the pooler and the head, and gives the logits (S,1): a cheaper model that
+   * leaves early.
+   */
+  public Value apply(Pass pass, int n) {
+    if (n < 1 || n > layers.size()) {
+      throw new IllegalArgumentException("%d of %d encoder layers cannot be taken".formatted(n, layers.size()));
+    }
     Value x = embeddings.apply(pass);
-    for (int i = 0; i < layers.size(); i++) {
+    for (int i = 0; i < n; i++) {
       try (var s = pass.scope("encoder." + i)) {
         x = layers.get(i).apply(pass, x);
       }

@@ -257,5 +257,7 @@ final class OpCases {
     Arg z = uniform(-magnitude, magnitude, samples, 1), groups = ints(offsets);
     add(of(new GroupCrossEntropy(), z, groups).on(edge));
     add(of(new GroupCrossEntropy.Grad(), Arg.of(offsets.length - 1), z, groups).on(edge));
+    add(of(new GroupCrossEntropy(2), z, groups).on(edge + ", 2 kept"));
+    add(of(new GroupCrossEntropy.Grad(2), Arg.of(offsets.length - 1), z, groups).on(edge + ", 2 kept"));
   }
 }

@@ -61,8 +61,8 @@ public final class Reference implements KernelSet {
       case AttentionSoftmax.Grad a -> Attentions.softmaxGrad(in[0], in[1], in[2], out[0]);
       case AttentionContext a -> Attentions.context(a.heads(), in[0], in[1], in[2], out[0]);
       case AttentionContext.Grad a -> Attentions.contextGrad(a.heads(), in, out[0], out[1]);
-      case GroupCrossEntropy c -> () -> Losses.forward(in[0], in[1], out[0]);
-      case GroupCrossEntropy.Grad c -> () -> Losses.backward(in[0], in[1], in[2], out[0]);
+      case GroupCrossEntropy c -> () -> Losses.forward(in[0], in[1], c.kept(), out[0]);
+      case GroupCrossEntropy.Grad c -> () -> Losses.backward(in[0], in[1], in[2], c.kept(), out[0]);
       case Sum s -> () -> Elementary.sum(in[0], out[0]);
       case Broadcast b -> () -> out[0].fill(in[0].get(0));
       case SumRows s -> () -> Elementary.sumRows(in[0], out[0]);

@@ -16,6 +16,7 @@ import org.dyr.graph.ProgramCache;
 import org.dyr.nn.PackedBatch;
 import org.dyr.nn.Pass;
 import org.dyr.ranker.text.EncodedPair;
+import org.dyr.tensor.DType;
 
 /**
  * Scores pairs: sorted by length, packed under a token budget, one inference program a batch, logits in the caller's order.
@@ -29,6 +30,7 @@ public final class Scorer implements AutoCloseable {
   private final Model model;
   private final Compiler compiler;
   private final int budget;
+  private final int layers;
   private final Queue<Lease> idle = new ArrayDeque<>();
   private int inUse;
   private boolean closed;
@@ -38,8 +40,13 @@ public final class Scorer implements AutoCloseable {
     final ProgramCache<Bucket> programs = new ProgramCache<>(model.backend(), Scorer.this::compile);
     final PackedBatch batch = new PackedBatch(new Bucket(budget, budget, 1));
     final Arena arena = Arena.ofShared();
-    final MemorySegment logits =
-        arena.allocate(ValueLayout.JAVA_FLOAT, Bucket.of(budget, budget, 1).sequences());
+    final MemorySegment logits = arena.allocate((long) Bucket.of(budget, budget, 1).sequences()
+        * model.weights().type().bytes(), Double.BYTES);
+
+    float logit(int i) {
+      return model.weights().type() == DType.F64 ? (float) logits.getAtIndex(ValueLayout.JAVA_DOUBLE, i)
+          : logits.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+    }
 
     @Override public void close() {
       programs.close();
@@ -55,14 +62,20 @@ public final class Scorer implements AutoCloseable {
 
   /** @param tokens the most tokens that one batch packs; at least the model's longest sequence is taken */
   public Scorer(Model model, Set<String> fusionsOff, int tokens) {
+    this(model, fusionsOff, tokens, model.bert().config().layers());
+  }
+
+  /** @param layers the encoder layers to take, the first ones, before the pooler and the head */
+  public Scorer(Model model, Set<String> fusionsOff, int tokens, int layers) {
     this.model = model;
+    this.layers = layers;
     this.compiler = new Compiler(model.backend(), fusionsOff);
     this.budget = Math.max(tokens, model.bert().config().maxPositions());
   }
 
   private Compiler.Compiled compile(Bucket bucket) {
     Pass pass = new Pass(model.weights(), bucket, false);
-    pass.graph().output(LOGITS, model.bert().apply(pass));
+    pass.graph().output(LOGITS, model.bert().apply(pass, layers));
     return compiler.compile(pass.graph());
   }
 
@@ -136,7 +149,7 @@ public final class Scorer implements AutoCloseable {
     program.run();
     program.read(LOGITS, lease.logits);
     for (int i = from; i < to; i++) {
-      float logit = lease.logits.getAtIndex(ValueLayout.JAVA_FLOAT, i - from);
+      float logit = lease.logit(i - from);
       if (!Float.isFinite(logit)) throw explain(program, logit);
       scores[order[i]] = logit;
     }
@@ -150,6 +163,11 @@ public final class Scorer implements AutoCloseable {
       return new IllegalStateException("the model gave %s: %s".formatted(logit, e.getMessage()), e);
     }
     return new IllegalStateException("the model gave " + logit);
+  }
+
+  /** Bytes of the workspaces that have been leased so far and are idle now. */
+  public synchronized long workspaceBytes() {
+    return idle.stream().mapToLong(lease -> lease.programs.workspaceBytes()).sum();
   }
 
   /** Waits for calls in progress and frees the workspaces. Closing twice is harmless. */

@@ -73,17 +73,21 @@ final class ConfigFile {
         throw new ConfigException(place(tuple.getKeyNode()), "a key must be a name");
       }
       String key = section + name.getValue();
-      boolean isSection = ConfigKeys.ALL.stream().anyMatch(known -> known.section().equals(key));
+      boolean isSection = ConfigKeys.ALL.stream().anyMatch(known -> known.name().startsWith(key + "."));
       Node value = tuple.getValueNode();
       if (isSection && value instanceof MappingNode nested) {
         add(key + ".", nested);
-      } else if (!isSection || !value.getTag().equals(Tag.NULL)) {
+      } else if (!isSection || !value.getTag().equals(Tag.NULL) || isKey(key)) {
         Entry before = entries.putIfAbsent(key, new Entry(text(key, value), place(name)));
         if (before != null) {
           throw new ConfigException(place(name), "%s is already given at %s".formatted(key, before.place));
         }
       }
     }
+  }
+
+  private static boolean isKey(String name) {
+    return ConfigKeys.ALL.stream().anyMatch(known -> known.name().equals(name));
   }
 
   private String text(String key, Node value) {
@@ -101,7 +105,8 @@ final class ConfigFile {
   }
 
   private static boolean isList(String key) {
-    return ConfigKeys.ALL.stream().anyMatch(known -> known.name().equals(key) && known.type() == ConfigType.NAMES);
+    return ConfigKeys.ALL.stream().anyMatch(known -> known.name().equals(key)
+        && (known.type() == ConfigType.NAMES || known.type() == ConfigType.LEVELS));
   }
 
   private String place(Node node) {

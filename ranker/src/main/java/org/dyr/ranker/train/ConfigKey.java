@@ -41,14 +41,15 @@ record ConfigKey<T>(String name, ConfigType<T> type, T standard, String descript
     return standard == null ? "" : type.printer().apply(standard);
   }
 
-  /** The section the key stands in, or empty. */
+  /** The section the key stands in, or empty; a key whose section is a key itself is written out with its dot. */
   String section() {
     int dot = name.indexOf('.');
-    return dot < 0 ? "" : name.substring(0, dot);
+    String section = dot < 0 ? "" : name.substring(0, dot);
+    return ConfigKeys.ALL.stream().anyMatch(key -> key.name.equals(section)) ? "" : section;
   }
 
   /** The name inside its section. */
   String leaf() {
-    return name.substring(name.indexOf('.') + 1);
+    return section().isEmpty() ? name : name.substring(name.indexOf('.') + 1);
   }
 }

@@ -58,6 +58,18 @@ final class ConfigKeys {
   static final ConfigKey<Integer> RELEVANT_FROM = key("relevant_from", INTEGER, 1, atLeast(1),
       "lowest grade of the judgements that counts as relevant", TrainConfig::relevantFrom);
 
+  static final ConfigKey<String> VERSION = key("version", oneOf("dyr_base", "dyr"), "dyr_base", any(),
+      "dyr_base = all negatives of a group are in the loss; dyr = the hardest of them", TrainConfig::version);
+  static final ConfigKey<Integer> NEGATIVES_KEPT = key("negatives_kept", INTEGER, 15, atLeast(1),
+      "hardest negatives of a group that stay in the loss (dyr); of equal ones the first, of fewer all",
+      TrainConfig::negativesKept);
+  static final ConfigKey<String> COMPRESSION = key("compression", oneOf("two_pass", "in_graph"), "two_pass", any(),
+      "two_pass = negatives are scored first, the hardest are trained; in_graph = the original's form",
+      TrainConfig::compressionForm);
+  static final ConfigKey<List<Compression.Level>> LEVELS = key("compression.levels", ConfigType.LEVELS, List.of(), any(),
+      "as retrieval keep 64, layers 2 keep 32, model keep 15; empty = one level, the model's, of negatives_kept",
+      TrainConfig::levels);
+
   static final ConfigKey<String> OPTIMIZER = key("optimizer.name", oneOf("lamb", "adam_weight_decay", "momentum"),
       "lamb", any(), "the update rule", c -> c.optimizer().name());
   static final ConfigKey<Double> LEARNING_RATE = key("optimizer.learning_rate", NUMBER, 1e-5, from(0),

@@ -76,7 +76,8 @@ public final class ConfigLoader {
         get(ConfigKeys.RELEVANT_FROM), optimizer(), get(ConfigKeys.CLIP_NORM), optional(ConfigKeys.DROPOUT),
         get(ConfigKeys.ACCUMULATE), get(ConfigKeys.TOKEN_BUDGET), get(ConfigKeys.CHECKPOINT_EVERY),
         get(ConfigKeys.KEEP_CHECKPOINTS), get(ConfigKeys.EVAL_EVERY), get(ConfigKeys.EVAL_QUERIES),
-        get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF));
+        get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF),
+        get(ConfigKeys.VERSION), get(ConfigKeys.NEGATIVES_KEPT), get(ConfigKeys.COMPRESSION), get(ConfigKeys.LEVELS));
   }
 
   private OptimizerConfig optimizer() {

@@ -34,6 +34,11 @@ record ConfigType<T>(String expected, Function<String, T> parser, Function<T, St
   static final ConfigType<List<String>> NAMES = new ConfigType<>("a list of names", ConfigType::names,
       names -> names.stream().map(ConfigType::quote).collect(Collectors.joining(", ", "[", "]")));
 
+  /** A list as {@link #NAMES}. */
+  static final ConfigType<List<Compression.Level>> LEVELS = new ConfigType<>(
+      "a list of levels such as 'retrieval keep 64', 'layers 2 keep 32' or 'model keep 15'", ConfigType::levels,
+      levels -> levels.stream().map(level -> quote(level.toString())).collect(Collectors.joining(", ", "[", "]")));
+
   /** One of a few names. */
   static ConfigType<String> oneOf(String... names) {
     return new ConfigType<>("one of " + String.join(", ", names),
@@ -86,6 +91,14 @@ record ConfigType<T>(String expected, Function<String, T> parser, Function<T, St
   private static List<String> names(String text) {
     String inner = text.startsWith("[") && text.endsWith("]") ? text.substring(1, text.length() - 1) : text;
     return Arrays.stream(inner.split(",")).map(String::strip).filter(name -> !name.isEmpty()).toList();
+  }
+
+  private static List<Compression.Level> levels(String text) {
+    try {
+      return names(text).stream().map(Compression.Level::parse).toList();
+    } catch (IllegalArgumentException e) {
+      return null;
+    }
   }
 
   private static String quote(String text) {

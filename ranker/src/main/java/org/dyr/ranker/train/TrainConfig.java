@@ -15,11 +15,12 @@ public record TrainConfig(
     int batchGroups, int maxLength, int maxQueryLength, boolean shuffle, int relevantFrom, OptimizerConfig optimizer,
     double clipNorm, Optional<Double> dropout, int accumulate, int tokenBudget, int checkpointEvery,
     int keepCheckpoints, int evalEvery, int evalQueries, String device, String kernels, int threads,
-    List<String> fusionsOff) {
+    List<String> fusionsOff, String version, int negativesKept, String compressionForm, List<Compression.Level> levels) {
 
   /** Checks what no single key shows. */
   public TrainConfig {
     fusionsOff = List.copyOf(fusionsOff);
+    levels = List.copyOf(levels);
     exactlyOne("data", data, "groups", groups);
     exactlyOne("model_config", modelConfig, "pretrained", pretrained);
     require(modelConfig.isEmpty() || vocab.isPresent(),
@@ -33,6 +34,22 @@ public record TrainConfig(
     require(optimizer.endLearningRate() <= optimizer.learningRate(),
         "optimizer.end_learning_rate %s must not be above optimizer.learning_rate %s"
             .formatted(optimizer.endLearningRate(), optimizer.learningRate()));
+    compression(version, compressionForm, negativesKept, levels);
+  }
+
+  /** How the negatives of a block are thinned out. */
+  public Compression compression() {
+    return compression(version, compressionForm, negativesKept, levels);
+  }
+
+  private static Compression compression(String version, String form, int kept, List<Compression.Level> levels) {
+    if (!version.equals("dyr")) return Compression.NONE;
+    try {
+      return new Compression(form.equals("in_graph") ? Compression.Form.IN_GRAPH : Compression.Form.TWO_PASS,
+          levels.isEmpty() ? List.of(Compression.Level.model(kept)) : levels);
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException("", "compression.levels: " + e.getMessage());
+    }
   }
 
   /** The configuration as YAML that {@link ConfigLoader} reads back as an equal one. */

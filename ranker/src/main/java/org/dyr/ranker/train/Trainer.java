@@ -26,7 +26,6 @@ import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelConfig;
 import org.dyr.ranker.model.ModelDirectory;
 import org.dyr.ranker.model.Scorer;
-import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.Tokenizer;
 
 /**
@@ -96,7 +95,7 @@ public final class Trainer implements AutoCloseable {
       }
       input = new TrainingInput(config, model.tokenizer());
       step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.seed(), config.tokenBudget(),
-          Set.copyOf(config.fusionsOff()));
+          Set.copyOf(config.fusionsOff()), config.compression());
       opened.push(step::close);
       profile = watch.profile() ? new Profile() : null;
       step.checkNan(watch.checkNan());
@@ -183,7 +182,7 @@ public final class Trainer implements AutoCloseable {
 
   private void oneStep(MetricsLog metrics) throws IOException {
     long start = System.nanoTime();
-    List<List<EncodedPair>> groups = input.groups(state.groups(), groupsPerStep);
+    List<EncodedGroup> groups = input.groups(state.groups(), groupsPerStep);
     double rate = schedule.at(state.step());
     TrainingStep.Result r = step.run(groups, state.step(), rate);
     state = state.afterStep(groupsPerStep);

@@ -59,14 +59,16 @@ final class TrainingInput {
   }
 
   /** The groups at {@code from..from+count-1} of the stream, encoded, each with its positive first. */
-  List<List<EncodedPair>> groups(long from, int count) {
-    List<List<EncodedPair>> groups = new ArrayList<>(count);
+  List<EncodedGroup> groups(long from, int count) {
+    List<EncodedGroup> groups = new ArrayList<>(count);
     for (long place = from; place < from + count; place++) {
       Group group = sampler.group(epochOf(place), (int) (place % groupsPerEpoch()));
       int[] query = tokens.ids(group.query().query());
       List<EncodedPair> pairs = new ArrayList<>();
       for (String passage : group.passages()) pairs.add(encoder.encode(query, tokens.ids(passage)));
-      groups.add(pairs);
+      int[] retrieval = new int[pairs.size()];
+      System.arraycopy(group.negatives(), 0, retrieval, 1, pairs.size() - 1);
+      groups.add(new EncodedGroup(pairs, retrieval));
     }
     return groups;
   }

@@ -16,6 +16,7 @@ import org.dyr.loss.GroupLoss;
 import org.dyr.nn.PackedBatch;
 import org.dyr.nn.Pass;
 import org.dyr.nn.Weights;
+import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.Value;
 import org.dyr.optim.Optimizer;
 import org.dyr.optim.Updater;
@@ -30,6 +31,9 @@ import org.dyr.tensor.DType;
 public final class TrainingStep implements AutoCloseable {
   private static final String WEIGHT = "weight";
 
+  /** The most tokens that are scored at once to select negatives: enough for the matrix products, little workspace. */
+  private static final int SCORED = 2048;
+
   /** What a program is made for: the first micro-batch of a step writes the gradients, the others add to them. */
   private record Mode(Bucket bucket, boolean accumulate) {}
 
@@ -37,6 +41,7 @@ public final class TrainingStep implements AutoCloseable {
    * What a step did.
    *
    * @param applied false when the gradient was not finite: the weights are as before
+   * @param sequences of all blocks, those dropped by compression among them; tokens likewise
    */
   public record Result(double loss, double gradientNorm, boolean applied, int sequences, int tokens) {}
 
@@ -48,6 +53,8 @@ public final class TrainingStep implements AutoCloseable {
   private final Updater updater;
   private final ProgramCache<Mode> programs;
   private final PackedBatch batch;
+  private final Compression compression;
+  private final NegativeSelection selection;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment weight;
   private final MemorySegment scale;
@@ -62,7 +69,14 @@ public final class TrainingStep implements AutoCloseable {
    * @param fusionsOff names of fusions to switch off
    */
   public TrainingStep(Model model, Optimizer optimizer, double clipNorm, long seed, int tokens, Set<String> fusionsOff) {
+    this(model, optimizer, clipNorm, seed, tokens, fusionsOff, Compression.NONE);
+  }
+
+  /** With compression of negatives. */
+  public TrainingStep(Model model, Optimizer optimizer, double clipNorm, long seed, int tokens, Set<String> fusionsOff,
+      Compression compression) {
     this.model = model;
+    this.compression = compression;
     this.compiler = new Compiler(model.backend(), fusionsOff);
     this.seed = seed;
     this.budget = tokens;
@@ -75,6 +89,7 @@ public final class TrainingStep implements AutoCloseable {
       throw e;
     }
     programs = new ProgramCache<>(model.backend(), this::compile);
+    selection = new NegativeSelection(model, compression, Math.min(tokens, SCORED), fusionsOff);
     batch = new PackedBatch(new Bucket(tokens, tokens, tokens));
     int bytes = weights.type().bytes();
     weight = arena.allocate(bytes, Double.BYTES);
@@ -85,7 +100,8 @@ public final class TrainingStep implements AutoCloseable {
   private Compiler.Compiled compile(Mode mode) {
     Pass pass = new Pass(model.weights(), mode.bucket, true);
     Value logits = model.bert().apply(pass);
-    GroupLoss.record(pass.graph(), logits, pass.groups(), pass.scalar(WEIGHT));
+    GroupLoss.record(pass.graph(), logits, pass.groups(), pass.scalar(WEIGHT),
+        compression.form() == Compression.Form.IN_GRAPH ? compression.kept() : GroupCrossEntropy.ALL);
     return compiler.compile(pass.graph(), GroupLoss.LOSS, pass.gradients(gradients), mode.accumulate);
   }
 
@@ -102,38 +118,46 @@ public final class TrainingStep implements AutoCloseable {
   /**
    * Runs a step.
    *
-   * @param groups each with its positive first
    * @param step from 0
    */
-  public Result run(List<List<EncodedPair>> groups, long step, double learningRate) {
+  public Result run(List<EncodedGroup> groups, long step, double learningRate) {
+    List<int[]> staying = selection.select(groups);
     double total = 0;
     int sequences = 0, tokens = 0;
     for (int from = 0; from < groups.size(); ) {
-      int to = pack(groups, from, sequences);
+      int to = pack(groups, staying, from, sequences);
       batch.random(seed, (int) step);
       total += runBatch(from > 0, 1.0 / groups.size());
-      sequences += batch.sequences();
-      tokens += batch.tokens();
-      from = to;
+      for (; from < to; from++) {
+        sequences += groups.get(from).pairs().size();
+        tokens += groups.get(from).tokens();
+      }
     }
     boolean applied = updater.step(learningRate, step, 1, profile);
     return new Result(total, updater.gradientNorm(), applied, sequences, tokens);
   }
 
-  /** Packs groups from {@code from} on until the budget is reached; returns the next. */
-  private int pack(List<List<EncodedPair>> groups, int from, int number) {
+  /**
+   * Packs what stays of the groups from {@code from} on until the budget is reached; returns the next.
+   *
+   * @param number the first sequence's number in the global batch; those that do not stay are counted, so that dropout's masks
+   *     do not depend on them
+   */
+  private int pack(List<EncodedGroup> groups, List<int[]> staying, int from, int number) {
     batch.clear();
     int to = from;
     for (; to < groups.size(); to++) {
+      List<EncodedPair> pairs = groups.get(to).pairs();
       int length = 0;
-      for (EncodedPair p : groups.get(to)) length += p.length();
+      for (int i : staying.get(to)) length += pairs.get(i).length();
       if (to == from && length > budget) {
         throw new IllegalArgumentException(
             "a group of %d tokens does not fit token_budget %d: raise it, or lower max_length or group_size"
                 .formatted(length, budget));
       }
       if (batch.tokens() + length > budget) break;
-      for (EncodedPair p : groups.get(to)) batch.add(p.ids(), p.firstSegment(), number++);
+      for (int i : staying.get(to)) batch.add(pairs.get(i).ids(), pairs.get(i).firstSegment(), number + i);
+      number += pairs.size();
       batch.endGroup();
     }
     return to;
@@ -173,12 +197,13 @@ public final class TrainingStep implements AutoCloseable {
     return gradients;
   }
 
-  /** Bytes of the workspace that the programs share. */
+  /** Bytes of the workspace that the programs share, and of those that selecting negatives takes. */
   public long workspaceBytes() {
-    return programs.workspaceBytes();
+    return programs.workspaceBytes() + selection.workspaceBytes();
   }
 
   @Override public void close() {
+    selection.close();
     programs.close();
     updater.close();
     gradients.close();

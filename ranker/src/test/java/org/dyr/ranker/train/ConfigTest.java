@@ -46,7 +46,7 @@ class ConfigTest {
     TrainConfig expected = new TrainConfig(Optional.of(Path.of("d")), "train", "dev", Optional.empty(),
         Optional.empty(), Optional.of(Path.of("p")), Optional.empty(), Path.of("o"), 42, 1, 0, 8, 8, 512, 64, true, 1,
         new OptimizerConfig("lamb", 1e-5, 1e-7, 1.0, 0.1, 0.01, 1e-6, 0.9, 0.999, 0.9), 1.0, Optional.empty(), 1,
-        16384, 0, 1, 0, 0, "cpu", "auto", 0, List.of());
+        16384, 0, 1, 0, 0, "cpu", "auto", 0, List.of(), "dyr_base", 15, "two_pass", List.of());
     assertEquals(expected, with());
   }
 
@@ -86,6 +86,44 @@ class ConfigTest {
     assertFalse(c.shuffle());
     assertEquals(3, c.epochs());
     assertEquals(List.of("a", "b"), c.fusionsOff());
+  }
+
+  @Test void compressionIsAKeyAndASection() throws IOException {
+    assertEquals(Compression.NONE, with("compression", "in_graph").compression());
+    assertEquals(new Compression(Compression.Form.TWO_PASS, List.of(Compression.Level.model(15))),
+        with("version", "dyr").compression());
+    assertEquals(new Compression(Compression.Form.IN_GRAPH, List.of(Compression.Level.model(7))),
+        with("version", "dyr", "compression", "in_graph", "negatives_kept", "7").compression());
+    String levels = """
+        data: d
+        pretrained: p
+        out: o
+        version: dyr
+        compression:
+          levels:
+            - retrieval keep 64
+            - layers 2 keep 32
+            - model keep 15
+        """;
+    TrainConfig c = load(levels, Map.of());
+    assertEquals(List.of("retrieval keep 64", "layers 2 keep 32", "model keep 15"),
+        c.compression().levels().stream().map(Object::toString).toList());
+    assertEquals(15, c.compression().kept());
+    assertEquals(c, load(c.toYaml(), Map.of()));
+  }
+
+  @ParameterizedTest
+  @CsvSource(delimiter = '|', value = {
+      "compression.levels|model 15|compression.levels must be a list of levels",
+      "compression.levels|layers keep 3|compression.levels must be a list of levels",
+      "compression.levels|model keep 4, model keep 4|compression.levels: each level must keep fewer than the one before",
+      "version|new|version must be one of dyr_base, dyr"})
+  void aWrongLevelIsRefused(String key, String text, String expected) {
+    Map<String, String> settings = new HashMap<>(LEAST);
+    settings.put("version", "dyr");
+    settings.put(key, text);
+    String message = assertThrows(ConfigException.class, () -> ConfigLoader.of(settings)).getMessage();
+    assertTrue(message.contains(expected), message);
   }
 
   @Test void writtenConfigurationReadsBackEqual() throws IOException {

@@ -16,6 +16,7 @@ import org.dyr.nn.PackedBatch;
 import org.dyr.nn.Parameter;
 import org.dyr.nn.Pass;
 import org.dyr.nn.Weights;
+import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.Value;
 import org.dyr.tensor.DType;
 
@@ -53,7 +54,7 @@ public final class BertProgram implements AutoCloseable {
     pass.graph().output(LOGITS, z);
     Compiler.Compiled compiled;
     if (training) {
-      GroupLoss.record(pass.graph(), z, pass.groups(), pass.scalar(WEIGHT));
+      GroupLoss.record(pass.graph(), z, pass.groups(), pass.scalar(WEIGHT), GroupCrossEntropy.ALL);
       compiled = compiler.compile(pass.graph(), GroupLoss.LOSS, pass.gradients(gradients), false);
     } else {
       compiled = compiler.compile(pass.graph());

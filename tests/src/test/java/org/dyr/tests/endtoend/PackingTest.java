@@ -24,6 +24,7 @@ import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.Tokenizer;
+import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.junit.jupiter.api.io.TempDir;
@@ -114,7 +115,7 @@ class PackingTest {
   @ParameterizedTest
   @MethodSource("sets")
   void aStepDoesNotDependOnItsMicroBatches(String set) throws IOException {
-    List<List<EncodedPair>> groups = TinyBatches.groups(3, 6, 3, 16);
+    List<EncodedGroup> groups = TinyBatches.encodedGroups(3, 6, 3, 16);
     try (Backend backend = KernelSets.open(set); Model model = model(backend, 0.3)) {
       Outcome whole = step(model, groups, 512);
       Outcome cut = step(model, groups, 48);
@@ -129,7 +130,7 @@ class PackingTest {
   private record Outcome(TrainingStep.Result result, double[] gradient) {}
 
   /** A step that moves nothing (its rate is 0), with its gradient. */
-  private static Outcome step(Model model, List<List<EncodedPair>> groups, int budget) {
+  private static Outcome step(Model model, List<EncodedGroup> groups, int budget) {
     try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, 11, budget, Set.of())) {
       TrainingStep.Result result = step.run(groups, 5, 0);
       double[] all = {};

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.dyr.ranker.text.EncodedPair;
+import org.dyr.ranker.train.EncodedGroup;
 
 /** Sequences of random tokens, from a fixed seed. */
 final class TinyBatches {
@@ -20,6 +21,11 @@ final class TinyBatches {
     List<EncodedPair> pairs = new ArrayList<>();
     for (int i = 0; i < count; i++) pairs.add(pair(random, random.nextInt(3, longest + 1)));
     return pairs;
+  }
+
+  /** Such groups as the trainer takes them. */
+  static List<EncodedGroup> encodedGroups(long seed, int count, int size, int longest) {
+    return groups(seed, count, size, longest).stream().map(EncodedGroup::of).toList();
   }
 
   /** Groups of {@code size} such sequences. */

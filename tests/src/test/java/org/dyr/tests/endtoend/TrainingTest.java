@@ -20,8 +20,8 @@ import org.dyr.optim.Optimizer;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelDirectory;
-import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.Tokenizer;
+import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.TrainConfig;
 import org.dyr.ranker.train.Trainer;
 import org.dyr.ranker.train.TrainingListener;
@@ -55,7 +55,7 @@ class TrainingTest {
   @ParameterizedTest
   @MethodSource("sets")
   void overfitsAsRecorded(String set) {
-    List<List<EncodedPair>> groups = TinyBatches.groups(6, 4, 4, 10);
+    List<EncodedGroup> groups = TinyBatches.encodedGroups(6, 4, 4, 10);
     List<Double> losses = new ArrayList<>();
     try (Backend backend = KernelSets.open(set);
         Model model = Model.create(TinyData.model(0), Tokenizer.load(folder.resolve("vocab.txt")), backend, 1);
