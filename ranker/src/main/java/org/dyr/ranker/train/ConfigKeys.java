@@ -97,6 +97,9 @@ final class ConfigKeys {
       "most global norm of the gradients, which are scaled down to it; 0 = off", TrainConfig::clipNorm);
   static final ConfigKey<Double> DROPOUT = key("dropout", NUMBER, null, share(false),
       "probability of dropout in the whole model; not set = as the model says", c -> c.dropout().orElse(null));
+  static final ConfigKey<String> NUMERICS = key("numerics", oneOf("huggingface", "mindspore"), null, any(),
+      "huggingface = layer norm epsilon 1e-12, gelu by erf; mindspore = 1e-7, by tanh; not set = as the model says",
+      c -> c.numerics().orElse(null));
   static final ConfigKey<Integer> ACCUMULATE = key("accumulate", INTEGER, 1, atLeast(1),
       "batches whose gradients make one optimizer step", TrainConfig::accumulate);
   static final ConfigKey<Integer> TOKEN_BUDGET = key("token_budget", INTEGER, 16384, atLeast(1),

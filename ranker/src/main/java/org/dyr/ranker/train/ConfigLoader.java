@@ -77,7 +77,8 @@ public final class ConfigLoader {
         get(ConfigKeys.ACCUMULATE), get(ConfigKeys.TOKEN_BUDGET), get(ConfigKeys.CHECKPOINT_EVERY),
         get(ConfigKeys.KEEP_CHECKPOINTS), get(ConfigKeys.EVAL_EVERY), get(ConfigKeys.EVAL_QUERIES),
         get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF),
-        get(ConfigKeys.VERSION), get(ConfigKeys.NEGATIVES_KEPT), get(ConfigKeys.COMPRESSION), get(ConfigKeys.LEVELS));
+        get(ConfigKeys.VERSION), get(ConfigKeys.NEGATIVES_KEPT), get(ConfigKeys.COMPRESSION), get(ConfigKeys.LEVELS),
+        optional(ConfigKeys.NUMERICS));
   }
 
   private OptimizerConfig optimizer() {

@@ -15,7 +15,8 @@ public record TrainConfig(
     int batchGroups, int maxLength, int maxQueryLength, boolean shuffle, int relevantFrom, OptimizerConfig optimizer,
     double clipNorm, Optional<Double> dropout, int accumulate, int tokenBudget, int checkpointEvery,
     int keepCheckpoints, int evalEvery, int evalQueries, String device, String kernels, int threads,
-    List<String> fusionsOff, String version, int negativesKept, String compressionForm, List<Compression.Level> levels) {
+    List<String> fusionsOff, String version, int negativesKept, String compressionForm,
+    List<Compression.Level> levels, Optional<String> numerics) {
 
   /** Checks what no single key shows. */
   public TrainConfig {

@@ -17,6 +17,7 @@ import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
 import org.dyr.graph.Profile;
 import org.dyr.nn.BertConfig;
+import org.dyr.nn.Numerics;
 import org.dyr.optim.Optimizer;
 import org.dyr.optim.Schedule;
 import org.dyr.ranker.eval.Metrics;
@@ -116,17 +117,19 @@ public final class Trainer implements AutoCloseable {
     if (config.pretrained().isPresent()) {
       Path directory = config.pretrained().get();
       List<String> begun = new ArrayList<>();
-      Model loaded = ModelDirectory.load(directory, withDropout(ModelConfig.read(directory.resolve(ModelConfig.FILE))), backend,
-          config.seed(), begun);
+      BertConfig bert = adapted(ModelConfig.read(directory.resolve(ModelConfig.FILE)));
+      Model loaded = ModelDirectory.load(directory, bert, backend, config.seed(), begun);
       if (!begun.isEmpty()) notes.add("not in %s, begun fresh: %s".formatted(directory, begun));
       return loaded;
     }
-    BertConfig bert = withDropout(ModelConfig.read(config.modelConfig().orElseThrow()));
+    BertConfig bert = adapted(ModelConfig.read(config.modelConfig().orElseThrow()));
     return Model.create(bert, Tokenizer.load(config.vocab().orElseThrow()), backend, config.seed());
   }
 
-  private BertConfig withDropout(BertConfig bert) {
-    return config.dropout().map(bert::withDropout).orElse(bert);
+  /** The model's configuration with what the run changes of it. */
+  private BertConfig adapted(BertConfig bert) {
+    BertConfig b = config.dropout().map(bert::withDropout).orElse(bert);
+    return config.numerics().map(name -> Numerics.valueOf(name.toUpperCase(Locale.ROOT)).of(b)).orElse(b);
   }
 
   private static Optimizer optimizer(OptimizerConfig o) {
@@ -236,6 +239,11 @@ public final class Trainer implements AutoCloseable {
     if (replaced > 0) {
       lines.add("%,d groups an epoch have fewer than %d negatives and draw with replacement".formatted(replaced,
           config.groupSize() - 1));
+    }
+    Compression compression = config.compression();
+    if (compression.form() != Compression.Form.NONE && compression.kept() >= config.groupSize() - 1) {
+      lines.add("nothing to compress: a group has %d negatives, and negatives_kept is %d".formatted(config.groupSize() - 1,
+          compression.kept()));
     }
     lines.add("device: %s, kernels %s".formatted(backend.name(), backend.kernelSets().stream().map(s -> s.name()).toList()));
     return lines;
