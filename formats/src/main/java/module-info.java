@@ -1,4 +1,6 @@
-/** Readers and writers of the files of other frameworks: MindSpore's, PyTorch's, TensorFlow's. Nothing here computes. */
+/**
+ * Readers and writers of the files of other frameworks: MindSpore's, PyTorch's, TensorFlow's. Nothing here computes.
+ */
 module org.dyr.formats {
   requires transitive org.dyr.core;
   requires transitive com.fasterxml.jackson.databind;

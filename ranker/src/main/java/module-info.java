@@ -1,4 +1,6 @@
-/** DYR: training, evaluation, reranking, the command line, and {@link org.dyr.ranker.Ranker}, which applications embed. */
+/**
+ * DYR: training, evaluation, reranking, the command line, and {@link org.dyr.ranker.Ranker}, which applications embed.
+ */
 module org.dyr.ranker {
   requires transitive org.dyr.core;
   requires org.dyr.formats;

@@ -54,7 +54,9 @@ final class Bench implements AutoCloseable {
     return slab.span(0, spec.bytes());
   }
 
-  /** Prepares the op over these operands; outputs get memory of their own, or that of the input they are written over. */
+  /**
+   * Prepares the op over these operands; outputs get memory of their own, or that of the input they are written over.
+   */
   Kernel prepare(Op op, Spec[] in, Span... inputs) {
     Spec[] out = op.outputs(in);
     Span[] outputs = new Span[out.length];

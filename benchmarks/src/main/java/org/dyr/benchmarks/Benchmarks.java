@@ -28,7 +28,8 @@ import org.openjdk.jmh.runner.options.TimeValue;
  * <pre>Benchmarks [--quick] [--out FILE] [--only REGEX] [--param NAME=VALUE,VALUE]...
  * Benchmarks --interleaved [--quick] [--out FILE] [--only SHAPE-REGEX]</pre>
  *
- * <p>{@code --quick}: one fork, one warm-up iteration and three measured ones of half a second. Without it: three forks of five.
+ * <p>{@code --quick}: one fork, one warm-up iteration and three measured ones of half a second. Without it: three forks
+ * of five.
  */
 public final class Benchmarks {
   private static final Map<String, Function<Map<String, String>, Work>> WORK = new LinkedHashMap<>();

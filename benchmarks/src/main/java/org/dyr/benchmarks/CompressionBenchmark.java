@@ -28,8 +28,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * A training step over one block of 128 sequences of 64, of whose negatives 15 stay, on 4 layers of 256: scored first, or chosen
- * inside one training forward over all. Prints the workspace that each takes.
+ * A training step over one block of 128 sequences of 64, of whose negatives 15 stay, on 4 layers of 256: scored first,
+ * or chosen inside one training forward over all. Prints the workspace that each takes.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)

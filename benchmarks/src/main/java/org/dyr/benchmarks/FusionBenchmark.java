@@ -27,8 +27,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Each fusion's worth: a training step of 2 layers of 384 on 16 sequences of 128 in two micro-batches, with every fusion on,
- * and with one switched off.
+ * Each fusion's worth: a training step of 2 layers of 384 on 16 sequences of 128 in two micro-batches, with every
+ * fusion on, and with one switched off.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)

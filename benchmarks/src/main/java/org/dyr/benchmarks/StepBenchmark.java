@@ -28,8 +28,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * A whole training step of 8 sequences (one group; dropout 0.1, clip, Lamb) and inference of 32, at fixed lengths, on BERT-base
- * and on 6 layers of 384.
+ * A whole training step of 8 sequences (one group; dropout 0.1, clip, Lamb) and inference of 32, at fixed lengths, on
+ * BERT-base and on 6 layers of 384.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -73,7 +73,9 @@ public class StepBenchmark {
     return pairs;
   }
 
-  /** Products and attention: 24 C^2 + 4 L C a token and layer, three times in training (C the model's width, F = 4 C). */
+  /**
+   * Products and attention: 24 C^2 + 4 L C a token and layer, three times in training (C the model's width, F = 4 C).
+   */
   static Work work(Map<String, String> p) {
     BertConfig c = config(p.get("model"));
     boolean train = p.get("mode").equals("train");

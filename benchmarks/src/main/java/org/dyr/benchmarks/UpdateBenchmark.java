@@ -20,7 +20,10 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** Global norm, clip and update of all of BERT-base's parameters: each state is read and written, its bound is bandwidth. */
+/**
+ * Global norm, clip and update of all of BERT-base's parameters: each state is read and written, its bound is
+ * bandwidth.
+ */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)

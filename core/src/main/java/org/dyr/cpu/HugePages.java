@@ -8,8 +8,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Anonymous mappings that ask for transparent huge pages before they are touched. A matrix product walks through megabytes:
- * with pages of 4 KiB it waits for the TLB. The pages are zero, and each comes from the thread that touches it first.
+ * Anonymous mappings that ask for transparent huge pages before they are touched. A matrix product walks through
+ * megabytes: with pages of 4 KiB it waits for the TLB. The pages are zero, and each comes from the thread that touches
+ * it first.
  */
 final class HugePages {
   static final long SIZE = 2L << 20;

@@ -4,10 +4,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Persistent threads that share one task at a time. The caller of {@link #run} is worker 0 and takes part. The partition
- * of the work is static (each worker knows its number), so a result never depends on timing. Workers spin for a while
- * before they park, so that the next kernel of a step starts within a microsecond. Running allocates nothing. One caller
- * at a time: callers queue on the monitor.
+ * Persistent threads that share one task at a time. The caller of {@link #run} is worker 0 and takes part. The
+ * partition of the work is static (each worker knows its number), so a result never depends on timing. Workers spin for
+ * a while before they park, so that the next kernel of a step starts within a microsecond. Running allocates nothing.
+ * One caller at a time: callers queue on the monitor.
  */
 public final class Workers implements AutoCloseable {
 
@@ -78,7 +78,9 @@ public final class Workers implements AutoCloseable {
     }
   }
 
-  /** The first of the items {@code 0..items-1} that {@code worker} takes; its last is before {@code begin(worker + 1)}. */
+  /**
+   * The first of the items {@code 0..items-1} that {@code worker} takes; its last is before {@code begin(worker + 1)}.
+   */
   public static int begin(int items, int worker, int workers) {
     return (int) ((long) items * worker / workers);
   }

@@ -36,7 +36,9 @@ public interface Backend extends AutoCloseable {
   /** Copies all of the device's memory to the beginning of the host's. */
   void download(Span from, MemorySegment to);
 
-  /** The span's memory as the host reads it: the memory itself where the host can address it, else a copy in the arena. */
+  /**
+   * The span's memory as the host reads it: the memory itself where the host can address it, else a copy in the arena.
+   */
   MemorySegment view(Span span, Arena arena);
 
   /** Returns when every kernel launched so far has finished. */

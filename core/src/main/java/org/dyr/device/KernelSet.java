@@ -3,7 +3,9 @@ package org.dyr.device;
 import org.dyr.op.Op;
 import org.dyr.tensor.Spec;
 
-/** Kernels of one origin for one device, such as OpenBLAS for the CPU. A device stacks several and asks them in order. */
+/**
+ * Kernels of one origin for one device, such as OpenBLAS for the CPU. A device stacks several and asks them in order.
+ */
 public interface KernelSet {
 
   /** The name that {@code --kernels} pins. */

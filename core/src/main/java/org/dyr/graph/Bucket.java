@@ -1,9 +1,9 @@
 package org.dyr.graph;
 
 /**
- * The capacity that a program is prepared for: tokens, sequences and groups of a packed batch. Real batches are rounded up
- * to a capacity with three significant bits, so that few programs serve all lengths and at most an eighth (on average a
- * sixteenth) is computed for nothing.
+ * The capacity that a program is prepared for: tokens, sequences and groups of a packed batch. Real batches are rounded
+ * up to a capacity with three significant bits, so that few programs serve all lengths and at most an eighth (on
+ * average a sixteenth) is computed for nothing.
  */
 public record Bucket(int tokens, int sequences, int groups) {
   private static final int LEAST_TOKENS = 32;

@@ -19,8 +19,8 @@ public record Fusion(String name, Pattern pattern) {
   }
 
   /**
-   * Puts one node in the place of several. Its outputs are values that the replaced nodes made, so readers further down keep
-   * what they read.
+   * Puts one node in the place of several. Its outputs are values that the replaced nodes made, so readers further down
+   * keep what they read.
    */
   public record Rewrite(List<Node> replaced, Op op, List<Value> in, List<Value> out) {}
 }

@@ -26,8 +26,8 @@ import org.dyr.op.Value;
 import org.dyr.tensor.Spec;
 
 /**
- * The fusion table. Rows are tried in order; a row applies where its pattern stands, nothing else reads the values that would
- * disappear, and the device has a kernel for the fused op. Further rows come from {@link Provider}s on the path.
+ * The fusion table. Rows are tried in order; a row applies where its pattern stands, nothing else reads the values that
+ * would disappear, and the device has a kernel for the fused op. Further rows come from {@link Provider}s on the path.
  */
 public final class Fusions {
 

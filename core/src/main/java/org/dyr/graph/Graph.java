@@ -13,9 +13,9 @@ import org.dyr.tensor.ShapeException;
 import org.dyr.tensor.Spec;
 
 /**
- * The recorder: ops in the order in which they will run. A value is one of three kinds: an input, written by the host before
- * each run; bound to memory that outlives the program (parameters, gradients, optimizer states); or made by a node, and then
- * it lives in the workspace unless it is placed in outside memory too.
+ * The recorder: ops in the order in which they will run. A value is one of three kinds: an input, written by the host
+ * before each run; bound to memory that outlives the program (parameters, gradients, optimizer states); or made by a
+ * node, and then it lives in the workspace unless it is placed in outside memory too.
  */
 public final class Graph implements Recorder {
 

@@ -25,7 +25,9 @@ final class Lowering {
     this.backend = backend;
   }
 
-  /** @throws UnsupportedOperationException when the device lacks a kernel for a primitive, naming op, operands and place */
+  /**
+   * @throws UnsupportedOperationException when the device lacks a kernel for a primitive, naming op, operands and place
+   */
   static void apply(Graph graph, Backend backend) {
     Lowering l = new Lowering(graph, backend);
     for (Node n : graph.nodes()) l.lower(n);

@@ -9,9 +9,9 @@ import org.dyr.device.Backend;
 import org.dyr.op.Value;
 
 /**
- * Where every value of a graph lives. Values that exist at the same time get places that do not overlap; the largest are
- * placed first, each at the lowest offset that is free for its whole life (greedy by size: Pisarchyk and Lee 2020). Behind
- * them lies the scratch that all kernels share.
+ * Where every value of a graph lives. Values that exist at the same time get places that do not overlap; the largest
+ * are placed first, each at the lowest offset that is free for its whole life (greedy by size: Pisarchyk and Lee 2020).
+ * Behind them lies the scratch that all kernels share.
  *
  * @param offsets each workspace value's offset in bytes, a multiple of 64
  * @param valueBytes the workspace without the scratch

@@ -65,8 +65,8 @@ public final class Profile {
   }
 
   /**
-   * Two tables, by op and by module, the slowest first: calls, milliseconds, share of the time, GFLOP/s, GB/s, and the share
-   * of the machine's peak that the tighter of the two bounds reaches.
+   * Two tables, by op and by module, the slowest first: calls, milliseconds, share of the time, GFLOP/s, GB/s, and the
+   * share of the machine's peak that the tighter of the two bounds reaches.
    */
   public String print(Peak peak) {
     return table("op", byOp, peak) + "\n" + table("module", byModule, peak)

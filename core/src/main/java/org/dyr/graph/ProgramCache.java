@@ -7,9 +7,9 @@ import org.dyr.device.Backend;
 import org.dyr.device.Slab;
 
 /**
- * Programs by key (a {@link Bucket}, or a bucket and a mode), all in one workspace: a run's values need not outlive it. A
- * program that needs more than there is gets a larger workspace, and the others are prepared in it again when they are next
- * asked for. Not thread-safe.
+ * Programs by key (a {@link Bucket}, or a bucket and a mode), all in one workspace: a run's values need not outlive it.
+ * A program that needs more than there is gets a larger workspace, and the others are prepared in it again when they
+ * are next asked for. Not thread-safe.
  */
 public final class ProgramCache<K> implements AutoCloseable {
   private final Backend backend;

@@ -7,9 +7,9 @@ import org.dyr.op.Sum;
 import org.dyr.op.Value;
 
 /**
- * The contrastive loss of DYR: softmax cross-entropy of each group, its positive standing first, summed over the groups of
- * this batch and multiplied by a weight: one over the groups of the whole step makes it the step's mean, however the step is
- * cut into batches.
+ * The contrastive loss of DYR: softmax cross-entropy of each group, its positive standing first, summed over the groups
+ * of this batch and multiplied by a weight: one over the groups of the whole step makes it the step's mean, however the
+ * step is cut into batches.
  */
 public final class GroupLoss {
 

@@ -7,8 +7,8 @@ import org.dyr.op.Gather;
 import org.dyr.op.Value;
 
 /**
- * BERT with one logit a sequence: embeddings, encoder layers, the pooler (dense and tanh over [CLS]), dropout, and a dense
- * layer to 1. Parameter names are those of Hugging Face's BertForSequenceClassification. Devlin et al. 2018.
+ * BERT with one logit a sequence: embeddings, encoder layers, the pooler (dense and tanh over [CLS]), dropout, and a
+ * dense layer to 1. Parameter names are those of Hugging Face's BertForSequenceClassification. Devlin et al. 2018.
  */
 public final class Bert {
   private final BertConfig config;
@@ -41,8 +41,8 @@ public final class Bert {
   }
 
   /**
-   * Records the first {@code n} encoder layers with the pooler and the head, and gives the logits (S,1): a cheaper model that
-   * leaves early.
+   * Records the first {@code n} encoder layers with the pooler and the head, and gives the logits (S,1): a cheaper
+   * model that leaves early.
    */
   public Value apply(Pass pass, int n) {
     if (n < 1 || n > layers.size()) {

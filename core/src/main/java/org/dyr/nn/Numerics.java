@@ -3,8 +3,8 @@ package org.dyr.nn;
 import org.dyr.op.Activation;
 
 /**
- * Whose numbers a BERT of the same weights gives. MindSpore's masked attention adds -10000 where Hugging Face's adds the lowest
- * float; packed sequences have nothing to mask, so the two do not differ in that here.
+ * Whose numbers a BERT of the same weights gives. MindSpore's masked attention adds -10000 where Hugging Face's adds
+ * the lowest float; packed sequences have nothing to mask, so the two do not differ in that here.
  */
 public enum Numerics {
   /** Layer norm's epsilon 1e-12, gelu by the error function. */

@@ -10,9 +10,9 @@ import org.dyr.graph.Program;
 import org.dyr.op.Philox;
 
 /**
- * Sequences laid end to end: the inputs of a {@link Pass}, in host memory. Filled again for every batch; nothing is allocated
- * after construction. What a bucket has beyond the batch is filled so that it computes nothing of consequence: tokens of no
- * sequence, sequences without tokens, groups without samples.
+ * Sequences laid end to end: the inputs of a {@link Pass}, in host memory. Filled again for every batch; nothing is
+ * allocated after construction. What a bucket has beyond the batch is filled so that it computes nothing of
+ * consequence: tokens of no sequence, sequences without tokens, groups without samples.
  */
 public final class PackedBatch implements AutoCloseable {
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;

@@ -16,8 +16,8 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * One recording of a model: the graph, the weights bound into it, and the inputs that describe a packed batch of T tokens, S
- * sequences and G groups. Inputs are made when a layer first asks for them.
+ * One recording of a model: the graph, the weights bound into it, and the inputs that describe a packed batch of T
+ * tokens, S sequences and G groups. Inputs are made when a layer first asks for them.
  *
  * <pre>
  * tokens, types, positions   i32(T)    what the embeddings look up

@@ -17,8 +17,8 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * The numbers of all parameters in one slab, each at a multiple of 64 bytes; what lies between stays zero. Gradients and
- * optimizer states use slabs of the same layout.
+ * The numbers of all parameters in one slab, each at a multiple of 64 bytes; what lies between stays zero. Gradients
+ * and optimizer states use slabs of the same layout.
  */
 public final class Weights implements AutoCloseable {
   private static final int ALIGNMENT = 64;
@@ -90,8 +90,8 @@ public final class Weights implements AutoCloseable {
   }
 
   /**
-   * Fills every parameter as its {@link Parameter.Init} says. Each draws from a stream of its own, seeded by its name: the
-   * numbers do not depend on what else the model has.
+   * Fills every parameter as its {@link Parameter.Init} says. Each draws from a stream of its own, seeded by its name:
+   * the numbers do not depend on what else the model has.
    *
    * @param range the standard deviation of {@link Parameter.Init#TRUNCATED_NORMAL}
    */

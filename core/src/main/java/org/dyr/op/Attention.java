@@ -4,8 +4,8 @@ import java.util.Arrays;
 import org.dyr.tensor.Spec;
 
 /**
- * Multi-head attention of each packed sequence over itself: o = dropout(softmax(q k^T / sqrt(D))) v, a tile of the scores at
- * a time. Tokens past offsets[S] belong to no sequence and get 0. Dao et al., "FlashAttention", 2022.
+ * Multi-head attention of each packed sequence over itself: o = dropout(softmax(q k^T / sqrt(D))) v, a tile of the
+ * scores at a time. Tokens past offsets[S] belong to no sequence and get 0. Dao et al., "FlashAttention", 2022.
  *
  * <p>Inputs q, k, v (T,C), offsets i32(S+1), and with probability above 0 random i32(4) and sequence i32(S). Outputs o
  * (T,C) and lse (H,T), the logarithm of each row's softmax sum, kept for the backward.

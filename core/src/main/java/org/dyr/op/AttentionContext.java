@@ -26,7 +26,10 @@ public record AttentionContext(int heads) implements Op {
     return 2 * in[1].shape().size() * Math.min(in[0].shape().last(), in[1].shape().dim(0));
   }
 
-  /** dp[h,t,j] = do[t,h,:] . v[start+j,h,:], 0 past the end; dv[start+j] = sum_t p[h,t,j] do[t]. Inputs do, p, v, offsets. */
+  /**
+   * dp[h,t,j] = do[t,h,:] . v[start+j,h,:], 0 past the end; dv[start+j] = sum_t p[h,t,j] do[t]. Inputs do, p, v,
+   * offsets.
+   */
   public record Grad(int heads) implements Op {
 
     @Override public Spec[] outputs(Spec... in) {

@@ -4,9 +4,9 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * {@link Dropout} of attention probabilities. Row and column are query and key by their places in their sequence, the head
- * joins the site: the mask is the same whatever L and T are. Inputs p (H,T,L), random i32(4), offsets i32(S+1), sequence
- * i32(S): each sequence's number in the global batch.
+ * {@link Dropout} of attention probabilities. Row and column are query and key by their places in their sequence, the
+ * head joins the site: the mask is the same whatever L and T are. Inputs p (H,T,L), random i32(4), offsets i32(S+1),
+ * sequence i32(S): each sequence's number in the global batch.
  */
 public record AttentionDropout(double probability, int site) implements Op {
 

@@ -4,9 +4,9 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * s[h,t,j] = q[t,h,:] . k[start(t)+j,h,:] / sqrt(D) for the keys j of token t's own sequence; places past its end are 0.
- * Inputs q, k (T,C) with C = H D, offsets i32(S+1): sequence s has the tokens offsets[s]..offsets[s+1]-1; tokens past
- * offsets[S] belong to none. Output s (H,T,L).
+ * s[h,t,j] = q[t,h,:] . k[start(t)+j,h,:] / sqrt(D) for the keys j of token t's own sequence; places past its end are
+ * 0. Inputs q, k (T,C) with C = H D, offsets i32(S+1): sequence s has the tokens offsets[s]..offsets[s+1]-1; tokens
+ * past offsets[S] belong to none. Output s (H,T,L).
  *
  * @param longest L, no sequence is longer
  */
@@ -43,7 +43,10 @@ public record AttentionScores(int heads, int longest) implements Op {
     return 2 * in[0].shape().size() * Math.min(longest, in[0].shape().dim(0));
   }
 
-  /** dq[t] = sum_j ds[h,t,j] k[start+j] / sqrt(D); dk[start+j] = sum_t ds[h,t,j] q[t] / sqrt(D). Inputs ds, q, k, offsets. */
+  /**
+   * dq[t] = sum_j ds[h,t,j] k[start+j] / sqrt(D); dk[start+j] = sum_t ds[h,t,j] q[t] / sqrt(D). Inputs ds, q, k,
+   * offsets.
+   */
   public record Grad(int heads) implements Op {
 
     @Override public Spec[] outputs(Spec... in) {

@@ -3,8 +3,8 @@ package org.dyr.op;
 import org.dyr.tensor.Spec;
 
 /**
- * p[h,t,j] = exp(s[h,t,j] - lse[h,t]) over the keys j of token t's sequence, 0 past its end; lse[h,t] = log sum_j exp(s).
- * Tokens of no sequence have p = 0 and lse = 0. Inputs s (H,T,L), offsets (S+1); outputs p (H,T,L), lse (H,T).
+ * p[h,t,j] = exp(s[h,t,j] - lse[h,t]) over the keys j of token t's sequence, 0 past its end; lse[h,t] = log sum_j
+ * exp(s). Tokens of no sequence have p = 0 and lse = 0. Inputs s (H,T,L), offsets (S+1); outputs p (H,T,L), lse (H,T).
  */
 public record AttentionSoftmax() implements Op {
 

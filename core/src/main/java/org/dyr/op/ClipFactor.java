@@ -3,9 +3,9 @@ package org.dyr.op;
 import org.dyr.tensor.Spec;
 
 /**
- * What a gradient is multiplied by before the update. With n2 the squared norm of the gradient as it stands, and s the loss
- * scale it carries: norm = sqrt(n2) / s; factor = min(1, maxNorm / norm) / s; maxNorm 0 never clips. An infinite or NaN norm
- * gives factor NaN: the update is then skipped. Inputs n2 (1), s (1); outputs factor (1), norm (1).
+ * What a gradient is multiplied by before the update. With n2 the squared norm of the gradient as it stands, and s the
+ * loss scale it carries: norm = sqrt(n2) / s; factor = min(1, maxNorm / norm) / s; maxNorm 0 never clips. An infinite
+ * or NaN norm gives factor NaN: the update is then skipped. Inputs n2 (1), s (1); outputs factor (1), norm (1).
  */
 public record ClipFactor(double maxNorm) implements Op {
 

@@ -7,8 +7,8 @@ import org.dyr.tensor.Spec;
  * h = dropout(x) + residual; y = layer norm of h: the end of both halves of an encoder layer in one pass. With
  * probability 0 nothing is dropped and the random inputs are absent.
  *
- * <p>Inputs x, residual (R,C), w, b (C), then random, sequence, position as {@link Dropout} has them. Outputs y, h (R,C),
- * mean, rstd (R); h, mean and rstd are kept for the backward.
+ * <p>Inputs x, residual (R,C), w, b (C), then random, sequence, position as {@link Dropout} has them. Outputs y, h
+ * (R,C), mean, rstd (R); h, mean and rstd are kept for the backward.
  */
 public record DropoutAddLayerNorm(double probability, int site, double eps) implements FusedOp {
 
@@ -38,8 +38,8 @@ public record DropoutAddLayerNorm(double probability, int site, double eps) impl
   }
 
   /**
-   * dresidual = the layer norm's dh; dx = dropout(dh). Inputs dy, h, w, mean, rstd, then random, sequence, position where
-   * something is dropped; outputs dx, dresidual (R,C), dw, db (C). With probability 0, dx equals dresidual.
+   * dresidual = the layer norm's dh; dx = dropout(dh). Inputs dy, h, w, mean, rstd, then random, sequence, position
+   * where something is dropped; outputs dx, dresidual (R,C), dw, db (C). With probability 0, dx equals dresidual.
    */
   public record Grad(double probability, int site) implements FusedOp {
 

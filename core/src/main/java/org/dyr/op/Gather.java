@@ -4,8 +4,8 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * y[r,:] = table[index[r],:]: embedding lookup, and the picking of [CLS] rows. table (V,C), index i32(R), y (R,C). An index
- * must lie in 0..V-1: whoever fills it has checked that.
+ * y[r,:] = table[index[r],:]: embedding lookup, and the picking of [CLS] rows. table (V,C), index i32(R), y (R,C). An
+ * index must lie in 0..V-1: whoever fills it has checked that.
  */
 public record Gather() implements Op {
 

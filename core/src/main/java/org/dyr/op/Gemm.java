@@ -4,8 +4,8 @@ import java.util.Arrays;
 import org.dyr.tensor.Spec;
 
 /**
- * c = op(a) op(b) [+ bias] [+ residual]: a matrix product whose sum is taken while the tile of c is in registers. bias is
- * (N); residual is (M,N). In place, c is written over the residual: the product is accumulated.
+ * c = op(a) op(b) [+ bias] [+ residual]: a matrix product whose sum is taken while the tile of c is in registers. bias
+ * is (N); residual is (M,N). In place, c is written over the residual: the product is accumulated.
  *
  * <p>Inputs: a, b, then bias and residual where present.
  */

@@ -1,8 +1,8 @@
 package org.dyr.op;
 
 /**
- * What an op's {@link Op#backward} sees: its own inputs and outputs, the gradients that have arrived at its outputs, and
- * the recorder that takes the ops of its gradient. Several gradients given to one value are added.
+ * What an op's {@link Op#backward} sees: its own inputs and outputs, the gradients that have arrived at its outputs,
+ * and the recorder that takes the ops of its gradient. Several gradients given to one value are added.
  */
 public interface Gradients extends Recorder {
 

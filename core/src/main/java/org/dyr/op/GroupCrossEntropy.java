@@ -3,12 +3,12 @@ package org.dyr.op;
 import org.dyr.tensor.Spec;
 
 /**
- * loss[g] = log sum_i exp(z[i]) - z[first of g] over the samples i of group g that count: softmax cross-entropy of each group,
- * its positive standing first. Inputs z (S,1), groups i32(G+1): group g has the samples groups[g]..groups[g+1]-1; an empty group
- * has loss 0. Output loss (G).
+ * loss[g] = log sum_i exp(z[i]) - z[first of g] over the samples i of group g that count: softmax cross-entropy of each
+ * group, its positive standing first. Inputs z (S,1), groups i32(G+1): group g has the samples
+ * groups[g]..groups[g+1]-1; an empty group has loss 0. Output loss (G).
  *
- * @param kept how many negatives of a group count, the hardest: those with the highest z, of equal ones those that stand first;
- *     a group with fewer keeps all of them
+ * @param kept how many negatives of a group count, the hardest: those with the highest z, of equal ones those that
+ *     stand first; a group with fewer keeps all of them
  */
 public record GroupCrossEntropy(int kept) implements Op {
 
@@ -36,8 +36,8 @@ public record GroupCrossEntropy(int kept) implements Op {
   }
 
   /**
-   * dz[i] = dloss[g] (softmax at i over the samples that count - [i is first]); samples that do not count, or of no group, get
-   * 0. Inputs dloss (G), z, groups.
+   * dz[i] = dloss[g] (softmax at i over the samples that count - [i is first]); samples that do not count, or of no
+   * group, get 0. Inputs dloss (G), z, groups.
    */
   public record Grad(int kept) implements Op {
 

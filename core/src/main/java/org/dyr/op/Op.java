@@ -6,8 +6,9 @@ import org.dyr.tensor.ShapeException;
 import org.dyr.tensor.Spec;
 
 /**
- * An operation as plain data: its shape rule, its gradient, its cost. The {@code permits} clause is the catalogue of the
- * primitives; {@link FusedOp} is open to everyone. What a primitive computes is defined by its plain loop in Reference.
+ * An operation as plain data: its shape rule, its gradient, its cost. The {@code permits} clause is the catalogue of
+ * the primitives; {@link FusedOp} is open to everyone. What a primitive computes is defined by its plain loop in
+ * Reference.
  */
 public sealed interface Op
     permits MatMul, AddBias, Add, Scale, Activation, Activation.Grad, Gather, Gather.Grad, LayerNorm, LayerNorm.Grad,

@@ -1,12 +1,13 @@
 package org.dyr.op;
 
 /**
- * Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), and the
- * rule by which dropout draws from it. Randomness is a function here: nothing is stored, backward draws again.
+ * Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), and
+ * the rule by which dropout draws from it. Randomness is a function here: nothing is stored, backward draws again.
  *
- * <p>An element belongs to a row (a token of a sequence) and a column. Columns go in blocks of 64, drawn by 16 counters of
- * four words each: the element in column c takes word {@code (c mod 64) / 16} of counter {@code 16 (c / 64) + c mod 16}, so
- * that 16 neighbours come from the same word of 16 counters, which is the order of a vector register. The counter's words:
+ * <p>An element belongs to a row (a token of a sequence) and a column. Columns go in blocks of 64, drawn by 16 counters
+ * of four words each: the element in column c takes word {@code (c mod 64) / 16} of counter
+ * {@code 16 (c / 64) + c mod 16}, so that 16 neighbours come from the same word of 16 counters, which is the order of a
+ * vector register. The counter's words:
  * <pre>
  * 0  place in the sequence * stride + the counter within the row
  * 1  number of the sequence in the global batch

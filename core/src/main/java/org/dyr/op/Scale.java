@@ -2,7 +2,9 @@ package org.dyr.op;
 
 import org.dyr.tensor.Spec;
 
-/** y = s x, the factor s a tensor (1): it may change from step to step. Constant in backward: s itself gets no gradient. */
+/**
+ * y = s x, the factor s a tensor (1): it may change from step to step. Constant in backward: s itself gets no gradient.
+ */
 public record Scale() implements Op {
 
   @Override public Spec[] outputs(Spec... in) {

@@ -5,12 +5,12 @@ import java.util.List;
 import org.dyr.tensor.Spec;
 
 /**
- * One step of an optimizer over the slabs of all parameters, in place. Inputs: parameters p (N), then the optimizer's states
- * (N each), gradient g (N), factor (1) from {@link ClipFactor}, hyper (3). Outputs: p and the states, written over. A factor
- * of NaN leaves everything as it is.
+ * One step of an optimizer over the slabs of all parameters, in place. Inputs: parameters p (N), then the optimizer's
+ * states (N each), gradient g (N), factor (1) from {@link ClipFactor}, hyper (3). Outputs: p and the states, written
+ * over. A factor of NaN leaves everything as it is.
  *
- * <p>hyper is what changes from step to step: the learning rate, and the bias corrections 1/(1 - beta1^t), 1/(1 - beta2^t)
- * of step t counted from 1 (only Lamb reads them).
+ * <p>hyper is what changes from step to step: the learning rate, and the bias corrections 1/(1 - beta1^t), 1/(1 -
+ * beta2^t) of step t counted from 1 (only Lamb reads them).
  */
 public sealed interface Update extends Op permits Update.Lamb, Update.AdamWeightDecay, Update.Momentum {
 
@@ -46,9 +46,10 @@ public sealed interface Update extends Op permits Update.Lamb, Update.AdamWeight
 
   /**
    * Lamb as MindSpore has it (You et al. 2019). Per parameter, g' = factor g:
-   * m = b1 m + (1-b1) g'; v = b2 v + (1-b2) g'^2; m' = m/(1-b1^t); v' = v/(1-b2^t); u = m' / sqrt(v'+eps) + wd p for the norm,
-   * ratio = |p| / |u| clipped to [0, 10] where |p| > 0 and |g'| > 0, else 1; p -= lr ratio (m' / (sqrt(v')+eps) + wd p).
-   * Parameters outside the decay filter leave wd p out of both (MindSpore keeps it in the norm). States m, v.
+   * m = b1 m + (1-b1) g'; v = b2 v + (1-b2) g'^2; m' = m/(1-b1^t); v' = v/(1-b2^t); u = m' / sqrt(v'+eps) + wd p for
+   * the norm, ratio = |p| / |u| clipped to [0, 10] where |p| > 0 and |g'| > 0, else 1; p -= lr ratio (m' /
+   * (sqrt(v')+eps) + wd p). Parameters outside the decay filter leave wd p out of both (MindSpore keeps it in the
+   * norm). States m, v.
    */
   record Lamb(List<Segment> segments, double beta1, double beta2, double eps, double weightDecay) implements Update {
     public static final double MAX_RATIO = 10;

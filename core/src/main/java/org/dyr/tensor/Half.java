@@ -1,8 +1,8 @@
 package org.dyr.tensor;
 
 /**
- * The two 16-bit storage types against float. fp16 is IEEE 754 binary16 (the JDK converts it); bf16 is the upper half of a
- * float: 8 bits of exponent, 7 of fraction, rounded to nearest, ties to even.
+ * The two 16-bit storage types against float. fp16 is IEEE 754 binary16 (the JDK converts it); bf16 is the upper half
+ * of a float: 8 bits of exponent, 7 of fraction, rounded to nearest, ties to even.
  */
 public final class Half {
   private Half() {}

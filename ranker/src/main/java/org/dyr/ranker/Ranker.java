@@ -15,8 +15,8 @@ import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.PairEncoder;
 
 /**
- * The ranker as applications embed it. Safe for many threads. Reads no network, prints nothing, sets no system property; all
- * memory and threads are given back by {@link #close}.
+ * The ranker as applications embed it. Safe for many threads. Reads no network, prints nothing, sets no system
+ * property; all memory and threads are given back by {@link #close}.
  *
  * <pre>{@code
  * try (Ranker ranker = Ranker.load(Path.of("model"))) {
@@ -67,8 +67,8 @@ public final class Ranker implements AutoCloseable {
   }
 
   /**
-   * The model's logit for each passage, in the order given: higher is more relevant. A passage that is too long is cut at its
-   * end. A score is the same whatever other passages share the call, up to rounding.
+   * The model's logit for each passage, in the order given: higher is more relevant. A passage that is too long is cut
+   * at its end. A score is the same whatever other passages share the call, up to rounding.
    *
    * @throws IllegalStateException after {@link #close}
    */

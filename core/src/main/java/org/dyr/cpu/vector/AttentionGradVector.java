@@ -8,8 +8,8 @@ import org.dyr.op.Attention;
 import org.dyr.tensor.Spec;
 
 /**
- * The gradient of {@link AttentionVector}: for each head of each sequence, a block of queries at a time, the probabilities once
- * more from q, k and lse, then
+ * The gradient of {@link AttentionVector}: for each head of each sequence, a block of queries at a time, the
+ * probabilities once more from q, k and lse, then
  * <pre>
  * dp = f (do v^T)              f the dropout factors
  * ds = p (dp - do . o) / sqrt(D)
@@ -48,8 +48,8 @@ final class AttentionGradVector implements Kernel {
       long bytes) {
 
     /**
-     * Keys over sqrt(D), transposed (D, L), first, then keys (L, D), values transposed (D, L), a block of queries and of dout (BLOCK, D),
-     * probabilities and their gradient (BLOCK, L), dropout factors (L).
+     * Keys over sqrt(D), transposed (D, L), first, then keys (L, D), values transposed (D, L), a block of queries and
+     * of dout (BLOCK, D), probabilities and their gradient (BLOCK, L), dropout factors (L).
      */
     static Layout of(int longest, int size) {
       int block = AttentionTiles.BLOCK, width = AttentionTiles.padded(longest);

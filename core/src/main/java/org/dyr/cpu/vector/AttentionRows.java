@@ -11,7 +11,10 @@ import static org.dyr.cpu.vector.Ram.at;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
-/** What attention does to one row of scores; rows are whole panels wide, at addresses. {@link Floats} says how loops are cut. */
+/**
+ * What attention does to one row of scores; rows are whole panels wide, at addresses. {@link Floats} says how loops are
+ * cut.
+ */
 final class AttentionRows {
 
   private static final FloatVector LOWEST = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);

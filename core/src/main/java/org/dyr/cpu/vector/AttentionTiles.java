@@ -1,11 +1,14 @@
 package org.dyr.cpu.vector;
 
 /**
- * The small products of attention on one worker, over {@link Tile} and {@link Panels}: a block of rows times a packed operand.
- * Addresses and strides in bytes.
+ * The small products of attention on one worker, over {@link Tile} and {@link Panels}: a block of rows times a packed
+ * operand. Addresses and strides in bytes.
  */
 final class AttentionTiles {
-  /** Rows of queries that go through the scores together: the depth of the products that add up keys' and values' gradients. */
+  /**
+   * Rows of queries that go through the scores together: the depth of the products that add up keys' and values'
+   * gradients.
+   */
   static final int BLOCK = 132;
 
   private AttentionTiles() {}

@@ -6,13 +6,15 @@ import java.lang.foreign.MemorySegment;
 import org.dyr.cpu.Workers;
 
 /**
- * How attention is divided: a unit is one head of one sequence, and nothing in it depends on another unit. Units are dealt out
- * in order by their work, the square of the length, so that a worker may take one long sequence while another takes many short
- * ones. A unit's numbers do not depend on who computes it.
+ * How attention is divided: a unit is one head of one sequence, and nothing in it depends on another unit. Units are
+ * dealt out in order by their work, the square of the length, so that a worker may take one long sequence while another
+ * takes many short ones. A unit's numbers do not depend on who computes it.
  */
 final class AttentionUnits {
 
-  /** The work on one head of the tokens {@code start..start+length-1}, which are sequence {@code index} of the batch. */
+  /**
+   * The work on one head of the tokens {@code start..start+length-1}, which are sequence {@code index} of the batch.
+   */
   interface Unit {
     void run(int worker, int head, int index, int start, int length);
   }

@@ -8,9 +8,10 @@ import org.dyr.op.Attention;
 import org.dyr.tensor.Spec;
 
 /**
- * o = dropout(softmax(q k^T / sqrt(D))) v for every head of every packed sequence. A worker packs a head's keys (transposed)
- * and values once, then takes {@link AttentionTiles#BLOCK} queries at a time through scores, softmax and the product with the
- * values: only that block of scores exists. Rows are divided by their sums last, on D columns in place of L.
+ * o = dropout(softmax(q k^T / sqrt(D))) v for every head of every packed sequence. A worker packs a head's keys
+ * (transposed) and values once, then takes {@link AttentionTiles#BLOCK} queries at a time through scores, softmax and
+ * the product with the values: only that block of scores exists. Rows are divided by their sums last, on D columns in
+ * place of L.
  *
  * <p>Compute-bound: 4 T L C operations on matrix tiles, T L H exponentials.
  */
@@ -40,7 +41,9 @@ final class AttentionVector implements Kernel {
   /** What a worker's scratch has, for sequences of up to L tokens and heads of D columns; offsets in bytes. */
   private record Layout(long values, long scores, long factors, long totals, long work, long bytes) {
 
-    /** Keys over sqrt(D) (D, L) first, then values (L, D), scores (BLOCK, L), dropout factors (L), the scores' totals. */
+    /**
+     * Keys over sqrt(D) (D, L) first, then values (L, D), scores (BLOCK, L), dropout factors (L), the scores' totals.
+     */
     static Layout of(int longest, int size) {
       int width = AttentionTiles.padded(longest);
       long values = AttentionTiles.panels(size, longest);

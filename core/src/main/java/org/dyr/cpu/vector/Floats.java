@@ -9,14 +9,14 @@ import org.dyr.cpu.Workers;
  * Single elements by a tensor's address and their index, the split among workers, and the order in which lanes are
  * summed.
  *
- * <p>What the kernels of this package keep to, so that no vector becomes an object. An operation's receiver is a constant or
- * a vector just made, never one that a loop carries from turn to turn: of those the compiler knows the class only from a
- * profile, which comes too late for an operation that is rare. What is carried goes in as argument, is added to
- * {@link #ZERO} when the loop is done, and begins as a vector just made: beginning as a constant, which is an object, it
- * remains one. Nor does a vector cross a call: only the Vector API's own methods are inlined always,
+ * <p>What the kernels of this package keep to, so that no vector becomes an object. An operation's receiver is a
+ * constant or a vector just made, never one that a loop carries from turn to turn: of those the compiler knows the
+ * class only from a profile, which comes too late for an operation that is rare. What is carried goes in as argument,
+ * is added to {@link #ZERO} when the loop is done, and begins as a vector just made: beginning as a constant, which is
+ * an object, it remains one. Nor does a vector cross a call: only the Vector API's own methods are inlined always,
  * others not once a method and its callers have 18,000 nodes, of which one operation may take 450. So loops call those
- * alone, methods hand each other addresses and sizes, and tails are scalar or go through {@link Tail}, since masked ones
- * would double the nodes.
+ * alone, methods hand each other addresses and sizes, and tails are scalar or go through {@link Tail}, since masked
+ * ones would double the nodes.
  */
 final class Floats {
   /** Four cache lines of floats: what work is split in, so that no two workers write to one line. */

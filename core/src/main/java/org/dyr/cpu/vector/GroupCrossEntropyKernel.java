@@ -6,8 +6,8 @@ import org.dyr.device.Operands;
 import org.dyr.op.GroupCrossEntropy;
 
 /**
- * {@link GroupCrossEntropy}. A step has some hundred logits: plain loops in double on the caller's thread take less time than
- * waking a second one.
+ * {@link GroupCrossEntropy}. A step has some hundred logits: plain loops in double on the caller's thread take less
+ * time than waking a second one.
  */
 final class GroupCrossEntropyKernel implements Kernel {
   private final long z;      // (S,1)

@@ -14,8 +14,8 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Copies that put operands into the order in which {@link Tile} reads them, step after step of k: a panel of A is
- * (k, {@link Tile#ROWS}), a panel of B (k, {@link Tile#COLUMNS}). Rows and columns beyond the matrix are zero. Addresses
- * and strides in bytes.
+ * (k, {@link Tile#ROWS}), a panel of B (k, {@link Tile#COLUMNS}). Rows and columns beyond the matrix are zero.
+ * Addresses and strides in bytes.
  *
  * <p>Transposing needs no vectors but those of {@link Lanes#F}: with two widths in one program, the compiler no longer
  * knows the width of what other loops have loaded when they come to store it, and keeps it on the heap.

@@ -17,8 +17,8 @@ import jdk.incubator.vector.FloatVector;
  * while k runs. With 32 vector registers a row has four vectors (24 sums, 4 of B, 1 of A: 24 independent fused
  * multiply-adds hide their latency, 10 loads feed them), with 16 registers two (12 + 2 + 1). Both operands come packed
  * ({@link Panels}), so that two pointers do: with A read in place, its six rows' pointers spill, and every spill is
- * one more load beside the ten. One step of k a turn: given four, the compiler lines up the four additions to one sum, which
- * wait for each other, and spills others meanwhile.
+ * one more load beside the ten. One step of k a turn: given four, the compiler lines up the four additions to one sum,
+ * which wait for each other, and spills others meanwhile.
  *
  * <p>The sums go to a small buffer, and a second method adds what is to be added and stores: a few dozen instructions
  * in thousands, and any edge is handled there. The first method must not grow: with the additions inside, the quick

@@ -7,8 +7,8 @@ import org.dyr.device.Operands;
 import org.dyr.op.Update;
 
 /**
- * What the optimizers' kernels share. Their inputs are the parameters p (N), the optimizer's own slabs (N), the gradients
- * g (N), the factor that scales g, which is NaN for a step to be left out, and the numbers of the step.
+ * What the optimizers' kernels share. Their inputs are the parameters p (N), the optimizer's own slabs (N), the
+ * gradients g (N), the factor that scales g, which is NaN for a step to be left out, and the numbers of the step.
  */
 abstract class UpdateKernel implements Kernel {
   final long p;

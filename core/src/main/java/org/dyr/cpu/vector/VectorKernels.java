@@ -43,33 +43,11 @@ public final class VectorKernels implements KernelSet {
   @Override public boolean supports(Op op, Spec[] in) {
     for (Spec s : in) if (s.type().isFloating() && s.type() != DType.F32) return false;
     return switch (op) {
-      case MatMul o -> true;
-      case Gemm o -> true;
-      case Attention o -> true;
-      case Attention.Grad o -> true;
-      case Gather o -> true;
-      case Gather.Grad o -> true;
-      case GroupCrossEntropy o -> true;
-      case GroupCrossEntropy.Grad o -> true;
-      case SumSquares o -> true;
-      case AllFinite o -> true;
-      case ClipFactor o -> true;
-      case Update o -> true;
-      case AddBias o -> true;
-      case Add o -> true;
-      case Scale o -> true;
-      case Activation o -> true;
-      case Activation.Grad o -> true;
-      case BiasActivation o -> true;
-      case BiasActivation.Grad o -> true;
-      case LayerNorm o -> true;
-      case LayerNorm.Grad o -> true;
-      case Dropout o -> true;
-      case DropoutAddLayerNorm o -> true;
-      case DropoutAddLayerNorm.Grad o -> true;
-      case Sum o -> true;
-      case SumRows o -> true;
-      case Broadcast o -> true;
+      case MatMul _, Gemm _, Attention _, Attention.Grad _, Gather _, Gather.Grad _ -> true;
+      case GroupCrossEntropy _, GroupCrossEntropy.Grad _, SumSquares _, AllFinite _, ClipFactor _, Update _ -> true;
+      case AddBias _, Add _, Scale _, Sum _, SumRows _, Broadcast _ -> true;
+      case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
+      case LayerNorm _, LayerNorm.Grad _, Dropout _, DropoutAddLayerNorm _, DropoutAddLayerNorm.Grad _ -> true;
       default -> false;
     };
   }

@@ -13,16 +13,16 @@ import org.dyr.op.Gemm;
 import org.dyr.tensor.Shape;
 
 /**
- * c = op(a) op(b) [+ bias] [+ residual], fp32, by one single-threaded sgemm a worker over its own part of c: OpenBLAS starts no
- * threads of its own beside ours. The longer side of c is divided. Bias and residual are laid into c first, and sgemm adds to
- * it. Compute-bound: 2 M N K operations.
+ * c = op(a) op(b) [+ bias] [+ residual], fp32, by one single-threaded sgemm a worker over its own part of c: OpenBLAS
+ * starts no threads of its own beside ours. The longer side of c is divided. Bias and residual are laid into c first,
+ * and sgemm adds to it. Compute-bound: 2 M N K operations.
  */
 final class OpenBlasGemm implements Kernel {
   private static final int LINE = 16;
 
   /**
-   * Multiply-adds that a worker must have. Products of up to 10^6 go through other kernels of OpenBLAS, which round otherwise:
-   * with more in every part, a result does not depend on the number of workers.
+   * Multiply-adds that a worker must have. Products of up to 10^6 go through other kernels of OpenBLAS, which round
+   * otherwise: with more in every part, a result does not depend on the number of workers.
    */
   private static final long LEAST = 1 << 20;
 

@@ -34,8 +34,8 @@ public final class OpenBlasProvider implements CpuKernelSetProvider {
       OpenBlasLibrary.load();
       return Optional.empty();
     } catch (LinkageError | RuntimeException e) {
-      // Whatever keeps the library from loading (another platform, a missing libgfortran, no room to extract it to), the
-      // other sets serve; the reason is shown by dyr info.
+      // Whatever keeps the library from loading (another platform, a missing libgfortran, no room to extract it to),
+      // the other sets serve; the reason is shown by dyr info.
       return Optional.of("the library does not load: " + String.valueOf(e.getMessage()).lines().findFirst().orElse("")
           + (e.getCause() == null ? "" : " (" + e.getCause().getMessage() + ")"));
     }

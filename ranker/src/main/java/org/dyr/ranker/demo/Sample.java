@@ -7,8 +7,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * A small data set inside the jar: passages about invented towns, instruments, animals and machines, and questions about them.
- * Train and test share no question.
+ * A small data set inside the jar: passages about invented towns, instruments, animals and machines, and questions
+ * about them. Train and test share no question.
  */
 public final class Sample {
   /** The vocabulary's file name. */

@@ -23,8 +23,8 @@ public final class ModelConfig {
   /**
    * Reads the fields that matter; those that may be absent have Hugging Face's defaults.
    *
-   * @throws ModelException when the file is missing, is no JSON, is not a BERT with one label and absolute positions, or a
-   *     field is missing, of another type, or out of range
+   * @throws ModelException when the file is missing, is no JSON, is not a BERT with one label and absolute positions,
+   *     or a field is missing, of another type, or out of range
    */
   public static BertConfig read(Path file) {
     JsonNode json;

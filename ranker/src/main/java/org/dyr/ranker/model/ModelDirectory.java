@@ -21,8 +21,8 @@ import org.dyr.ranker.text.Tokenizer;
 import org.dyr.tensor.DType;
 
 /**
- * A model directory: {@code config.json}, {@code vocab.txt} or {@code tokenizer.json}, and {@code model.safetensors} (or its
- * shards) with the names of BertForSequenceClassification.
+ * A model directory: {@code config.json}, {@code vocab.txt} or {@code tokenizer.json}, and {@code model.safetensors}
+ * (or its shards) with the names of BertForSequenceClassification.
  */
 public final class ModelDirectory {
   private static final String PREFIX = "bert.";

@@ -19,8 +19,8 @@ import org.dyr.ranker.text.EncodedPair;
 import org.dyr.tensor.DType;
 
 /**
- * Scores pairs: sorted by length, packed under a token budget, one inference program a batch, logits in the caller's order.
- * Safe for many threads: the weights are shared and read-only, and each call leases a workspace.
+ * Scores pairs: sorted by length, packed under a token budget, one inference program a batch, logits in the caller's
+ * order. Safe for many threads: the weights are shared and read-only, and each call leases a workspace.
  */
 public final class Scorer implements AutoCloseable {
   private static final String LOGITS = "logits";
@@ -132,7 +132,9 @@ public final class Scorer implements AutoCloseable {
     }
   }
 
-  /** Packs pairs from place {@code from} of the order until the batch is full, scores them, and returns the next place. */
+  /**
+   * Packs pairs from place {@code from} of the order until the batch is full, scores them, and returns the next place.
+   */
   private int scoreBatch(Lease lease, List<EncodedPair> pairs, int[] order, int from, float[] scores) {
     PackedBatch batch = lease.batch;
     batch.clear();

@@ -22,9 +22,9 @@ import org.dyr.ranker.model.ModelDirectory;
 import org.dyr.ranker.model.ModelException;
 
 /**
- * The files of one checkpoint: a model directory that anything loads, and beside the model {@code optimizer.safetensors} (the
- * states, each named {@code state/parameter}), {@code training.json} ({@link TrainingState}) and {@code train.yaml} (the
- * config).
+ * The files of one checkpoint: a model directory that anything loads, and beside the model
+ * {@code optimizer.safetensors} (the states, each named {@code state/parameter}), {@code training.json}
+ * ({@link TrainingState}) and {@code train.yaml} (the config).
  */
 final class Checkpoint {
   static final String STATE = "training.json";

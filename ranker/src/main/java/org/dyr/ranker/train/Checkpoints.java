@@ -16,8 +16,8 @@ import org.dyr.ranker.model.ModelException;
 
 /**
  * The checkpoints of a run, {@code OUT/checkpoints/step-000120}, and its finished models, {@code OUT/best} and
- * {@code OUT/model}. A directory is prepared under a hidden name, brought to the disk and renamed: whatever moment the process
- * is killed at, every directory without a dot is whole.
+ * {@code OUT/model}. A directory is prepared under a hidden name, brought to the disk and renamed: whatever moment the
+ * process is killed at, every directory without a dot is whole.
  */
 final class Checkpoints {
   private static final Pattern NAME = Pattern.compile("step-(\\d+)");

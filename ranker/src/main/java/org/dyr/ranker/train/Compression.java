@@ -3,7 +3,8 @@ package org.dyr.ranker.train;
 import java.util.List;
 
 /**
- * Compression of negatives: of a block's negatives only the hardest stay in the loss, those that the current model scores highest.
+ * Compression of negatives: of a block's negatives only the hardest stay in the loss, those that the current model
+ * scores highest.
  *
  * @param form how the hardest are found
  * @param levels for {@link Form#TWO_PASS} what thins the negatives out, one after the other, each keeping fewer; for
@@ -21,8 +22,8 @@ public record Compression(Form form, List<Level> levels) {
     /** Scored by the inference program, without dropout; only those that stay run forward and backward. */
     TWO_PASS,
     /**
-     * One training forward over all, with dropout, and the choice inside the loss: the form of the original. A dropped negative's
-     * gradient is zero, and is computed nevertheless.
+     * One training forward over all, with dropout, and the choice inside the loss: the form of the original. A dropped
+     * negative's gradient is zero, and is computed nevertheless.
      */
     IN_GRAPH
   }

@@ -8,7 +8,8 @@ import org.dyr.ranker.text.EncodedPair;
  * A block: one positive and its negatives, encoded.
  *
  * @param pairs the positive first
- * @param retrieval each pair's place in the pool that it was drawn from, the best retrieved lowest; the positive's is not looked at
+ * @param retrieval each pair's place in the pool that it was drawn from, the best retrieved lowest; the positive's is
+ *     not looked at
  */
 public record EncodedGroup(List<EncodedPair> pairs, int[] retrieval) {
 

@@ -10,7 +10,10 @@ import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
 
-/** The first of {@link Compression.Form#TWO_PASS}'s passes: which negatives stay, by the levels of a {@link Compression}. */
+/**
+ * The first of {@link Compression.Form#TWO_PASS}'s passes: which negatives stay, by the levels of a
+ * {@link Compression}.
+ */
 final class NegativeSelection implements AutoCloseable {
   private static final int[] POSITIVE = {0};
 

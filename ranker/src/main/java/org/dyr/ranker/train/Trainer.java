@@ -30,17 +30,17 @@ import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.Tokenizer;
 
 /**
- * A training run: takes groups from the stream, steps, writes metrics, evaluates, keeps checkpoints and the best model. All
- * that happens is a function of config, seed and step, so a run that goes on from a checkpoint repeats, bit for bit, what an
- * uninterrupted one does.
+ * A training run: takes groups from the stream, steps, writes metrics, evaluates, keeps checkpoints and the best model.
+ * All that happens is a function of config, seed and step, so a run that goes on from a checkpoint repeats, bit for
+ * bit, what an uninterrupted one does.
  */
 public final class Trainer implements AutoCloseable {
 
   /**
    * How a run is watched.
    *
-   * @param profile time every node, and print the table at the end; the first ten steps, or half of a shorter run, are left
-   *     out: the compiler is at work in them
+   * @param profile time every node, and print the table at the end; the first ten steps, or half of a shorter run, are
+   *     left out: the compiler is at work in them
    * @param checkNan check every node's outputs, and stop at the first that is not finite
    */
   public record Watch(boolean profile, boolean checkNan) {}
@@ -64,8 +64,8 @@ public final class Trainer implements AutoCloseable {
   private TrainingState state;
 
   /**
-   * Opens the device, loads data and model, and makes or finds the run's directory. When anything fails, all that was opened
-   * is closed and no checkpoint has been touched.
+   * Opens the device, loads data and model, and makes or finds the run's directory. When anything fails, all that was
+   * opened is closed and no checkpoint has been touched.
    *
    * @param resume a checkpoint, or the output directory of a run, to go on from
    * @throws ConfigException when the config does not fit the checkpoint or the model, or {@code out} has another run's

@@ -15,8 +15,8 @@ import org.dyr.ranker.text.TokenCache;
 import org.dyr.ranker.text.Tokenizer;
 
 /**
- * What a run reads: an endless stream of groups, epoch after epoch, each group a function of its place in the stream; and the
- * dev queries.
+ * What a run reads: an endless stream of groups, epoch after epoch, each group a function of its place in the stream;
+ * and the dev queries.
  */
 final class TrainingInput {
   /** The dev_split of a run that is not evaluated. */

@@ -1,8 +1,8 @@
 package org.dyr.ranker.train;
 
 /**
- * Where a run stands between two steps. With the weights, the optimizer's states and the config it is all that a run is:
- * groups and dropout are functions of the seed and the step.
+ * Where a run stands between two steps. With the weights, the optimizer's states and the config it is all that a run
+ * is: groups and dropout are functions of the seed and the step.
  *
  * @param step steps done
  * @param groups groups taken from the endless stream of epochs: the data position

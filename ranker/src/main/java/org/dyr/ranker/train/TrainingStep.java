@@ -25,8 +25,9 @@ import org.dyr.ranker.text.EncodedPair;
 import org.dyr.tensor.DType;
 
 /**
- * One optimizer step: the groups in micro-batches under a token budget, each forward and backward, the gradients gathered in
- * place; then clip and update. The loss is the mean over all groups of the step, however they are cut into micro-batches.
+ * One optimizer step: the groups in micro-batches under a token budget, each forward and backward, the gradients
+ * gathered in place; then clip and update. The loss is the mean over all groups of the step, however they are cut into
+ * micro-batches.
  */
 public final class TrainingStep implements AutoCloseable {
   private static final String WEIGHT = "weight";
@@ -140,8 +141,8 @@ public final class TrainingStep implements AutoCloseable {
   /**
    * Packs what stays of the groups from {@code from} on until the budget is reached; returns the next.
    *
-   * @param number the first sequence's number in the global batch; those that do not stay are counted, so that dropout's masks
-   *     do not depend on them
+   * @param number the first sequence's number in the global batch; those that do not stay are counted, so that
+   *     dropout's masks do not depend on them
    */
   private int pack(List<EncodedGroup> groups, List<int[]> staying, int from, int number) {
     batch.clear();

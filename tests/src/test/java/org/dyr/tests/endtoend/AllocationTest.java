@@ -76,8 +76,8 @@ class AllocationTest {
   }
 
   /**
-   * Rounds of runs until one allocates nothing: until the compiler has seen all of the path, vectors are objects. Fails when
-   * none does. Slabs must never be allocated.
+   * Rounds of runs until one allocates nothing: until the compiler has seen all of the path, vectors are objects. Fails
+   * when none does. Slabs must never be allocated.
    */
   private static void assertAllocatesNothing(Rig rig, Runnable run) {
     run.run();

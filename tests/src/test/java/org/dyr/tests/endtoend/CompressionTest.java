@@ -98,8 +98,8 @@ class CompressionTest {
   }
 
   private static Outcome train(String set, DType type, BertConfig config, List<EncodedGroup> groups, Compression compression) {
-    // The gradient of a key's bias is zero but for rounding, and Lamb divides it by its own size: in fp32 it moves by about the
-    // rate in a direction of chance.
+    // The gradient of a key's bias is zero but for rounding, and Lamb divides it by its own size: in fp32 it moves by
+    // about the rate in a direction of chance.
     double rate = type == DType.F64 ? 1e-2 : 1e-4;
     try (Backend backend = KernelSets.open(set)) {
       Bert bert = new Bert(config);
