@@ -6,4 +6,5 @@ module org.dyr.formats {
   requires transitive com.fasterxml.jackson.databind;
 
   exports org.dyr.formats;
+  exports org.dyr.formats.checkpoint;
 }

@@ -1,6 +1,7 @@
 package org.dyr.io;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -42,6 +43,49 @@ public final class SafeTensorsWriter {
   }
 
   /**
+   * A tensor whose bytes come from elsewhere and are written as they are, of any type that the format has.
+   *
+   * @param dtype   the format's name of the element type, such as {@code I64}
+   * @param dims    the sizes of the axes; none for a scalar
+   * @param content gives the elements, row-major and little-endian: exactly as many bytes as type and sizes take
+   */
+  public record Stored(String name, String dtype, List<Long> dims, Content content) {
+    public Stored {
+      dims = List.copyOf(dims);
+    }
+
+    long bytes() {
+      StoredType type = StoredType.named(dtype);
+      if (type == null) throw new IllegalArgumentException("tensor %s: no type %s in safetensors".formatted(name, dtype));
+      long bits = type.bits;
+      for (long d : dims) bits = Math.multiplyExact(bits, d);
+      if (bits < 0 || bits % 8 != 0) {
+        throw new ShapeException("tensor %s: shape %s of %s does not fill whole bytes", name, dims, dtype);
+      }
+      return bits / 8;
+    }
+  }
+
+  /** Where the bytes of a tensor come from. */
+  @FunctionalInterface
+  public interface Content {
+    /** The bytes from their first; closed by the writer. */
+    InputStream open() throws IOException;
+  }
+
+  /** What the header says of a tensor but its place. */
+  private record Line(String name, String dtype, List<Long> dims, long bytes) {
+    static Line of(Tensor t) {
+      return new Line(t.name(), t.type().name(), Arrays.stream(t.shape().dims()).mapToObj(d -> (long) d).toList(),
+          t.data().byteSize());
+    }
+
+    static Line of(Stored t) {
+      return new Line(t.name(), t.dtype(), t.dims(), t.bytes());
+    }
+  }
+
+  /**
    * Writes a file, replacing the one of that name as {@link AtomicFiles#write} does. Tensors lie one after the other
    * in the order given.
    *
@@ -50,16 +94,47 @@ public final class SafeTensorsWriter {
    * @throws java.io.UncheckedIOException if the disk fails, full disks included; the old file is then unchanged
    */
   public static void write(Path path, List<Tensor> tensors, Map<String, String> metadata) {
-    byte[] header = header(tensors, metadata);
+    byte[] header = header(tensors.stream().map(Line::of).toList(), metadata);
     AtomicFiles.write(path, file -> {
-      ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-      drain(length.putLong(0, header.length), file);
-      drain(ByteBuffer.wrap(header), file);
+      begin(header, file);
       try (Arena arena = Arena.ofConfined()) {
         MemorySegment staging = arena.allocate(CHUNK, Long.BYTES);
         for (Tensor t : tensors) write(t, staging, file);
       }
     });
+  }
+
+  /**
+   * As {@link #write}, for tensors that are copied as they are; no more than a chunk of them is in memory at a time.
+   *
+   * @throws SafeTensorsException if a content ends early or goes on after its tensor; the old file is then unchanged
+   */
+  public static void copy(Path path, List<Stored> tensors, Map<String, String> metadata) {
+    byte[] header = header(tensors.stream().map(Line::of).toList(), metadata);
+    AtomicFiles.write(path, file -> {
+      begin(header, file);
+      byte[] staging = new byte[CHUNK];
+      for (Stored t : tensors) copy(t, staging, file);
+    });
+  }
+
+  private static void copy(Stored t, byte[] staging, FileChannel file) throws IOException {
+    long left = t.bytes();
+    try (InputStream in = t.content().open()) {
+      while (left > 0) {
+        int read = in.read(staging, 0, (int) Math.min(CHUNK, left));
+        if (read < 0) throw SafeTensorsException.of("tensor %s: its content ends %s bytes early", t.name(), left);
+        drain(ByteBuffer.wrap(staging, 0, read), file);
+        left -= read;
+      }
+      if (in.read() >= 0) throw SafeTensorsException.of("tensor %s: more content than its shape takes", t.name());
+    }
+  }
+
+  private static void begin(byte[] header, FileChannel file) throws IOException {
+    ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    drain(length.putLong(0, header.length), file);
+    drain(ByteBuffer.wrap(header), file);
   }
 
   private static void write(Tensor t, MemorySegment staging, FileChannel file) throws IOException {
@@ -75,7 +150,7 @@ public final class SafeTensorsWriter {
   }
 
   /** The header, filled up with blanks so that the data behind it is aligned. */
-  static byte[] header(List<Tensor> tensors, Map<String, String> metadata) {
+  private static byte[] header(List<Line> tensors, Map<String, String> metadata) {
     StringBuilder json = new StringBuilder("{");
     if (!metadata.isEmpty()) {
       json.append(quote(Header.METADATA)).append(":{");
@@ -86,15 +161,15 @@ public final class SafeTensorsWriter {
     }
     Set<String> names = new HashSet<>();
     long begin = 0;
-    for (Tensor t : tensors) {
+    for (Line t : tensors) {
       if (!names.add(t.name()) || t.name().equals(Header.METADATA)) {
         throw new IllegalArgumentException("tensor name " + t.name() + " is taken: names must differ, also from "
             + Header.METADATA);
       }
-      long end = Math.addExact(begin, t.data().byteSize());
-      json.append(quote(t.name())).append(":{\"dtype\":\"").append(t.type()).append("\",\"shape\":[");
-      for (int i = 0; i < t.shape().rank(); i++) json.append(i == 0 ? "" : ",").append(t.shape().dim(i));
-      json.append("],\"data_offsets\":[").append(begin).append(',').append(end).append("]},");
+      long end = Math.addExact(begin, t.bytes());
+      json.append(quote(t.name())).append(":{\"dtype\":\"").append(t.dtype()).append("\",\"shape\":[")
+          .append(String.join(",", t.dims().stream().map(String::valueOf).toList()))
+          .append("],\"data_offsets\":[").append(begin).append(',').append(end).append("]},");
       begin = end;
     }
     if (json.length() > 1) json.setLength(json.length() - 1);

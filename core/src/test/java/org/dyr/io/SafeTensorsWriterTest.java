@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -145,5 +146,34 @@ class SafeTensorsWriterTest {
     MemorySegment data = MemorySegment.ofArray(new byte[7]);
     ShapeException e = assertThrows(ShapeException.class, () -> new Tensor("w", DType.F32, Shape.of(2), data));
     assertEquals("tensor w: F32(2) takes 8 bytes, but its data has 7", e.getMessage());
+  }
+
+  @Test
+  void storedTensorsOfAnyTypeAreCopied() throws IOException {
+    Path path = directory.resolve("s.safetensors");
+    byte[] large = new byte[(1 << 20) + 5];
+    new Random(3).nextBytes(large);
+    SafeTensorsWriter.copy(path, List.of(
+        new SafeTensorsWriter.Stored("b", "BOOL", List.of(1L, (long) large.length), () -> new ByteArrayInputStream(large)),
+        new SafeTensorsWriter.Stored("scalar", "I64", List.of(), () -> new ByteArrayInputStream(new byte[8])),
+        new SafeTensorsWriter.Stored("none", "F32", List.of(0L), () -> new ByteArrayInputStream(new byte[0]))), Map.of());
+    try (SafeTensorsFile file = SafeTensorsFile.open(path)) {
+      assertEquals(List.of("b", "scalar", "none"), file.names());
+      assertEquals(List.of(), file.entry("scalar").dims());
+      assertArrayEquals(large, file.segment("b").toArray(ValueLayout.JAVA_BYTE));
+    }
+  }
+
+  @Test
+  void aContentOfAnotherLengthLeavesTheOldFile() throws IOException {
+    Path path = Files.writeString(directory.resolve("s.safetensors"), "old");
+    for (int bytes : new int[] {7, 9}) {
+      var wrong = new SafeTensorsWriter.Stored("x", "I64", List.of(), () -> new ByteArrayInputStream(new byte[bytes]));
+      assertThrows(SafeTensorsException.class, () -> SafeTensorsWriter.copy(path, List.of(wrong), Map.of()));
+    }
+    var unknown = new SafeTensorsWriter.Stored("x", "I65", List.of(), () -> new ByteArrayInputStream(new byte[8]));
+    assertThrows(IllegalArgumentException.class, () -> SafeTensorsWriter.copy(path, List.of(unknown), Map.of()));
+    assertEquals("old", Files.readString(path));
+    assertEquals(List.of("s.safetensors"), files());
   }
 }
