@@ -9,4 +9,5 @@ module org.dyr.formats {
 
   exports org.dyr.formats;
   exports org.dyr.formats.mindrecord;
+  exports org.dyr.formats.tfrecord;
 }
