@@ -117,15 +117,14 @@ public final class MindRecordReader implements AutoCloseable {
     }
   }
 
-  /** The file and the row in it, counted from 0, that a number means: for messages. */
-  public String placeOf(long number) {
-    int shard = shardOf(number);
-    return shards.get(shard).file() + ", row " + (number - firstRows[shard]);
-  }
-
   /** The file that a row lies in. */
   public Path fileOf(long number) {
     return shards.get(shardOf(number)).file();
+  }
+
+  /** The number of a row in its file, from 0. */
+  public long rowInFile(long number) {
+    return number - firstRows[shardOf(number)];
   }
 
   private int shardOf(long number) {
