@@ -18,7 +18,7 @@ import picocli.CommandLine.Spec;
     name = "dyr",
     description = "Trains cross-encoders, evaluates them, and reranks with them.",
     subcommands = {DemoCommand.class, TrainCommand.class, EvalCommand.class, ScoreCommand.class, RerankCommand.class, MetricsCommand.class,
-        ConvertCommand.class, InfoCommand.class})
+        ConvertCommand.class, PrepareCommand.class, InspectCommand.class, InfoCommand.class})
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;
 

@@ -1,0 +1,192 @@
+package org.dyr.formats.mindrecord;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+import org.dyr.io.AtomicFiles;
+
+/**
+ * Writes a data set: shards and their indexes. They are written in a folder {@code .NAME.<16 hexadecimal digits>.tmp}
+ * beside their place, and {@link #finish} forces them to the disk and moves them there, replacing files of the same
+ * names; without it {@link #close} leaves nothing behind. One thread at a time.
+ */
+public final class MindRecordWriter implements AutoCloseable {
+  private final Path directory;
+  private final Path staging;
+  private final Schema schema;
+  private final WriterOptions options;
+  private final List<String> indexFields;
+  private final List<String> names;
+  private final List<ShardWriter> shards = new ArrayList<>();
+  private long saved;
+  private long rows;
+  private boolean finished;
+
+  private MindRecordWriter(Path target, Schema schema, WriterOptions options, List<String> names) throws IOException {
+    Path absolute = target.toAbsolutePath();
+    if (absolute.getFileName() == null) throw new IllegalArgumentException(target + " is not the name of a file");
+    this.schema = schema;
+    this.options = options;
+    indexFields = indexFields(schema, options);
+    String name = absolute.getFileName().toString();
+    this.names = names;
+    directory = absolute.getParent();
+    staging = directory.resolve(".%s.%016x.tmp".formatted(name, ThreadLocalRandom.current().nextLong()));
+    Files.createDirectory(staging);
+    try {
+      for (String shard : names) shards.add(new ShardWriter(staging.resolve(shard), options));
+    } catch (IOException | RuntimeException e) {
+      try {
+        close();
+      } catch (RuntimeException closing) {
+        e.addSuppressed(closing);
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Begins a data set.
+   *
+   * @param target the data file; with several shards their number is appended, with as many digits as the last one has
+   * @throws IllegalArgumentException for index fields that are no scalar columns
+   * @throws UncheckedIOException when the folder cannot be written
+   */
+  public static MindRecordWriter create(Path target, Schema schema, WriterOptions options) {
+    String name = String.valueOf(target.getFileName());
+    return create(target, schema, options, names(name, options.shards()));
+  }
+
+  /** With names for the shards that do not follow from the target's; old writers counted with other digits. */
+  static MindRecordWriter create(Path target, Schema schema, WriterOptions options, List<String> names) {
+    try {
+      return new MindRecordWriter(target, schema, options, names);
+    } catch (IOException e) {
+      throw failure(target, e);
+    }
+  }
+
+  private static List<String> indexFields(Schema schema, WriterOptions options) {
+    if (options.indexFields() == null) return schema.rawColumns().stream().map(Column::name).toList();
+    for (String field : options.indexFields()) {
+      Column column = schema.column(field);
+      if (column == null || schema.inBlob(column)) {
+        throw new IllegalArgumentException("index field " + field + " is no scalar column");
+      }
+    }
+    return options.indexFields();
+  }
+
+  private static List<String> names(String name, int shards) {
+    if (shards == 1) return List.of(name);
+    int digits = Integer.toString(shards - 1).length();
+    List<String> names = new ArrayList<>();
+    for (int i = 0; i < shards; i++) names.add(name + ("%0" + digits + "d").formatted(i));
+    return names;
+  }
+
+  /**
+   * Adds rows, as one write call of MindSpore does: cut into as many runs as there are shards, nearly equal ones, the
+   * longer ones first (MindSpore leaves to chance which they are).
+   *
+   * @throws IllegalArgumentException for a row that does not fit the schema or a page; nothing may be added after it
+   * @throws UncheckedIOException when the disk fails
+   */
+  public void write(List<Row> rows) {
+    int each = rows.size() / shards.size();
+    int longer = rows.size() % shards.size();
+    int from = 0;
+    for (int shard = 0; shard < shards.size(); shard++) {
+      int to = from + each + (shard < longer ? 1 : 0);
+      write(shard, rows.subList(from, to));
+      from = to;
+    }
+  }
+
+  /** Adds rows to one shard, in one write call. */
+  public void write(int shard, List<Row> added) {
+    if (finished) throw new IllegalStateException("the data set is finished");
+    List<ShardWriter.StoredRow> stored = new ArrayList<>(added.size());
+    for (Row row : added) {
+      byte[] raw;
+      BlobRecord.Encoded blob;
+      try {
+        raw = RawRecord.write(row, schema);
+        blob = BlobRecord.write(row, schema, options.version3());
+      } catch (IllegalArgumentException e) {
+        throw new IllegalArgumentException("row " + rows + " of those written: " + e.getMessage(), e);
+      }
+      long largest = Long.BYTES + (long) Math.max(raw.length, blob.body().length);
+      if (largest > options.pageSize()) {
+        throw new IllegalArgumentException("row " + rows + " of those written takes " + largest
+            + " bytes, a page has " + options.pageSize());
+      }
+      stored.add(new ShardWriter.StoredRow(ShardWriter.withLength(raw), ShardWriter.withLength(blob.body())));
+      saved += blob.saved();
+      rows++;
+    }
+    try {
+      shards.get(shard).write(stored);
+    } catch (IOException e) {
+      throw failure(directory.resolve(names.get(shard)), e);
+    }
+  }
+
+  /** Writes headers and indexes and puts everything in its place. */
+  public void finish() {
+    if (finished) throw new IllegalStateException("the data set is finished");
+    try {
+      for (int i = 0; i < shards.size(); i++) {
+        shards.get(i).writeHeader(new Header(options.headerSize(), options.pageSize(), indexFields,
+            shards.get(i).pages(), Math.max(0, saved), schema, names, i, options.version3()));
+        shards.get(i).close();
+        Path data = staging.resolve(names.get(i));
+        try (ShardReader written = ShardReader.open(data)) {
+          IndexFile.write(IndexFile.of(data), written);
+        }
+        force(data);
+        force(IndexFile.of(data));
+      }
+      for (String name : names) {
+        for (Path file : List.of(staging.resolve(name), IndexFile.of(staging.resolve(name)))) {
+          Files.move(file, directory.resolve(file.getFileName()), StandardCopyOption.ATOMIC_MOVE);
+        }
+      }
+      finished = true;
+    } catch (IOException e) {
+      throw failure(directory.resolve(names.getFirst()), e);
+    }
+  }
+
+  private static void force(Path file) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.force(true);
+    }
+  }
+
+  /** The data files, in the order of their shards. */
+  public List<Path> files() {
+    return names.stream().map(directory::resolve).toList();
+  }
+
+  private static UncheckedIOException failure(Path target, IOException e) {
+    return new UncheckedIOException(target + ": cannot be written: " + (e.getMessage() == null ? e : e.getMessage()), e);
+  }
+
+  /** Ends the writing; what is not finished is removed. */
+  @Override public void close() {
+    try {
+      for (ShardWriter shard : shards) shard.close();
+      AtomicFiles.removeTree(staging);
+    } catch (IOException e) {
+      throw failure(staging, e);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+package org.dyr.ranker.data;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.dyr.formats.FormatException;
+import org.dyr.formats.mindrecord.MindRecordReader;
+import org.dyr.ranker.text.EncodedPair;
+
+/**
+ * Ready-made groups of encoded pairs in MindRecord files, as they are prepared for DYR under MindSpore (padded) or by
+ * {@code dyr prepare}; {@link GroupRow} says how they are laid out. Groups are read when asked for. Safe for use by many
+ * threads.
+ */
+public final class MindRecordGroups implements AutoCloseable {
+  private final MindRecordReader reader;
+  private final boolean packed;
+
+  private MindRecordGroups(MindRecordReader reader) {
+    this.reader = reader;
+    packed = GroupRow.isPacked(reader.schema());
+  }
+
+  /**
+   * Opens a data set and holds its indexes, where there are any, against its pages.
+   *
+   * @param path a file, which brings all shards that its header names; or a folder, of which every file is taken whose
+   *     name contains {@code mindrecord} and does not end in {@code .db}, sorted by name
+   * @throws FormatException when a file is damaged or missing, the files do not belong together, an index disagrees, or
+   *     they are not groups
+   * @throws DataException for a folder without such files
+   * @throws UncheckedIOException when a file cannot be read
+   */
+  public static MindRecordGroups open(Path path) {
+    MindRecordReader reader = Files.isDirectory(path) ? MindRecordReader.open(files(path)) : MindRecordReader.open(path);
+    try {
+      String problem = GroupRow.problem(reader.schema());
+      if (problem != null) throw new FormatException(reader.files().getFirst(), "schema", problem);
+      if (reader.count() > Integer.MAX_VALUE) throw new DataException(path, reader.count() + " groups are too many");
+      reader.checkIndexes();
+      return new MindRecordGroups(reader);
+    } catch (RuntimeException | Error e) {
+      try {
+        reader.close();
+      } catch (UncheckedIOException closing) {
+        e.addSuppressed(closing);
+      }
+      throw e;
+    }
+  }
+
+  private static List<Path> files(Path folder) {
+    try (Stream<Path> all = Files.list(folder)) {
+      List<Path> files = all.filter(Files::isRegularFile).filter(file -> {
+        String name = file.getFileName().toString();
+        return name.contains("mindrecord") && !name.endsWith(".db");
+      }).sorted().toList();
+      if (files.isEmpty()) throw new DataException(folder, "no file there has a name with mindrecord in it");
+      return files;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The number of groups. */
+  public int count() {
+    return (int) reader.count();
+  }
+
+  /**
+   * The pairs of a group, without padding, the positive first and the others in their order in the file.
+   *
+   * @param index from 0 to below {@link #count}
+   * @throws FormatException naming file and row when the row is damaged or is no group
+   */
+  public List<EncodedPair> group(long index) {
+    try {
+      return GroupRow.group(reader.row(index), packed);
+    } catch (IllegalArgumentException e) {
+      throw new FormatException(reader.fileOf(index), "row " + reader.rowInFile(index), e.getMessage(), e);
+    }
+  }
+
+  @Override public void close() {
+    reader.close();
+  }
+}
