@@ -17,8 +17,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "dyr",
     description = "Trains cross-encoders, evaluates them, and reranks with them.",
-    subcommands = {DemoCommand.class, TrainCommand.class, EvalCommand.class, ScoreCommand.class, RerankCommand.class, MetricsCommand.class,
-        InfoCommand.class})
+    subcommands = {DemoCommand.class, MineCommand.class, TrainCommand.class, EvalCommand.class, ScoreCommand.class,
+        RerankCommand.class, MetricsCommand.class, InfoCommand.class})
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;
 
