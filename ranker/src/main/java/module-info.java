@@ -7,6 +7,7 @@ module org.dyr.ranker {
   requires ai.djl.tokenizers;
   requires com.fasterxml.jackson.databind;
   requires info.picocli;
+  requires org.apache.lucene.analysis.common;
   requires org.apache.lucene.core;
   requires org.yaml.snakeyaml;
   requires java.logging;

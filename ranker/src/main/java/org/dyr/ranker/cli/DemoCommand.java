@@ -20,6 +20,7 @@ import org.dyr.io.AtomicFiles;
 import org.dyr.ranker.Ranked;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.bm25.Bm25;
+import org.dyr.ranker.bm25.Bm25Settings;
 import org.dyr.ranker.data.Passage;
 import org.dyr.ranker.data.Query;
 import org.dyr.ranker.data.RankingData;
@@ -98,10 +99,10 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   /** MRR@10 of random order, of BM25 and of the model, on the same pools. */
-  private static void compare(PrintWriter print, RankingData test, Ranker ranker) throws IOException {
+  private static void compare(PrintWriter print, RankingData test, Ranker ranker) {
     List<Query> queries = test.queries();
     List<ScoredPool> byModel = new ArrayList<>(), byWords = new ArrayList<>();
-    try (Bm25 bm25 = new Bm25(passages(queries))) {
+    try (Bm25 bm25 = Bm25.of(passages(queries), Bm25Settings.of(Bm25Settings.Analysis.STANDARD))) {
       for (Query q : queries) {
         float[] scores = ranker.score(q.text(), q.pool().stream().map(Passage::text).toList());
         List<ScoredPool.Passage> scored = new ArrayList<>();

@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.util.concurrent.CancellationException;
 import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.formats.FormatException;
 import org.dyr.graph.NotFiniteException;
@@ -65,7 +66,8 @@ final class Failures {
       case IOException _, IllegalArgumentException _ when e.getMessage() != null -> e.getMessage();
       // What this project foresees: the message says all.
       case ConfigException _, DataException _, TokenizerException _, ModelException _ -> e.getMessage();
-      case SafeTensorsException _, FormatException _, NotFiniteException _, OutOfDeviceMemory _ -> e.getMessage();
+      case SafeTensorsException _, FormatException _, NotFiniteException _, OutOfDeviceMemory _, CancellationException _ ->
+          e.getMessage();
       case OutOfMemoryError o -> "out of memory: " + o.getMessage() + "; DYR_JAVA_OPTIONS=-Xmx8g gives Java more";
       default -> e + " (--verbose shows where)"; // not foreseen: its type tells more than its message alone
     };

@@ -17,8 +17,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "dyr",
     description = "Trains cross-encoders, evaluates them, and reranks with them.",
-    subcommands = {DemoCommand.class, TrainCommand.class, EvalCommand.class, ScoreCommand.class, RerankCommand.class, MetricsCommand.class,
-        ConvertCommand.class, PrepareCommand.class, InspectCommand.class, InfoCommand.class})
+    subcommands = {DemoCommand.class, MineCommand.class, PrepareCommand.class, TrainCommand.class, EvalCommand.class,
+        ScoreCommand.class, RerankCommand.class, MetricsCommand.class, ConvertCommand.class, InspectCommand.class,
+        InfoCommand.class})
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;
 

@@ -31,7 +31,8 @@ final class MetricsCommand implements Callable<Integer> {
   private Path qrels;
 
   @Option(names = "--run", required = true, paramLabel = "FILE",
-      description = "The run: TREC (qid Q0 pid rank score tag), MS MARCO (qid pid rank) or scores (qid pid score).")
+      description = "The run: TREC (qid Q0 pid rank score tag), MS MARCO (qid pid rank, a score may follow) or scores"
+          + " (qid pid score).")
   private Path run;
 
   private int relevantFrom = 1;

@@ -24,7 +24,8 @@ final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;
 
-  @Option(names = "--config", paramLabel = "FILE", description = "The configuration, YAML.")
+  @Option(names = "--config", paramLabel = "FILE",
+      description = "The configuration, YAML; a dyr_config.yaml of the original DYR is translated.")
   private Path config;
 
   @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Overrides a key of the configuration; may be repeated.")
@@ -53,9 +54,11 @@ final class TrainCommand implements Callable<Integer> {
     if (config == null) throw new ParameterException(spec.commandLine(), "--config FILE is needed (or --help-config)");
     Map<String, String> overrides = new LinkedHashMap<>(set);
     overrides.putAll(common.overrides());
-    TrainConfig settings = ConfigLoader.load(config, overrides);
+    PrintWriter err = spec.commandLine().getErr();
+    TrainConfig settings = ConfigLoader.load(config, overrides, err::println);
+    err.flush();
     try (Interrupt interrupt = new Interrupt();
-        TrainingProgress progress = new TrainingProgress(spec.commandLine().getErr());
+        TrainingProgress progress = new TrainingProgress(err);
         Trainer trainer = new Trainer(settings, Optional.ofNullable(resume), new Trainer.Watch(profile, checkNan), progress)) {
       boolean finished = trainer.run(interrupt::requested);
       progress.close();

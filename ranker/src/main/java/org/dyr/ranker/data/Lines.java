@@ -102,14 +102,24 @@ public final class Lines implements AutoCloseable {
    * @param layout the expected columns, for the message, for example {@code qid<TAB>text}
    */
   public String[] next(int columns, String layout) {
+    return next(columns, columns, layout);
+  }
+
+  /** As {@link #next(int, String)}, with columns at the end that may be absent. */
+  String[] next(int least, int most, String layout) {
     String text = next();
     if (text == null) return null;
     String[] fields = text.split("\t", -1);
-    if (fields.length != columns) {
-      throw wrong(fields.length + " tab-separated column" + (fields.length == 1 ? "" : "s") + ", expected " + columns
-          + ": " + layout);
+    if (fields.length < least || fields.length > most) {
+      throw wrong(fields.length + " tab-separated column" + (fields.length == 1 ? "" : "s") + ", expected " + least
+          + (most == least ? "" : " to " + most) + ": " + layout);
     }
     return fields;
+  }
+
+  /** Fails at the current line when an id is empty or blank. */
+  void requireId(String id, String what) {
+    if (id.isBlank()) throw wrong("empty " + what);
   }
 
   /** An error at the current line. */

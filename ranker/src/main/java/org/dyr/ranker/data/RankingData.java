@@ -17,7 +17,7 @@ import java.util.Map;
  * queries.SPLIT.tsv         qid, text
  * qrels.SPLIT.tsv           qid, 0, pid, grade
  * candidates.SPLIT.tsv      qid, pid            the pool; where there is none:
- * bm25.SPLIT.tsv            qid, pid, rank
+ * bm25.SPLIT.tsv            qid, pid, rank; a score may follow, which is checked and not kept
  * </pre>
  *
  * <p>Of the collection only the passages that the pool or the judgements name are kept. Ids are strings.
@@ -110,48 +110,30 @@ public final class RankingData {
 
   /** Reads queries, judgements and pool first, so that the collection can be filtered while it streams by. */
   private static final class Loader {
-    private final Path directory;
+    private final DataFolder folder;
     private final String split;
     private final Map<String, Draft> drafts = new LinkedHashMap<>();
     private final Map<String, Slot> slots = new HashMap<>();
 
     Loader(Path directory, String split) {
-      this.directory = directory;
+      this.folder = new DataFolder(directory);
       this.split = split;
     }
 
     RankingData load(Qrels qrels) {
-      Path collection = require("collection.tsv");
-      readQueries(require("queries." + split + ".tsv"));
+      folder.require("collection.tsv"); // it is read last, and its absence should not wait for that
+      folder.queries(split).forEach((qid, text) -> drafts.put(qid, new Draft(text)));
       String qrelsName = "qrels." + split + ".tsv";
-      Path qrelsFile = qrels == Qrels.REQUIRED ? require(qrelsName) : Lines.find(directory, qrelsName);
+      Path qrelsFile = qrels == Qrels.REQUIRED ? folder.require(qrelsName) : folder.find(qrelsName).orElse(null);
       if (qrelsFile != null) readQrels(qrelsFile);
       Path poolFile = readPool();
-      readCollection(collection);
+      readCollection();
       List<Query> queries = new ArrayList<>(drafts.size());
       drafts.forEach((qid, draft) -> queries.add(new Query(qid, draft.text,
           Collections.unmodifiableMap(draft.judgements),
           draft.pool.values().stream().sorted(Comparator.comparingInt(Ranked::rank))
               .map(ranked -> ranked.slot.passage).toList())));
       return new RankingData(Collections.unmodifiableList(queries), slots, poolFile, qrelsFile != null);
-    }
-
-    private Path require(String name) {
-      Path file = Lines.find(directory, name);
-      if (file == null) throw new DataException(directory, "no " + name + " and no " + name + ".gz there");
-      return file;
-    }
-
-    private void readQueries(Path file) {
-      try (Lines lines = Lines.open(file)) {
-        for (String[] row; (row = lines.next(2, "qid<TAB>text")) != null;) {
-          requireId(row[0], "query id", lines);
-          if (drafts.putIfAbsent(row[0], new Draft(row[1])) != null) {
-            throw lines.wrong("query id \"" + row[0] + "\" is there twice");
-          }
-        }
-      }
-      if (drafts.isEmpty()) throw new DataException(file, "has no queries");
     }
 
     private void readQrels(Path file) {
@@ -169,20 +151,21 @@ public final class RankingData {
     private Path readPool() {
       String candidates = "candidates." + split + ".tsv";
       String bm25 = "bm25." + split + ".tsv";
-      Path file = Lines.find(directory, candidates);
+      Path file = folder.find(candidates).orElse(null);
       boolean ranked = file == null;
-      if (ranked) file = Lines.find(directory, bm25);
+      if (ranked) file = folder.find(bm25).orElse(null);
       if (file == null) {
-        throw new DataException(directory, "no pool for split \"" + split + "\": neither " + candidates + " nor " + bm25
-            + " is there, plain or .gz");
+        throw new DataException(folder.directory(), "no pool for split \"" + split + "\": neither " + candidates
+            + " nor " + bm25 + " is there, plain or .gz");
       }
-      int columns = ranked ? 3 : 2;
-      String layout = ranked ? "qid<TAB>pid<TAB>rank" : "qid<TAB>pid";
+      int least = ranked ? 3 : 2, most = ranked ? 4 : 2;
+      String layout = ranked ? "qid<TAB>pid<TAB>rank, and perhaps <TAB>score" : "qid<TAB>pid";
       try (Lines lines = Lines.open(file)) {
-        for (String[] row; (row = lines.next(columns, layout)) != null;) {
+        for (String[] row; (row = lines.next(least, most, layout)) != null;) {
           Draft draft = draft(row[0], lines);
           Slot slot = slot(row[1], lines);
           int rank = ranked ? integer(row[2], "rank", lines) : 0;
+          if (row.length == 4) requireNumber(row[3], "score", lines);
           if (draft.pool.put(slot, new Ranked(slot, rank)) != null) {
             throw lines.wrong("passage \"" + row[1] + "\" is twice in the pool of query \"" + row[0] + "\"");
           }
@@ -191,14 +174,15 @@ public final class RankingData {
       return file;
     }
 
-    private void readCollection(Path file) {
-      try (Lines lines = Lines.open(file)) {
-        for (String[] row; (row = lines.next(2, "pid<TAB>text")) != null;) {
-          requireId(row[0], "passage id", lines);
-          Slot slot = slots.get(row[0]);
+    private void readCollection() {
+      Path file;
+      try (Passages passages = folder.passages()) {
+        file = passages.file();
+        for (Passage read; (read = passages.next()) != null;) {
+          Slot slot = slots.get(read.id());
           if (slot == null) continue;
-          if (slot.passage != null) throw lines.wrong("passage id \"" + row[0] + "\" is there twice");
-          slot.passage = new Passage(slot.pid, row[1]);
+          if (slot.passage != null) throw passages.wrong("passage id \"" + read.id() + "\" is there twice");
+          slot.passage = new Passage(slot.pid, read.text());
         }
       }
       slots.values().stream().filter(slot -> slot.passage == null)
@@ -209,19 +193,15 @@ public final class RankingData {
     }
 
     private Draft draft(String qid, Lines lines) {
-      requireId(qid, "query id", lines);
+      lines.requireId(qid, "query id");
       Draft draft = drafts.get(qid);
       if (draft == null) throw lines.wrong("query id \"" + qid + "\" is not in the queries of split \"" + split + "\"");
       return draft;
     }
 
     private Slot slot(String pid, Lines lines) {
-      requireId(pid, "passage id", lines);
+      lines.requireId(pid, "passage id");
       return slots.computeIfAbsent(pid, id -> new Slot(id, lines.file(), lines.number()));
-    }
-
-    private static void requireId(String id, String what, Lines lines) {
-      if (id.isBlank()) throw lines.wrong("empty " + what);
     }
 
     private static int integer(String text, String what, Lines lines) {
@@ -230,6 +210,15 @@ public final class RankingData {
       } catch (NumberFormatException e) {
         throw new DataException(lines.file(), lines.number(), what + " \"" + text + "\" is not an integer", e);
       }
+    }
+
+    private static void requireNumber(String text, String what, Lines lines) {
+      try {
+        if (Double.isFinite(Double.parseDouble(text))) return;
+      } catch (NumberFormatException e) {
+        throw new DataException(lines.file(), lines.number(), what + " \"" + text + "\" is not a number", e);
+      }
+      throw lines.wrong(what + " \"" + text + "\" is not a finite number");
     }
   }
 }

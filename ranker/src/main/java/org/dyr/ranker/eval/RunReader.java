@@ -33,8 +33,9 @@ public final class RunReader {
   /**
    * Reads a run. Columns stand between blanks or tabs.
    *
-   * @throws DataException naming file and line: a number of columns that is not 3 or 6 or that changes, a score that
-   *     is not a finite number, a passage that occurs twice for a query, text that is not UTF-8, no line at all
+   * @throws DataException naming file and line: a number of columns that is not 3, 4 or 6 or that changes, a score that
+   *     is not a finite number, four columns of which the third is no rank, a passage that occurs twice for a query,
+   *     text that is not UTF-8, no line at all
    */
   public static Result read(Path file) {
     RunReader reader = new RunReader();
@@ -43,24 +44,41 @@ public final class RunReader {
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
         if (columns == 0) {
           columns = row.size();
-          if (columns != 3 && columns != 6) {
-            throw rows.wrong(("a run has six columns (qid Q0 pid rank score tag) or three (qid pid rank, qid pid score); "
-                + "here are %d").formatted(columns));
+          if (columns != 3 && columns != 4 && columns != 6) {
+            throw rows.wrong(("a run has six columns (qid Q0 pid rank score tag), four (qid pid rank score) or three "
+                + "(qid pid rank, qid pid score); here are %d").formatted(columns));
           }
         }
         if (row.size() != columns) {
           throw rows.wrong("%d columns here, %d in the rows before".formatted(row.size(), columns));
         }
+        if (columns == 4 && !RANK.matcher(row.get(2)).matches()) {
+          throw rows.wrong("of four columns (qid pid rank score) the third must be a rank, not '%s'"
+              .formatted(row.get(2)));
+        }
         if (columns == 6) reader.add(rows, row.get(0), row.get(2), row.get(4));
         else reader.add(rows, row.get(0), row.get(1), row.get(2));
+        if (columns == 4) number(rows, row.get(3));
       }
     }
-    if (columns == 0) throw new DataException(file, "empty; a run is needed, with three or six columns a line");
-    RunFormat format = columns == 6 ? RunFormat.TREC : reader.ranks() ? RunFormat.MS_MARCO : RunFormat.SCORES;
+    if (columns == 0) throw new DataException(file, "empty; a run is needed, with three, four or six columns a line");
+    RunFormat format = switch (columns) {
+      case 6 -> RunFormat.TREC;
+      case 4 -> RunFormat.MS_MARCO;
+      default -> reader.ranks() ? RunFormat.MS_MARCO : RunFormat.SCORES;
+    };
     return new Result(reader.run(format), format);
   }
 
   private void add(Rows file, String qid, String pid, String text) {
+    double number = number(file, text);
+    QueryRows rows = queries.computeIfAbsent(qid, q -> new QueryRows(new ArrayList<>(), new HashSet<>()));
+    if (!rows.pids.add(pid)) throw file.wrong("query %s has passage %s a second time".formatted(qid, pid));
+    rows.rows.add(new Row(pid, number));
+    allRanks = allRanks && RANK.matcher(text).matches();
+  }
+
+  private static double number(Rows file, String text) {
     double number;
     try {
       number = Double.parseDouble(text);
@@ -68,10 +86,7 @@ public final class RunReader {
       throw file.wrong("a number is needed as rank or score, not '%s'".formatted(text));
     }
     if (!Double.isFinite(number)) throw file.wrong("the score %s is not a finite number".formatted(text));
-    QueryRows rows = queries.computeIfAbsent(qid, q -> new QueryRows(new ArrayList<>(), new HashSet<>()));
-    if (!rows.pids.add(pid)) throw file.wrong("query %s has passage %s a second time".formatted(qid, pid));
-    rows.rows.add(new Row(pid, number));
-    allRanks = allRanks && RANK.matcher(text).matches();
+    return number;
   }
 
   private boolean ranks() {

@@ -59,7 +59,12 @@ public final class RunWriter {
     return String.format(Locale.ROOT, "%.9g", score);
   }
 
-  private static String id(String id) {
+  /**
+   * An id as it stands in a file.
+   *
+   * @throws IllegalArgumentException when it is empty or holds white space
+   */
+  public static String id(String id) {
     if (id.isEmpty() || id.chars().anyMatch(c -> c <= ' ')) {
       throw new IllegalArgumentException("'%s' cannot stand in a run file: empty or with white space".formatted(id));
     }

@@ -5,6 +5,7 @@ import java.io.StringReader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,31 +37,35 @@ final class ConfigFile {
     this.file = file;
   }
 
-  static Map<String, Entry> read(Path file) throws IOException {
+  /** The YAML documents of a file, those of nothing but comments left out. */
+  static List<Node> documents(Path file) throws IOException {
     String text;
     try {
       text = Files.readString(file);
     } catch (CharacterCodingException e) {
       throw new ConfigException(file.toString(), "not UTF-8");
     }
-    return parse(file, text);
-  }
-
-  /** The entries of a text that came from the file. */
-  static Map<String, Entry> parse(Path file, String text) {
-    ConfigFile config = new ConfigFile(file);
-    Node root;
+    List<Node> documents = new ArrayList<>();
     try {
-      root = new Yaml(new SafeConstructor(new LoaderOptions())).compose(new StringReader(text));
+      new Yaml(new SafeConstructor(new LoaderOptions())).composeAll(new StringReader(text)).forEach(documents::add);
     } catch (MarkedYAMLException e) {
       int line = e.getProblemMark() == null ? 1 : e.getProblemMark().getLine() + 1;
       throw new ConfigException(file + ":" + line, "not YAML: " + e.getProblem());
     } catch (YAMLException e) {
       throw new ConfigException(file.toString(), "not YAML: " + e.getMessage().lines().findFirst().orElse(""));
     }
-    if (root != null) { // null: nothing but comments
-      if (!(root instanceof MappingNode map)) {
-        throw new ConfigException(config.place(root), "'key: value' lines are needed");
+    return documents;
+  }
+
+  /** The entries of a file of this project, which is one document. */
+  static Map<String, Entry> entries(Path file, List<Node> documents) {
+    ConfigFile config = new ConfigFile(file);
+    if (documents.size() > 1) {
+      throw new ConfigException(config.place(documents.get(1)), "a second YAML document; one is needed");
+    }
+    if (!documents.isEmpty()) {
+      if (!(documents.getFirst() instanceof MappingNode map)) {
+        throw new ConfigException(config.place(documents.getFirst()), "'key: value' lines are needed");
       }
       config.add("", map);
     }

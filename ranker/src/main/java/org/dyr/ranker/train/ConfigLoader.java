@@ -7,7 +7,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import org.yaml.snakeyaml.nodes.Node;
 
 /** Makes a {@link TrainConfig} from a YAML file and overrides, by the table of {@link ConfigKeys}. */
 public final class ConfigLoader {
@@ -15,16 +18,32 @@ public final class ConfigLoader {
 
   private ConfigLoader() {}
 
+  /** As {@link #load(Path, Map, Consumer)}, without its notes. */
+  public static TrainConfig load(Path file, Map<String, String> overrides) throws IOException {
+    return load(file, overrides, note -> {});
+  }
+
   /**
-   * Reads a file and puts overrides over it.
+   * Reads a file and puts overrides over it. A configuration of the original DYR is known by its keys and translated.
    *
    * @param overrides dotted key to text; an empty text takes the file's value away
+   * @param notes is told what became of each key of the original's
    * @throws ConfigException when the file is not YAML, a key is unknown or given twice, a value has the wrong type or
    *     range, or the whole does not fit together; the message names file and line
    * @throws IOException when the file cannot be read
    */
-  public static TrainConfig load(Path file, Map<String, String> overrides) throws IOException {
-    return load(ConfigFile.read(file), overrides, file.toString());
+  public static TrainConfig load(Path file, Map<String, String> overrides, Consumer<String> notes) throws IOException {
+    List<Node> documents = ConfigFile.documents(file);
+    if (!OriginalConfig.recognises(documents)) {
+      return load(ConfigFile.entries(file, documents), overrides, file.toString());
+    }
+    Set<String> given = overrides.entrySet().stream().filter(o -> !o.getValue().isEmpty()).map(Map.Entry::getKey)
+        .collect(Collectors.toSet());
+    OriginalConfig.Translation translation = OriginalConfig.translate(file, documents, given);
+    TrainConfig config = load(translation.entries(), overrides, file.toString());
+    translation.notes().forEach(notes);
+    OriginalModel.compare(translation.original(), config, notes);
+    return config;
   }
 
   /** As {@link #load(Path, Map)} without a file: dotted key to text. */

@@ -1,16 +1,21 @@
 package org.dyr.ranker.train;
 
+import java.util.Collection;
 import java.util.Comparator;
 
 /** Finds the key that someone probably meant. */
 final class NearestKey {
   private NearestKey() {}
 
-  /** The key with the least edit distance, by its whole name or by its name inside its section. */
+  /** The key of this project with the least edit distance, by its whole name or by its name inside its section. */
   static String to(String unknown) {
-    return ConfigKeys.ALL.stream()
-        .min(Comparator.comparingInt(key -> Math.min(distance(unknown, key.name()), distance(unknown, key.leaf()))))
-        .orElseThrow().name();
+    return among(unknown, ConfigKeys.ALL.stream().map(ConfigKey::name).toList());
+  }
+
+  /** The same among dotted names. */
+  static String among(String unknown, Collection<String> names) {
+    return names.stream().min(Comparator.comparingInt(name ->
+        Math.min(distance(unknown, name), distance(unknown, name.substring(name.lastIndexOf('.') + 1))))).orElseThrow();
   }
 
   /** Insertions, deletions and replacements that turn one text into the other (Levenshtein). */

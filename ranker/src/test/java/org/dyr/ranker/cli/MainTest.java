@@ -59,6 +59,22 @@ class MainTest {
     assertEquals(0.0, json.at("/over_queries_in_both/MRR@10").asDouble());
   }
 
+  @Test void trainTellsWhatBecomesOfAConfigurationOfTheOriginal() throws IOException {
+    Path config = Files.writeString(folder.resolve("dyr_config.yaml"), """
+        dyr_version: "dry_base"
+        epoch_num: 2
+        train_data_file_path: "%1$s/train.jsonl"
+        load_pretrain_checkpoint_path: "%1$s/bert"
+        save_finetune_checkpoint_path: "%1$s/out"
+        """.formatted(folder));
+    assertEquals(1, execute("train", "--config", config.toString()));
+    assertTrue(err.toString().contains("\nepoch_num 2 -> epochs 2\n"), err.toString());
+    assertTrue(err.toString().contains("\nwarning: dyr_version dry_base"), err.toString());
+    assertTrue(err.toString().endsWith("dyr train: " + folder.resolve("bert/config.json") + ": no such file\n"),
+        err.toString());
+    assertEquals("", out.toString());
+  }
+
   @Test void aFailureIsOneLineAndOne() throws IOException {
     String missing = folder.resolve("missing").toString();
     assertEquals(1, execute("metrics", "--qrels", qrels(), "--run", missing));

@@ -53,6 +53,12 @@ class RankingDataTest {
     assertEquals(List.of("", "two"), data.queries().getFirst().pool().stream().map(Passage::text).toList());
   }
 
+  @Test void aScoreMayFollowTheRank() throws IOException {
+    write("bm25.dev.tsv", "q1\tp3\t2\t0.5\nq1\tp2\t1\t1.25e1\nq1\tp1\t3\n");
+    assertEquals(List.of("p2", "p3", "p1"),
+        RankingData.load(directory, "dev").queries().getFirst().pool().stream().map(Passage::id).toList());
+  }
+
   @Test void judgementsMayBeAbsentWhenNobodyNeedsThem() throws IOException {
     Files.delete(directory.resolve("qrels.dev.tsv"));
     RankingData data = RankingData.load(directory, "dev", RankingData.Qrels.IF_PRESENT);
@@ -83,6 +89,9 @@ class RankingDataTest {
       "bm25.dev.tsv    | q9<T>p1<T>9          | bm25.dev.tsv:6    | q9",
       "bm25.dev.tsv    | q1<T>p1<T>9          | bm25.dev.tsv:6    | twice",
       "bm25.dev.tsv    | q2<T>p1<T>1.5        | bm25.dev.tsv:6    | rank \"1.5\"",
+      "bm25.dev.tsv    | q2<T>p1<T>1<T>high   | bm25.dev.tsv:6    | score \"high\"",
+      "bm25.dev.tsv    | q2<T>p1<T>1<T>NaN    | bm25.dev.tsv:6    | not a finite number",
+      "bm25.dev.tsv    | q2<T>p1<T>1<T>2<T>3  | bm25.dev.tsv:6    | expected 3 to 4",
       "bm25.dev.tsv    | q2<T>p1              | bm25.dev.tsv:6    | expected 3"})
   void aBadLineIsNamed(String file, String line, String place, String problem) throws IOException {
     Path path = directory.resolve(file);

@@ -54,6 +54,12 @@ class RunFilesTest {
     assertEquals(List.of("b", "a", "d"), got.run().lists().get("q"));
   }
 
+  @Test void aScoreMayFollowTheRank() throws IOException {
+    RunReader.Result got = RunReader.read(file("q\ta\t3\t0.5\nq\tb\t1\t0.25\nr\tc\t2\t9\n"));
+    assertEquals(RunFormat.MS_MARCO, got.format());
+    assertEquals(List.of("b", "a"), got.run().lists().get("q"), "the rank tells, not the score");
+  }
+
   @ParameterizedTest
   @CsvSource({"2, 2, 1, a b c", "0, 1, 2, c b a", "-1, 3, 2, b c a", "1.0, 2, 3, c b a", "1, 3, 2.5, b c a"})
   void anythingElseIsScores(String a, String b, String c, String order) throws IOException {
@@ -67,6 +73,9 @@ class RunFilesTest {
       "q a 1\\nq b|:2: 2 columns here, 3 in the rows before",
       "q a 1\\n\\nq b 2 x|:3: 4 columns here",
       "q a|:1: a run has six columns",
+      "q a 1 2 3|:1: a run has six columns",
+      "q a 1.5 2|:1: of four columns (qid pid rank score) the third must be a rank, not '1.5'",
+      "q a 1 best|:1: a number is needed as rank or score, not 'best'",
       "q a 0.5\\nq b NaN|:2: the score NaN is not a finite number",
       "q a 0.5\\nq b -Infinity|:2: the score -Infinity",
       "q a 1e999|:1: the score 1e999",

@@ -1,0 +1,58 @@
+package org.dyr.ranker.train;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.dyr.nn.BertConfig;
+import org.dyr.op.Activation;
+import org.dyr.ranker.model.ModelConfig;
+
+/**
+ * Holds the sizes of the original's {@code dyr_net_cfg} against those of the model that is to be trained: there they
+ * say how the net is built, here the model's {@code config.json} does.
+ */
+final class OriginalModel {
+  /** The keys that are compared. */
+  static final List<String> SIZES = List.of("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
+      "intermediate_size", "max_position_embeddings", "type_vocab_size");
+
+  private OriginalModel() {}
+
+  /**
+   * Compares the file with the model, where its config is there to be read; that it is not, the trainer will say.
+   *
+   * @param file dotted key to entry, of the original's file
+   * @throws ConfigException at the first size that differs
+   */
+  static void compare(Map<String, ConfigFile.Entry> file, TrainConfig config, Consumer<String> notes) {
+    Path path = config.modelConfig().orElseGet(() -> config.pretrained().orElseThrow().resolve(ModelConfig.FILE));
+    if (!Files.isRegularFile(path)) return;
+    BertConfig model = ModelConfig.read(path);
+    for (String size : SIZES) {
+      ConfigFile.Entry asked = file.get("dyr_net_cfg." + size);
+      int is = size(model, size);
+      if (asked != null && !asked.text().isEmpty() && !asked.text().equals(Integer.toString(is))) {
+        throw new ConfigException(asked.place(), "dyr_net_cfg.%s is %s, but %s has %d: not the model that is meant"
+            .formatted(size, asked.text(), path, is));
+      }
+    }
+    if (model.activation() == Activation.Kind.GELU) {
+      notes.accept("%s has gelu by erf, MindSpore's is by tanh (gelu_new): right for a model trained with erf"
+          .formatted(path));
+    }
+  }
+
+  private static int size(BertConfig model, String name) {
+    return switch (name) {
+      case "vocab_size" -> model.vocabSize();
+      case "hidden_size" -> model.hiddenSize();
+      case "num_hidden_layers" -> model.layers();
+      case "num_attention_heads" -> model.heads();
+      case "intermediate_size" -> model.intermediateSize();
+      case "max_position_embeddings" -> model.maxPositions();
+      default -> model.typeVocabSize();
+    };
+  }
+}
