@@ -18,20 +18,15 @@ import org.dyr.ranker.data.TrainingSet;
  */
 public final class GroupSampler {
 
-  private static final long ORDER = 0;
   private static final long DRAW = 1;
-
-  private record Order(long epoch, int[] pairs) {
-  }
 
   private final List<TrainingQuery> queries;
   private final int groupSize;
   private final long seed;
-  private final boolean shuffle;
+  private final EpochOrder order;
   private final int[] queryOf;    // (pairs): which query
   private final int[] positiveOf; // (pairs): which of its positives
   private final int withReplacement;
-  private volatile Order lastOrder;
 
   /**
    * @param groupSize passages of a group, the positive included; at least 2
@@ -47,8 +42,8 @@ public final class GroupSampler {
     queries = set.queries();
     this.groupSize = groupSize;
     this.seed = seed;
-    this.shuffle = shuffle;
     int pairs = set.pairs();
+    order = new EpochOrder(seed, pairs, shuffle);
     queryOf = new int[pairs];
     positiveOf = new int[pairs];
     int pair = 0;
@@ -81,7 +76,7 @@ public final class GroupSampler {
    * @param index from 0 to below {@link #groupsPerEpoch}
    */
   public Group group(long epoch, int index) {
-    int pair = shuffle ? order(epoch)[index] : index;
+    int pair = order.at(epoch, index);
     TrainingQuery query = queries.get(queryOf[pair]);
     return new Group(query, positiveOf[pair], draw(query.negatives().size(), new SplitMix64(seed, DRAW, epoch, pair)));
   }
@@ -99,22 +94,6 @@ public final class GroupSampler {
       rest[pick] = rest[i];
     }
     return drawn;
-  }
-
-  /** Kept for the epoch asked for last; two threads that compute it at once get the same. */
-  private int[] order(long epoch) {
-    Order known = lastOrder;
-    if (known != null && known.epoch == epoch) return known.pairs;
-    SplitMix64 random = new SplitMix64(seed, ORDER, epoch);
-    int[] pairs = identity(queryOf.length);
-    for (int i = pairs.length - 1; i > 0; i--) {
-      int other = random.below(i + 1);
-      int swap = pairs[i];
-      pairs[i] = pairs[other];
-      pairs[other] = swap;
-    }
-    lastOrder = new Order(epoch, pairs);
-    return pairs;
   }
 
   private static int[] identity(int length) {

@@ -28,7 +28,7 @@ final class ConfigKeys {
   static final ConfigKey<String> DEV_SPLIT = key("dev_split", TEXT, "dev", any(),
       "split of data to evaluate on during training; none = no evaluation", TrainConfig::devSplit);
   static final ConfigKey<Path> GROUPS = unset("groups", PATH,
-      "JSON-lines file of groups {\"query\", \"pos\": [..], \"neg\": [..]}, in place of data",
+      "in place of data: a JSON-lines file of {\"query\", \"pos\": [..], \"neg\": [..]}, or MindRecord, file or folder",
       c -> c.groups().orElse(null));
   static final ConfigKey<Path> MODEL_CONFIG = unset("model_config", PATH,
       "config.json of a model to train from scratch; or give pretrained", c -> c.modelConfig().orElse(null));

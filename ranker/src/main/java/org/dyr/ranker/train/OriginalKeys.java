@@ -166,8 +166,7 @@ final class OriginalKeys {
       case "dyr_base" -> file.note(shown(key, value) + " is what this build does");
       case "dry_base" -> file.note("warning: " + shown(key, value)
           + " is a misspelling in the published file; taken as dyr_base, as the original's script takes it");
-      case "dyr" -> needs("compression of negatives", v -> true, "dyr_base trains on all negatives of a group")
-          .apply(file, key, value);
+      case "dyr" -> file.set("version", "dyr", key, value);
       default -> file.problem(value, "%s must be dyr_base or dyr, not '%s'".formatted(key, value.text()));
     }
   }
@@ -196,8 +195,10 @@ final class OriginalKeys {
       file.set("groups", text, key, value);
     } else if (isTextFolder(text)) {
       file.set("data", text, key, value);
+    } else if (file.overridden("data")) {
+      file.note(shown(key, value) + " gives way to --set data");
     } else {
-      needs(MIND_RECORD, v -> true, "--set data=DIR or --set groups=FILE", "data", "groups").apply(file, key, value);
+      file.set("groups", text, key, value);
     }
   }
 

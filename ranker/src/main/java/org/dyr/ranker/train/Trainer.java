@@ -95,6 +95,7 @@ public final class Trainer implements AutoCloseable {
             model.bert().config().maxPositions()));
       }
       input = new TrainingInput(config, model.tokenizer());
+      opened.push(input::close);
       step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.seed(), config.tokenBudget(),
           Set.copyOf(config.fusionsOff()), config.compression());
       opened.push(step::close);
@@ -232,14 +233,7 @@ public final class Trainer implements AutoCloseable {
     BertConfig b = model.bert().config();
     lines.add(String.format(Locale.ROOT, "model: %d layers of %d, %d heads, %,d parameters", b.layers(), b.hiddenSize(),
         b.heads(), model.weights().count()));
-    lines.add("data: %,d queries, %,d groups an epoch; left out %,d without a positive, %,d without a negative".formatted(
-        input.set.queries().size(), input.groupsPerEpoch(), input.set.leftOut().withoutPositive(),
-        input.set.leftOut().withoutNegative()));
-    int replaced = input.sampler.groupsDrawnWithReplacement();
-    if (replaced > 0) {
-      lines.add("%,d groups an epoch have fewer than %d negatives and draw with replacement".formatted(replaced,
-          config.groupSize() - 1));
-    }
+    lines.addAll(input.description());
     Compression compression = config.compression();
     if (compression.form() != Compression.Form.NONE && compression.kept() >= config.groupSize() - 1) {
       lines.add("nothing to compress: a group has %d negatives, and negatives_kept is %d".formatted(config.groupSize() - 1,

@@ -1,5 +1,6 @@
 package org.dyr.ranker.train;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -7,9 +8,6 @@ import org.dyr.ranker.data.JsonLinesGroups;
 import org.dyr.ranker.data.Query;
 import org.dyr.ranker.data.RankingData;
 import org.dyr.ranker.data.TrainingSet;
-import org.dyr.ranker.group.Group;
-import org.dyr.ranker.group.GroupSampler;
-import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.PairEncoder;
 import org.dyr.ranker.text.TokenCache;
 import org.dyr.ranker.text.Tokenizer;
@@ -18,29 +16,32 @@ import org.dyr.ranker.text.Tokenizer;
  * What a run reads: an endless stream of groups, epoch after epoch, each group a function of its place in the stream;
  * and the dev queries.
  */
-final class TrainingInput {
+final class TrainingInput implements AutoCloseable {
   /** The dev_split of a run that is not evaluated. */
   private static final String NO_SPLIT = "none";
 
   private static final long TOKEN_CACHE_BYTES = 256L << 20;
 
-  final TrainingSet set;
-  final GroupSampler sampler;
   final PairEncoder encoder;
   final TokenCache tokens;
   final Optional<List<Query>> dev;
+  private final GroupSource source;
 
   TrainingInput(TrainConfig config, Tokenizer tokenizer) {
-    if (config.data().isPresent()) {
-      set = TrainingSet.from(RankingData.load(config.data().get(), config.trainSplit()), config.relevantFrom());
-      dev = config.devSplit().equals(NO_SPLIT) ? Optional.empty() : Optional.of(dev(config));
-    } else {
-      set = JsonLinesGroups.load(config.groups().orElseThrow());
-      dev = Optional.empty();
-    }
-    sampler = new GroupSampler(set, config.groupSize(), config.seed(), config.shuffle());
     encoder = new PairEncoder(tokenizer, config.maxLength(), config.maxQueryLength());
     tokens = new TokenCache(tokenizer, config.maxLength(), TOKEN_CACHE_BYTES);
+    source = source(config);
+    dev = config.data().isEmpty() || config.devSplit().equals(NO_SPLIT) ? Optional.empty() : Optional.of(dev(config));
+  }
+
+  private GroupSource source(TrainConfig config) {
+    if (config.data().isPresent()) {
+      RankingData data = RankingData.load(config.data().get(), config.trainSplit());
+      return new TextGroups(TrainingSet.from(data, config.relevantFrom()), config, encoder, tokens);
+    }
+    Path groups = config.groups().orElseThrow();
+    return RecordGroups.reads(groups) ? new RecordGroups(groups, config)
+        : new TextGroups(JsonLinesGroups.load(groups), config, encoder, tokens);
   }
 
   private static List<Query> dev(TrainConfig config) {
@@ -50,7 +51,7 @@ final class TrainingInput {
 
   /** Groups of one pass over the training queries. */
   int groupsPerEpoch() {
-    return sampler.groupsPerEpoch();
+    return source.perEpoch();
   }
 
   /** The epoch, from 0, that a place in the stream lies in. */
@@ -62,14 +63,17 @@ final class TrainingInput {
   List<EncodedGroup> groups(long from, int count) {
     List<EncodedGroup> groups = new ArrayList<>(count);
     for (long place = from; place < from + count; place++) {
-      Group group = sampler.group(epochOf(place), (int) (place % groupsPerEpoch()));
-      int[] query = tokens.ids(group.query().query());
-      List<EncodedPair> pairs = new ArrayList<>();
-      for (String passage : group.passages()) pairs.add(encoder.encode(query, tokens.ids(passage)));
-      int[] retrieval = new int[pairs.size()];
-      System.arraycopy(group.negatives(), 0, retrieval, 1, pairs.size() - 1);
-      groups.add(new EncodedGroup(pairs, retrieval));
+      groups.add(source.group(epochOf(place), (int) (place % groupsPerEpoch())));
     }
     return groups;
+  }
+
+  /** What the run reads, a line each. */
+  List<String> description() {
+    return source.description();
+  }
+
+  @Override public void close() {
+    source.close();
   }
 }
