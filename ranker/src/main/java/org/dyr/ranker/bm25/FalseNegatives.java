@@ -41,14 +41,19 @@ public final class FalseNegatives {
     this.margin = margin;
   }
 
-  /** The lists without those passages, in the same order, ranks as they were. */
-  List<Miner.Found> without(List<Miner.Found> found, Function<String, Passage> passages) {
+  /**
+   * The lists without those passages, in the same order, ranks as they were.
+   *
+   * @param passages gives the passage of an id, null where there is none
+   * @param pulse is called every few thousand passages; what it throws ends the work
+   */
+  List<Miner.Found> without(List<Miner.Found> found, Function<String, Passage> passages, Runnable pulse) {
     List<Query> queries = new ArrayList<>();
     for (Miner.Found f : found) {
       if (!f.hits().isEmpty() && !relevant(f.qid()).isEmpty()) queries.add(query(f, passages));
     }
     Map<String, Map<String, Float>> logits = new HashMap<>(); // qid to (pid to logit)
-    for (ScoredPool pool : evaluator.score(queries, done -> {})) {
+    for (ScoredPool pool : evaluator.score(queries, done -> pulse.run())) {
       logits.put(pool.qid(), pool.passages().stream()
           .collect(Collectors.toMap(ScoredPool.Passage::pid, ScoredPool.Passage::score)));
     }

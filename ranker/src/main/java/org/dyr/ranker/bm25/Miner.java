@@ -61,7 +61,7 @@ public final class Miner {
    * Searches the queries and writes the file, whole or not at all.
    *
    * @param queries qid to text
-   * @param progress is told how many queries are done; what it throws ends the work
+   * @param progress is told how many queries are done, now and then the same number again; what it throws ends the work
    * @throws IllegalArgumentException when an id is empty or holds white space
    */
   public Summary mine(Map<String, String> queries, Path out, IntConsumer progress) throws IOException {
@@ -74,7 +74,8 @@ public final class Miner {
         for (int from = 0; from < all.size(); from += QUERIES_AT_ONCE) {
           List<Found> found = search(all.subList(from, Math.min(from + QUERIES_AT_ONCE, all.size())), pool);
           for (Found f : found) if (f.hits().isEmpty()) withoutHits[0]++;
-          if (filter.isPresent()) found = filter.get().without(found, index::passage);
+          int before = from;
+          if (filter.isPresent()) found = filter.get().without(found, index::passage, () -> progress.accept(before));
           for (Found f : found) {
             for (Hit hit : f.hits()) {
               file.append(RunWriter.id(f.qid())).append('\t').append(RunWriter.id(hit.pid())).append('\t')
