@@ -43,9 +43,11 @@ final class IndexFile {
           return Optional.of("belongs to a shard named \"" + name + "\"");
         }
       }
+      List<String> fields = shard.header().indexFields();
       long row = 0;
-      try (ResultSet rows = statement.executeQuery(
-          "SELECT ROW_ID, " + String.join(", ", PLACES) + " FROM INDEXES ORDER BY ROW_ID")) {
+      try (ResultSet rows = statement.executeQuery("SELECT ROW_ID, " + String.join(", ", PLACES)
+          + fields.stream().map(field -> ", " + field + "_0").collect(Collectors.joining())
+          + " FROM INDEXES ORDER BY ROW_ID")) {
         for (; rows.next(); row++) {
           if (row == shard.rows()) return Optional.of("has more rows than the pages, which have " + row);
           if (rows.getLong(1) != row) return Optional.of("has no row " + row);
@@ -57,6 +59,14 @@ final class IndexFile {
                   + ", the pages say " + walked[i]);
             }
           }
+          if (fields.isEmpty()) continue;
+          Row cells = shard.row(row);
+          for (int i = 0; i < fields.size(); i++) {
+            Object value = rows.getObject(2 + PLACES.size() + i);
+            if (!says(value, cells.cells().get(fields.get(i)))) {
+              return Optional.of("row " + row + ": " + fields.get(i) + " is " + value + ", the raw record has another value");
+            }
+          }
         }
       }
       return row == shard.rows() ? Optional.empty()
@@ -64,6 +74,19 @@ final class IndexFile {
     } catch (SQLException | Malformed e) {
       return Optional.of("is no MindRecord index: " + e.getMessage());
     }
+  }
+
+  /** Whether a value of an index is that of a raw record. Old writers put texts in quotes. */
+  private static boolean says(Object value, Cell cell) {
+    return switch (cell) {
+      case Cell.Text text -> text.value().equals(value) || ('"' + text.value() + '"').equals(value);
+      case Cell.Whole whole -> value instanceof Number number && number.longValue() == whole.value();
+      case Cell.Real real when Double.isNaN(real.value()) -> value == null; // SQLite has no NaN
+      case Cell.Real real -> value instanceof Number number && number.doubleValue() == real.value();
+      case Cell.Legacy legacy when legacy.value().isNumber() ->
+          value instanceof Number number && number.doubleValue() == legacy.value().doubleValue();
+      default -> true; // not what an index repeats
+    };
   }
 
   private static long[] places(ShardReader.RowPlace place) {

@@ -1,5 +1,6 @@
 package org.dyr.formats.mindrecord;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -27,6 +28,7 @@ public final class MindRecordWriter implements AutoCloseable {
   private final List<ShardWriter> shards = new ArrayList<>();
   private long saved;
   private long rows;
+  private boolean failed; // a call did not end
   private boolean finished;
 
   private MindRecordWriter(Path target, Schema schema, WriterOptions options, List<String> names) throws IOException {
@@ -112,7 +114,8 @@ public final class MindRecordWriter implements AutoCloseable {
 
   /** Adds rows to one shard, in one write call. */
   public void write(int shard, List<Row> added) {
-    if (finished) throw new IllegalStateException("the data set is finished");
+    requireOpen();
+    failed = true;
     List<ShardWriter.StoredRow> stored = new ArrayList<>(added.size());
     for (Row row : added) {
       byte[] raw;
@@ -137,11 +140,22 @@ public final class MindRecordWriter implements AutoCloseable {
     } catch (IOException e) {
       throw failure(directory.resolve(names.get(shard)), e);
     }
+    failed = false;
   }
 
-  /** Writes headers and indexes and puts everything in its place. */
-  public void finish() {
+  private void requireOpen() {
     if (finished) throw new IllegalStateException("the data set is finished");
+    if (failed) throw new IllegalStateException("an earlier call failed; the data set is not whole");
+  }
+
+  /**
+   * Writes headers and indexes and puts everything in its place.
+   *
+   * @throws IllegalStateException after a call that failed
+   * @throws UncheckedIOException when the disk fails
+   */
+  public void finish() {
+    requireOpen();
     try {
       for (int i = 0; i < shards.size(); i++) {
         shards.get(i).writeHeader(new Header(options.headerSize(), options.pageSize(), indexFields,
@@ -151,22 +165,23 @@ public final class MindRecordWriter implements AutoCloseable {
         try (ShardReader written = ShardReader.open(data)) {
           IndexFile.write(IndexFile.of(data), written);
         }
-        force(data);
-        force(IndexFile.of(data));
+        force(data, StandardOpenOption.WRITE);
+        force(IndexFile.of(data), StandardOpenOption.WRITE);
       }
       for (String name : names) {
         for (Path file : List.of(staging.resolve(name), IndexFile.of(staging.resolve(name)))) {
           Files.move(file, directory.resolve(file.getFileName()), StandardCopyOption.ATOMIC_MOVE);
         }
       }
+      if (File.separatorChar == '/') force(directory, StandardOpenOption.READ); // Windows opens no directories
       finished = true;
     } catch (IOException e) {
       throw failure(directory.resolve(names.getFirst()), e);
     }
   }
 
-  private static void force(Path file) throws IOException {
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+  private static void force(Path path, StandardOpenOption how) throws IOException {
+    try (FileChannel channel = FileChannel.open(path, how)) {
       channel.force(true);
     }
   }

@@ -206,6 +206,9 @@ final class ShardReader implements AutoCloseable {
   }
 
   private int[] walk(RowGroup group, Page page, long from, long to) throws IOException {
+    if (group.rows > (to - from) / Long.BYTES) {
+      throw wrong("page " + page.id(), "has " + (to - from) + " bytes for the records of " + group.rows + " rows");
+    }
     int[] starts = new int[group.rows + 1];
     long pageStart = header.start(page);
     ByteBuffer window = ByteBuffer.allocate(0);

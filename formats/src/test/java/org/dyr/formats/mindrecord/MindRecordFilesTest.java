@@ -156,13 +156,13 @@ class MindRecordFilesTest {
 
   @Test void theWriterRefusesRowsThatDoNotFitAndLeavesNothing() throws IOException {
     Schema schema = Schema.of("", Column.list("a", ColumnType.INT32));
-    try (MindRecordWriter writer = MindRecordWriter.create(folder.resolve("w"), schema,
-        new WriterOptions(HEADER, PAGE, true, 2, null))) {
-      for (Cell cell : List.of(new Cell.Whole(1), new Cell.Wholes(new long[] {1L << 40}),
-          new Cell.Wholes(new long[PAGE]))) {
-        assertThrows(IllegalArgumentException.class, () -> writer.write(List.of(new Row(Map.of("a", cell)))));
+    for (Map<String, Cell> cells : List.<Map<String, Cell>>of(Map.of(), Map.of("a", new Cell.Whole(1)),
+        Map.of("a", new Cell.Wholes(new long[] {1L << 40})), Map.of("a", new Cell.Wholes(new long[PAGE])))) {
+      try (MindRecordWriter writer = MindRecordWriter.create(folder.resolve("w"), schema,
+          new WriterOptions(HEADER, PAGE, true, 2, null))) {
+        assertThrows(IllegalArgumentException.class, () -> writer.write(List.of(new Row(cells))));
+        assertThrows(IllegalStateException.class, writer::finish);
       }
-      assertThrows(IllegalArgumentException.class, () -> writer.write(List.of(new Row(Map.of()))));
     }
     try (var left = Files.list(folder)) {
       assertEquals(0, left.count());
@@ -244,7 +244,8 @@ class MindRecordFilesTest {
     byte[] whole = Files.readAllBytes(file);
     String text = new String(whole, 0, 2000, StandardCharsets.ISO_8859_1);
     String[][] lies = {
-        {"\"end_row_id\":5", "\"end_row_id\":9", "page 1, row 5"},
+        {"\"end_row_id\":5", "\"end_row_id\":7", "page 1, row 5"},
+        {"\"end_row_id\":5", "\"end_row_id\":9", "65 bytes for the records of 9 rows"},
         {"\"end_row_id\":5", "\"end_row_id\":4", "page"},
         {"\"start_row_id\":0}", "\"start_row_id\":1}", "start_row_id"},
         {"\"page_size\":65,", "\"page_size\":66,", "page 1"},
@@ -342,6 +343,18 @@ class MindRecordFilesTest {
     assertTrue(inspector.inspect(copy, 0).get("index").asText().contains("bad.mindrecord"));
     assertTrue(inspector.reads(copy));
     assertFalse(inspector.reads(folder.resolve("renamed.db")));
+  }
+
+  @Test void anIndexWithOtherValuesIsSaid() throws IOException, SQLException {
+    Path file = write("values.mindrecord", ALL, true, 1, List.of(rows(4)));
+    for (String change : List.of("text_0 = 'other' WHERE ROW_ID = 2", "score_0 = 0.5 WHERE ROW_ID = 1", "big_0 = 0 WHERE ROW_ID = 0")) {
+      try (var connection = DriverManager.getConnection("jdbc:sqlite:" + IndexFile.of(file));
+          var statement = connection.createStatement()) {
+        statement.executeUpdate("UPDATE INDEXES SET " + change);
+      }
+      String said = new MindRecordInspector().inspect(file, 0).get("index").asText();
+      assertTrue(said.contains(change.substring(0, change.indexOf("_0"))), said);
+    }
   }
 
   @Test void encryptedFilesAreRefused() throws IOException {
