@@ -59,7 +59,7 @@ public final class ModelTensors implements AutoCloseable {
     if (!Files.isDirectory(directory)) return SafeTensorsException.of("%s: not a directory", directory);
     boolean pickled = PICKLED.stream().anyMatch(name -> Files.exists(directory.resolve(name)));
     return SafeTensorsException.of("%s holds neither %s nor %s%s", directory, FILE, INDEX, pickled
-        ? "; pytorch_model.bin is not read, only safetensors is: convert the model first" : "");
+        ? "; pytorch_model.bin is not read, only safetensors is: dyr convert makes that of it" : "");
   }
 
   private void openShards(Path index) {

@@ -8,34 +8,41 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 import org.dyr.formats.FormatException;
+import org.dyr.io.ModelTensors;
 
 /** Opens files of tensors of any format that is read here. */
 public final class TensorFiles {
+  private static final String PICKLED = "pytorch_model.bin";
+
   private TensorFiles() {}
 
   /** What a file is. */
-  enum Kind { MIND_SPORE, SAFE_TENSORS }
+  enum Kind { MIND_SPORE, SAFE_TENSORS, PY_TORCH }
 
   /**
-   * Opens a file or a Hugging Face directory of safetensors files.
+   * Opens a file or a Hugging Face directory, which holds safetensors files or {@code pytorch_model.bin}.
    *
    * @throws FormatException                 if there is none, or it is not of a format that is read, or damaged
    * @throws org.dyr.io.SafeTensorsException if it is a damaged safetensors file
    */
   public static TensorFile open(Path path) throws IOException {
     if (Files.isDirectory(path)) {
-      return SafeTensorsCheckpoint.open(path);
+      Path pickled = path.resolve(PICKLED);
+      boolean onlyPickled = Files.exists(pickled) && !Files.exists(path.resolve(ModelTensors.FILE))
+          && !Files.exists(path.resolve(ModelTensors.INDEX));
+      return onlyPickled ? PyTorchCheckpoint.open(pickled) : SafeTensorsCheckpoint.open(path);
     }
     if (!Files.isRegularFile(path)) {
       throw new FormatException(path, "", Files.exists(path) ? "neither a file nor a directory" : "no such file");
     }
     Kind kind = kind(path);
     if (kind == null) {
-      throw new FormatException(path, "", "neither a MindSpore checkpoint (.ckpt) nor safetensors");
+      throw new FormatException(path, "", "neither a MindSpore checkpoint (.ckpt), nor safetensors, nor a PyTorch file (.bin)");
     }
     return switch (kind) {
       case MIND_SPORE -> MindSporeCheckpoint.open(path);
       case SAFE_TENSORS -> SafeTensorsCheckpoint.open(path);
+      case PY_TORCH -> PyTorchCheckpoint.open(path);
     };
   }
 
@@ -44,6 +51,7 @@ public final class TensorFiles {
     String name = path.getFileName().toString().toLowerCase(Locale.ROOT);
     if (name.endsWith(".ckpt")) return Kind.MIND_SPORE;
     if (name.endsWith(".safetensors")) return Kind.SAFE_TENSORS;
+    if (name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth")) return Kind.PY_TORCH;
     try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
       ByteBuffer head = Foreign.read(file, 0, (int) Math.min(file.size(), 16));
       return Foreign.isSafeTensors(head, file.size()) ? Kind.SAFE_TENSORS : null;
