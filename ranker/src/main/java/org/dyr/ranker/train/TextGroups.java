@@ -16,12 +16,14 @@ final class TextGroups implements GroupSource {
   private final PairEncoder encoder;
   private final TokenCache tokens;
   private final int negatives;
+  private final Compression compression;
 
   TextGroups(TrainingSet set, TrainConfig config, PairEncoder encoder, TokenCache tokens) {
     this.set = set;
     this.encoder = encoder;
     this.tokens = tokens;
     negatives = config.groupSize() - 1;
+    compression = config.compression();
     sampler = new GroupSampler(set, config.groupSize(), config.seed(), config.shuffle());
   }
 
@@ -47,6 +49,10 @@ final class TextGroups implements GroupSource {
     if (replaced > 0) {
       lines.add("%,d groups an epoch have fewer than %d negatives and draw with replacement".formatted(replaced,
           negatives));
+    }
+    if (compression.form() != Compression.Form.NONE && compression.kept() >= negatives) {
+      lines.add("nothing to compress: a group has %d negatives, and negatives_kept is %d".formatted(negatives,
+          compression.kept()));
     }
     return lines;
   }

@@ -234,11 +234,6 @@ public final class Trainer implements AutoCloseable {
     lines.add(String.format(Locale.ROOT, "model: %d layers of %d, %d heads, %,d parameters", b.layers(), b.hiddenSize(),
         b.heads(), model.weights().count()));
     lines.addAll(input.description());
-    Compression compression = config.compression();
-    if (compression.form() != Compression.Form.NONE && compression.kept() >= config.groupSize() - 1) {
-      lines.add("nothing to compress: a group has %d negatives, and negatives_kept is %d".formatted(config.groupSize() - 1,
-          compression.kept()));
-    }
     lines.add("device: %s, kernels %s".formatted(backend.name(), backend.kernelSets().stream().map(s -> s.name()).toList()));
     return lines;
   }

@@ -122,7 +122,8 @@ class PrepareAndInspectTest {
   @Test void whatCannotBeInspectedIsOneLine() throws IOException {
     Path text = Files.writeString(folder.resolve("notes.txt"), "nothing but text");
     assertEquals(1, execute("inspect", text.toString()));
-    assertEquals("dyr inspect: " + text + ": is of no format known here: MindRecord, TFRecord\n", err.toString());
+    assertEquals("dyr inspect: " + text + ": is of no format known here: MindRecord, TFRecord, MindSpore checkpoint or "
+        + "safetensors\n", err.toString());
     assertEquals(1, execute("inspect", folder.resolve("none").toString()));
     assertTrue(err.toString().endsWith("none: no such file\n"), err.toString());
     assertEquals(1, execute("inspect", folder.toString()));
