@@ -56,7 +56,9 @@ public final class SafeTensorsWriter {
 
     long bytes() {
       StoredType type = StoredType.named(dtype);
-      if (type == null) throw new IllegalArgumentException("tensor %s: no type %s in safetensors".formatted(name, dtype));
+      if (type == null) {
+        throw new IllegalArgumentException("tensor %s: no type %s in safetensors".formatted(name, dtype));
+      }
       long bits = type.bits;
       for (long d : dims) bits = Math.multiplyExact(bits, d);
       if (bits < 0 || bits % 8 != 0) {

@@ -154,9 +154,11 @@ class SafeTensorsWriterTest {
     byte[] large = new byte[(1 << 20) + 5];
     new Random(3).nextBytes(large);
     SafeTensorsWriter.copy(path, List.of(
-        new SafeTensorsWriter.Stored("b", "BOOL", List.of(1L, (long) large.length), () -> new ByteArrayInputStream(large)),
+        new SafeTensorsWriter.Stored("b", "BOOL", List.of(1L, (long) large.length),
+            () -> new ByteArrayInputStream(large)),
         new SafeTensorsWriter.Stored("scalar", "I64", List.of(), () -> new ByteArrayInputStream(new byte[8])),
-        new SafeTensorsWriter.Stored("none", "F32", List.of(0L), () -> new ByteArrayInputStream(new byte[0]))), Map.of());
+        new SafeTensorsWriter.Stored("none", "F32", List.of(0L), () -> new ByteArrayInputStream(new byte[0]))),
+            Map.of());
     try (SafeTensorsFile file = SafeTensorsFile.open(path)) {
       assertEquals(List.of("b", "scalar", "none"), file.names());
       assertEquals(List.of(), file.entry("scalar").dims());

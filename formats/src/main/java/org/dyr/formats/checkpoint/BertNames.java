@@ -71,12 +71,14 @@ public final class BertNames {
       MS_EMBEDDING + "full_position_embeddings", MS_EMBEDDING + "full_position_embedding.embedding_table");
 
   /** What names in a checkpoint of a training run begin with when they are not weights. */
-  private static final List<String> OPTIMIZER_STATE = List.of("lamb_m.", "lamb_v.", "adam_m.", "adam_v.", "moments.", "moment1.",
-      "moment2.", "accum.");
-  private static final Set<String> COUNTERS = Set.of("scale_sense", "loss_scale", "global_step", "current_iterator_step",
-      "last_overflow_iterator_step", "learning_rate", "momentum", "epoch_num", "step_num", "beta1_power", "beta2_power");
+  private static final List<String> OPTIMIZER_STATE = List.of(
+      "lamb_m.", "lamb_v.", "adam_m.", "adam_v.", "moments.", "moment1.", "moment2.", "accum.");
+  private static final Set<String> COUNTERS = Set.of(
+      "scale_sense", "loss_scale", "global_step", "current_iterator_step", "last_overflow_iterator_step",
+      "learning_rate", "momentum", "epoch_num", "step_num", "beta1_power", "beta2_power");
 
-  private static final Pattern LAYER = Pattern.compile("(.*\\.|)(layers?)\\.(0|[1-9][0-9]{0,3})(\\..+)", Pattern.DOTALL);
+  private static final Pattern LAYER = Pattern.compile("(.*\\.|)(layers?)\\.(0|[1-9][0-9]{0,3})(\\..+)",
+      Pattern.DOTALL);
 
   private static final Map<String, Integer> CANONICAL = new HashMap<>(); // pattern to row
   private static final Map<String, Integer> ALIASES = new HashMap<>();
@@ -122,7 +124,10 @@ public final class BertNames {
 
   private BertNames() {}
 
-  /** The name of a parameter in a dialect, from its name or an alias in either; nothing if no BERT has such a parameter. */
+  /**
+   * The name of a parameter in a dialect, from its name or an alias in either; nothing if no BERT has such a
+   * parameter.
+   */
   public static Optional<String> translate(String name, Dialect to) {
     Place place = find(name, CANONICAL);
     if (place == null) place = find(name, ALIASES);
@@ -139,9 +144,9 @@ public final class BertNames {
   }
 
   /**
-   * Places the names of a file. A name that is right wins over an alias of it. If names of the model are missing then, one
-   * prefix that makes a name of the file out of a missing one is looked for and left off wherever that places a name, as
-   * MindSpore does when it loads; states of optimizers are not taken for weights so.
+   * Places the names of a file. A name that is right wins over an alias of it. If names of the model are missing then,
+   * one prefix that makes a name of the file out of a missing one is looked for and left off wherever that places a
+   * name, as MindSpore does when it loads; states of optimizers are not taken for weights so.
    */
   public static Placed place(Collection<String> names, Dialect wanted) {
     Map<Place, String> found = new TreeMap<>();

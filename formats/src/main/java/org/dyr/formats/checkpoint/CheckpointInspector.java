@@ -25,22 +25,25 @@ public final class CheckpointInspector implements Inspector {
 
   /**
    * The file's name, size and SHA-256, the number of its entries, and of each parameter name, shape (of a checkpoint of
-   * MindSpore's also as the file has it), type under the format's own name, bytes, their SHA-256, the first five values, the
-   * last, their sum without rounding but the last, the smallest and the largest. Reads all of the file.
+   * MindSpore's also as the file has it), type under the format's own name, bytes, their SHA-256, the first five
+   * values, the last, their sum without rounding but the last, the smallest and the largest. Reads all of the file.
    *
    * @param rows has no meaning here: a file of tensors has no rows
    */
   @Override public ObjectNode inspect(Path file, int rows) throws IOException {
     ObjectNode out = JsonNodeFactory.instance.objectNode();
     try (TensorFile tensors = TensorFiles.open(file)) {
-      out.put("file", file.toString()).put("format", tensors.format()).put("size", Files.size(file)).put("sha256", sha256(file));
+      out.put("file", file.toString()).put("format", tensors.format()).put("size", Files.size(file)).put("sha256",
+          sha256(file));
       List<StoredTensor> all = tensors.tensors();
       out.put("entries", all.size());
       ArrayNode parameters = out.putArray("parameters");
       for (int i = 0; i < all.size(); i++) {
         StoredTensor t = all.get(i);
         ObjectNode node = parameters.addObject().put("name", t.name());
-        if (tensors instanceof MindSporeCheckpoint c) dims(node.putArray("dims_in_file"), c.parameters().get(i).dimsInFile());
+        if (tensors instanceof MindSporeCheckpoint c) {
+          dims(node.putArray("dims_in_file"), c.parameters().get(i).dimsInFile());
+        }
         dims(node.putArray("shape"), t.dims());
         node.put("type", tensors instanceof MindSporeCheckpoint ? t.type().mindSpore() : t.type().safeTensors());
         node.put("bytes", t.bytes());

@@ -4,8 +4,8 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 
 /**
- * The sum of doubles or of whole numbers without any rounding but the last. Every double is a whole number of 53 bits times a
- * power of two; the whole numbers are summed apart for every power. Good for 2^31 values.
+ * The sum of doubles or of whole numbers without any rounding but the last. Every double is a whole number of 53 bits
+ * times a power of two; the whole numbers are summed apart for every power. Good for 2^31 values.
  */
 final class ExactSum {
   private static final int POWERS = 2048;
@@ -45,6 +45,7 @@ final class ExactSum {
       total = total.add(here.shiftLeft(power - 1));
     }
     int zeros = total.signum() == 0 ? 0 : Math.min(total.getLowestSetBit(), 1074);
-    return new BigDecimal(total.shiftRight(zeros)).divide(new BigDecimal(BigInteger.TWO.pow(1074 - zeros))).doubleValue();
+    BigDecimal units = new BigDecimal(BigInteger.TWO.pow(1074 - zeros));
+    return new BigDecimal(total.shiftRight(zeros)).divide(units).doubleValue();
   }
 }

@@ -37,8 +37,12 @@ final class Foreign {
       default -> null;
     };
     if (name != null) return Optional.of(name);
-    if ((first & 0xffffff) == 0x120108) return Optional.of("a MindSpore parallel strategy file, which holds no weights");
-    if ((first & 0xff) == 0x80 && (first >> 8 & 0xff) <= 5) return Optional.of("a Python pickle, as old PyTorch writes");
+    if ((first & 0xffffff) == 0x120108) {
+      return Optional.of("a MindSpore parallel strategy file, which holds no weights");
+    }
+    if ((first & 0xff) == 0x80 && (first >> 8 & 0xff) <= 5) {
+      return Optional.of("a Python pickle, as old PyTorch writes");
+    }
     if (startsWith(head, TENSORFLOW)) return Optional.of("TensorFlow's list of checkpoints");
     if (size >= Long.BYTES && read(file, size - Long.BYTES, Long.BYTES).getLong(0) == LEVEL_DB) {
       return Optional.of("a TensorFlow checkpoint or its index");

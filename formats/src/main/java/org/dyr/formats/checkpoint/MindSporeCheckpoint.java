@@ -15,8 +15,8 @@ import org.dyr.formats.FormatException;
 
 /**
  * MindSpore's {@code .ckpt}: a run of protobuf records, each a tag and a tensor, and perhaps a checksum behind them.
- * Opening reads names, types and sizes and steps over the elements, so a file of any length takes little memory. What the
- * file holds besides weights (states of an optimizer, counters, texts) are parameters like any other.
+ * Opening reads names, types and sizes and steps over the elements, so a file of any length takes little memory. What
+ * the file holds besides weights (states of an optimizer, counters, texts) are parameters like any other.
  */
 public final class MindSporeCheckpoint implements TensorFile {
   static final byte[] TRAILER = {'c', 'r', 'c', '_', 'n', 'u', 'm'};
@@ -57,8 +57,8 @@ public final class MindSporeCheckpoint implements TensorFile {
   /**
    * Opens a checkpoint and reads all but the elements; these too if a checksum stands behind them.
    *
-   * @throws FormatException if the file is another one that ends in {@code .ckpt} (the message says which), is encrypted, or
-   *     is damaged: cut short, lengths that contradict each other, a wrong checksum
+   * @throws FormatException if the file is another one that ends in {@code .ckpt} (the message says which), is
+   *     encrypted, or is damaged: cut short, lengths that contradict each other, a wrong checksum
    */
   public static MindSporeCheckpoint open(Path path) throws IOException {
     if (!Files.isRegularFile(path)) {
@@ -115,7 +115,8 @@ public final class MindSporeCheckpoint implements TensorFile {
   private Slice record(WireReader in, long end) throws IOException {
     long at = in.position();
     if (in.varint(end, "the key of a field") != 0x0a) {
-      throw new FormatException(path, "byte " + at, "no MindSpore checkpoint, or damaged before here: only records of field 1 "
+      throw new FormatException(path, "byte " + at,
+          "no MindSpore checkpoint, or damaged before here: only records of field 1 "
           + "may stand at the top");
     }
     long last = in.end(end, "a record");
@@ -179,7 +180,8 @@ public final class MindSporeCheckpoint implements TensorFile {
   }
 
   private FormatException unexpected(long at, long key, String where) {
-    return new FormatException(path, "byte " + at, "%s has field %d of wire type %d twice or not at all in this format: no "
+    return new FormatException(path, "byte " + at,
+        "%s has field %d of wire type %d twice or not at all in this format: no "
         .formatted(where, key >>> 3, key & 7) + "MindSpore checkpoint, or damaged");
   }
 

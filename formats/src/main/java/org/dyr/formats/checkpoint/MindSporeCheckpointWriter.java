@@ -14,8 +14,8 @@ import java.util.zip.CRC32;
 import org.dyr.io.AtomicFiles;
 
 /**
- * Writes MindSpore's {@code .ckpt} as MindSpore does: one record a parameter, those over 512 MiB in slices. The bytes of a
- * tensor are copied in chunks from where they are.
+ * Writes MindSpore's {@code .ckpt} as MindSpore does: one record a parameter, those over 512 MiB in slices. The bytes
+ * of a tensor are copied in chunks from where they are.
  */
 public final class MindSporeCheckpointWriter {
   private static final long SLICE = 512L << 20; // bytes
@@ -34,8 +34,8 @@ public final class MindSporeCheckpointWriter {
   /**
    * Writes a checkpoint, replacing the file of that name as {@link AtomicFiles#write} does.
    *
-   * @param checksum whether the CRC-32 of all records is to stand behind them; MindSpore before June 2024 does not read such
-   *     files
+   * @param checksum whether the CRC-32 of all records is to stand behind them; MindSpore before June 2024 does not
+   *     read such files
    * @throws IllegalArgumentException     if there are no tensors, two have one name, or a type has no name in MindSpore
    * @throws java.io.UncheckedIOException if the disk fails, full disks included; the old file is then unchanged
    */
@@ -61,12 +61,15 @@ public final class MindSporeCheckpointWriter {
     for (StoredTensor t : tensors) {
       if (!names.add(t.name())) throw new IllegalArgumentException("two parameters are called " + t.name());
       if (t.type().mindSpore() == null) {
-        throw new IllegalArgumentException("parameter %s: MindSpore's checkpoints have no type %s".formatted(t.name(), t.type()));
+        throw new IllegalArgumentException("parameter %s: MindSpore's checkpoints have no type %s".formatted(t.name(),
+            t.type()));
       }
     }
   }
 
-  /** In ceil(bytes / slice) parts of whole elements that differ by at most one, the longer first, as numpy.array_split. */
+  /**
+   * In ceil(bytes / slice) parts of whole elements that differ by at most one, the longer first, as numpy.array_split.
+   */
   private static void write(StoredTensor t, Scalars scalars, long slice, Output out) throws IOException {
     List<Long> dims = t.dims().isEmpty() && scalars == Scalars.ZERO ? List.of(0L) : t.dims();
     int unit = t.type().unit();
@@ -79,7 +82,9 @@ public final class MindSporeCheckpointWriter {
         out.write(head, head.length);
         copy(t, in, bytes, out);
       }
-      if (in.read() >= 0) throw new IllegalArgumentException("parameter %s: more content than its shape takes".formatted(t.name()));
+      if (in.read() >= 0) {
+        throw new IllegalArgumentException("parameter %s: more content than its shape takes".formatted(t.name()));
+      }
     }
   }
 
@@ -120,7 +125,9 @@ public final class MindSporeCheckpointWriter {
   private static void copy(StoredTensor t, InputStream in, long bytes, Output out) throws IOException {
     for (long left = bytes; left > 0; ) {
       int read = in.read(out.chunk, 0, (int) Math.min(CHUNK, left));
-      if (read < 0) throw new IllegalArgumentException("parameter %s: its content ends %d bytes early".formatted(t.name(), left));
+      if (read < 0) {
+        throw new IllegalArgumentException("parameter %s: its content ends %d bytes early".formatted(t.name(), left));
+      }
       out.write(out.chunk, read);
       left -= read;
     }

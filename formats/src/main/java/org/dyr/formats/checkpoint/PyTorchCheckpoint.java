@@ -22,8 +22,9 @@ import java.util.zip.ZipFile;
 import org.dyr.formats.FormatException;
 
 /**
- * PyTorch's {@code pytorch_model.bin}: a zip archive (uncompressed, since PyTorch 1.6) of a pickle, which says what the tensors
- * are called and how they lie in their storages, and of one file a storage. Read only, and only dictionaries of tensors.
+ * PyTorch's {@code pytorch_model.bin}: a zip archive (uncompressed, since PyTorch 1.6) of a pickle, which says what the
+ * tensors are called and how they lie in their storages, and of one file a storage. Read only, and only dictionaries of
+ * tensors.
  */
 public final class PyTorchCheckpoint implements TensorFile {
   private static final int ZIP = 0x04034b50;
@@ -46,8 +47,8 @@ public final class PyTorchCheckpoint implements TensorFile {
   /**
    * Opens an archive, reads its pickle and compares the checksums of its storages.
    *
-   * @throws FormatException if the file is of the older form without zip, or no state dict, or its pickle calls for anything
-   *     but tensors, or it is damaged
+   * @throws FormatException if the file is of the older form without zip, or no state dict, or its pickle calls for
+   *     anything but tensors, or it is damaged
    */
   public static PyTorchCheckpoint open(Path path) throws IOException {
     if (!Files.isRegularFile(path)) {
@@ -82,10 +83,12 @@ public final class PyTorchCheckpoint implements TensorFile {
       int first = head.limit() < 4 ? 0 : head.getInt(0);
       if (first == ZIP) return;
       if (first == LEGACY) {
-        throw new FormatException(path, "", "the form that PyTorch wrote before version 1.6, a pickle without a zip archive, is "
+        throw new FormatException(path, "",
+            "the form that PyTorch wrote before version 1.6, a pickle without a zip archive, is "
             + "not read; PyTorch reads it, and what torch.save then writes is read");
       }
-      throw new FormatException(path, "", "no PyTorch file but " + Foreign.name(file).orElse("something that is no zip archive"));
+      throw new FormatException(path, "", "no PyTorch file but "
+          + Foreign.name(file).orElse("something that is no zip archive"));
     }
   }
 
@@ -93,7 +96,8 @@ public final class PyTorchCheckpoint implements TensorFile {
     List<String> pickles = zip.stream().map(ZipEntry::getName)
         .filter(n -> n.endsWith(PICKLE) && n.indexOf('/') == n.length() - PICKLE.length()).toList();
     if (pickles.size() != 1) {
-      throw new FormatException(path, "", "a zip archive with %d files FOLDER/data.pkl; PyTorch's have one".formatted(pickles.size()));
+      throw new FormatException(path, "",
+          "a zip archive with %d files FOLDER/data.pkl; PyTorch's have one".formatted(pickles.size()));
     }
     String folder = pickles.getFirst().substring(0, pickles.getFirst().length() - PICKLE.length() + 1);
     if (zip.getEntry(folder + "constants.pkl") != null) {
@@ -104,7 +108,8 @@ public final class PyTorchCheckpoint implements TensorFile {
       throw new FormatException(path, "byteorder", "the values are not little-endian");
     }
     Set<String> verified = new HashSet<>();
-    Map<String, StateDictPickle.Tensor> all = StateDictPickle.read(path, all(zip.getEntry(pickles.getFirst()), MOST_PICKLE));
+    Map<String, StateDictPickle.Tensor> all = StateDictPickle.read(path,
+        all(zip.getEntry(pickles.getFirst()), MOST_PICKLE));
     for (Map.Entry<String, StateDictPickle.Tensor> e : all.entrySet()) {
       tensors.add(tensor(e.getKey(), e.getValue(), folder + "data/", verified));
     }
@@ -113,7 +118,8 @@ public final class PyTorchCheckpoint implements TensorFile {
   private byte[] all(ZipEntry entry, int most) throws IOException {
     checkStored(entry);
     if (entry.getSize() > most) {
-      throw new FormatException(path, entry.getName(), "%d bytes; at most %d are read".formatted(entry.getSize(), most));
+      throw new FormatException(path, entry.getName(),
+          "%d bytes; at most %d are read".formatted(entry.getSize(), most));
     }
     try (InputStream in = stream(entry, 0, entry.getSize())) {
       return in.readAllBytes();
@@ -123,7 +129,8 @@ public final class PyTorchCheckpoint implements TensorFile {
   /** PyTorch compresses nothing; so no entry is larger than the file. */
   private void checkStored(ZipEntry entry) throws IOException {
     if (entry.getMethod() != ZipEntry.STORED || entry.getSize() > Files.size(path)) {
-      throw new FormatException(path, Shown.text(entry.getName()), "is compressed or longer than the archive, as PyTorch writes none");
+      throw new FormatException(path, Shown.text(entry.getName()),
+          "is compressed or longer than the archive, as PyTorch writes none");
     }
   }
 
@@ -137,22 +144,27 @@ public final class PyTorchCheckpoint implements TensorFile {
     }
   }
 
-  private StoredTensor tensor(String name, StateDictPickle.Tensor t, String data, Set<String> verified) throws IOException {
+  private StoredTensor tensor(String name, StateDictPickle.Tensor t, String data,
+      Set<String> verified) throws IOException {
     String place = "tensor " + Shown.text(name);
     StateDictPickle.Storage s = t.storage();
     int unit = s.type().unit();
     ZipEntry entry = zip.getEntry(data + s.key());
-    if (entry == null) throw new FormatException(path, place, "its storage %s is missing".formatted(Shown.text(data + s.key())));
+    if (entry == null) {
+      throw new FormatException(path, place, "its storage %s is missing".formatted(Shown.text(data + s.key())));
+    }
     checkStored(entry);
     if (entry.getSize() % unit != 0 || entry.getSize() / unit != s.elements()) {
-      throw new FormatException(path, place, "its storage should have %d elements of %d bytes, but has %d bytes".formatted(
+      throw new FormatException(path, place,
+          "its storage should have %d elements of %d bytes, but has %d bytes".formatted(
           s.elements(), unit, entry.getSize()));
     }
     long[] reach = reach(t, place); // elements of the tensor, and of the storage from its first to its last
     if (verified.add(entry.getName())) verify(entry);
     long begin = t.offset() * unit;
     long bytes = reach[0] * unit;
-    StoredTensor.Content content = isContiguous(t) ? () -> stream(entry, begin, bytes) : gathered(t, entry, reach, place);
+    StoredTensor.Content content = isContiguous(t) ? () -> stream(entry, begin, bytes)
+        : gathered(t, entry, reach, place);
     return new StoredTensor(name, s.type(), t.dims(), bytes, content);
   }
 
@@ -160,7 +172,9 @@ public final class PyTorchCheckpoint implements TensorFile {
     long elements = 1;
     long last = 0;
     try {
-      if (t.dims().size() != t.strides().size() || t.dims().size() > MOST_DIMS || t.offset() < 0) throw new ArithmeticException();
+      if (t.dims().size() != t.strides().size() || t.dims().size() > MOST_DIMS || t.offset() < 0) {
+        throw new ArithmeticException();
+      }
       for (int i = 0; i < t.dims().size(); i++) {
         long dim = t.dims().get(i);
         if (dim < 0 || t.strides().get(i) < 0) throw new ArithmeticException();
@@ -170,12 +184,14 @@ public final class PyTorchCheckpoint implements TensorFile {
       long span = elements == 0 ? 0 : Math.addExact(last, 1);
       if (Math.addExact(t.offset(), span) > t.storage().elements()) throw new ArithmeticException();
       if (elements > span) {
-        throw new FormatException(path, place, "shows elements of its storage more than once (strides %s), which is not supported"
+        throw new FormatException(path, place,
+            "shows elements of its storage more than once (strides %s), which is not supported"
             .formatted(t.strides()));
       }
       return new long[] {elements, span};
     } catch (ArithmeticException e) {
-      throw new FormatException(path, place, "sizes %s with strides %s from element %d do not fit into its storage of %d elements"
+      throw new FormatException(path, place,
+          "sizes %s with strides %s from element %d do not fit into its storage of %d elements"
           .formatted(t.dims(), t.strides(), t.offset(), t.storage().elements()), e);
     }
   }
@@ -198,7 +214,8 @@ public final class PyTorchCheckpoint implements TensorFile {
       for (int read; (read = in.read(chunk)) > 0; ) crc.update(chunk, 0, read);
     }
     if (crc.getValue() != entry.getCrc()) {
-      throw new FormatException(path, Shown.text(entry.getName()), "the archive says checksum %08x, its bytes have %08x: damaged"
+      throw new FormatException(path, Shown.text(entry.getName()),
+          "the archive says checksum %08x, its bytes have %08x: damaged"
           .formatted(entry.getCrc(), crc.getValue()));
     }
   }

@@ -47,7 +47,8 @@ public final class SafeTensorsCheckpoint implements TensorFile {
         SafeTensorsFile.Entry entry = file.entry(name);
         ElementType type = ElementType.ofSafeTensors(entry.dtype());
         if (type == null) {
-          throw new FormatException(file.path(), "tensor " + Shown.text(name), "the type " + entry.dtype() + " is not handled");
+          throw new FormatException(file.path(), "tensor " + Shown.text(name), "the type " + entry.dtype()
+              + " is not handled");
         }
         tensors.add(new StoredTensor(name, type, entry.dims(), entry.end() - entry.begin(),
             () -> new SegmentStream(file.segment(name))));

@@ -13,9 +13,9 @@ import java.util.Map;
 import org.dyr.formats.FormatException;
 
 /**
- * Reads the pickle of a PyTorch state dict: an ordered dictionary of tensors, written with protocol 2. A pickle is a program
- * for a small stack machine that may call anything in Python by name. This machine knows the few names and instructions that
- * such a dictionary takes and refuses all others; it runs nothing. See <a
+ * Reads the pickle of a PyTorch state dict: an ordered dictionary of tensors, written with protocol 2. A pickle is a
+ * program for a small stack machine that may call anything in Python by name. This machine knows the few names and
+ * instructions that such a dictionary takes and refuses all others; it runs nothing. See <a
  * href="https://github.com/python/cpython/blob/main/Lib/pickletools.py">Python's list of the instructions</a>.
  */
 final class StateDictPickle {
@@ -73,17 +73,18 @@ final class StateDictPickle {
 
   /** Names of instructions that are refused, for messages; those of protocols up to 5. */
   private static final Map<Integer, String> REFUSED = Map.ofEntries(
-      Map.entry((int) 'i', "INST"), Map.entry((int) 'o', "OBJ"), Map.entry((int) 'P', "PERSID"), Map.entry((int) 'I', "INT"),
-      Map.entry((int) 'L', "LONG"), Map.entry((int) 'F', "FLOAT"), Map.entry((int) 'S', "STRING"),
-      Map.entry((int) 'T', "BINSTRING"), Map.entry((int) 'U', "SHORT_BINSTRING"), Map.entry((int) 'V', "UNICODE"),
-      Map.entry((int) 'd', "DICT"), Map.entry((int) 'l', "LIST"), Map.entry((int) 'p', "PUT"), Map.entry((int) 'g', "GET"),
-      Map.entry((int) '0', "POP"), Map.entry((int) '1', "POP_MARK"), Map.entry((int) '2', "DUP"), Map.entry(0x81, "NEWOBJ"),
+      Map.entry((int) 'i', "INST"), Map.entry((int) 'o', "OBJ"), Map.entry((int) 'P', "PERSID"),
+      Map.entry((int) 'I', "INT"), Map.entry((int) 'L', "LONG"), Map.entry((int) 'F', "FLOAT"),
+      Map.entry((int) 'S', "STRING"), Map.entry((int) 'T', "BINSTRING"), Map.entry((int) 'U', "SHORT_BINSTRING"),
+      Map.entry((int) 'V', "UNICODE"), Map.entry((int) 'd', "DICT"), Map.entry((int) 'l', "LIST"),
+      Map.entry((int) 'p', "PUT"), Map.entry((int) 'g', "GET"), Map.entry((int) '0', "POP"),
+      Map.entry((int) '1', "POP_MARK"), Map.entry((int) '2', "DUP"), Map.entry(0x81, "NEWOBJ"),
       Map.entry(0x82, "EXT1"), Map.entry(0x83, "EXT2"), Map.entry(0x84, "EXT4"), Map.entry(0x8b, "LONG4"),
       Map.entry((int) 'B', "BINBYTES"), Map.entry((int) 'C', "SHORT_BINBYTES"), Map.entry(0x8c, "SHORT_BINUNICODE"),
-      Map.entry(0x8d, "BINUNICODE8"), Map.entry(0x8e, "BINBYTES8"), Map.entry(0x8f, "EMPTY_SET"), Map.entry(0x90, "ADDITEMS"),
-      Map.entry(0x91, "FROZENSET"), Map.entry(0x92, "NEWOBJ_EX"), Map.entry(0x93, "STACK_GLOBAL"), Map.entry(0x94, "MEMOIZE"),
-      Map.entry(0x95, "FRAME"), Map.entry(0x96, "BYTEARRAY8"), Map.entry(0x97, "NEXT_BUFFER"),
-      Map.entry(0x98, "READONLY_BUFFER"));
+      Map.entry(0x8d, "BINUNICODE8"), Map.entry(0x8e, "BINBYTES8"), Map.entry(0x8f, "EMPTY_SET"),
+      Map.entry(0x90, "ADDITEMS"), Map.entry(0x91, "FROZENSET"), Map.entry(0x92, "NEWOBJ_EX"),
+      Map.entry(0x93, "STACK_GLOBAL"), Map.entry(0x94, "MEMOIZE"), Map.entry(0x95, "FRAME"),
+      Map.entry(0x96, "BYTEARRAY8"), Map.entry(0x97, "NEXT_BUFFER"), Map.entry(0x98, "READONLY_BUFFER"));
 
   /**
    * The tensors by name, in their order.
@@ -235,7 +236,9 @@ final class StateDictPickle {
     }
     for (int i = 0; i < items.size(); i += 2) {
       Object key = items.get(i);
-      if (!(key instanceof String) && !(key instanceof Long)) throw wrong(at, "a key of a dictionary is neither a text nor a number");
+      if (!(key instanceof String) && !(key instanceof Long)) {
+        throw wrong(at, "a key of a dictionary is neither a text nor a number");
+      }
       ((LinkedHashMap<Object, Object>) map).put(key, items.get(i + 1));
     }
   }

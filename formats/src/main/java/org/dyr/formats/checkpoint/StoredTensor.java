@@ -8,7 +8,8 @@ import java.util.List;
  * A named tensor as a file holds it. Its bytes stay in the file until they are asked for.
  *
  * @param dims    the sizes of the axes; none for a scalar
- * @param bytes   bytes of its elements: what type and sizes take; for a {@link ElementType#TEXT} scalar, of all characters
+ * @param bytes   bytes of its elements: what type and sizes take; for a {@link ElementType#TEXT} scalar, of all
+ *     characters
  * @param content gives the elements, row-major and little-endian: exactly {@code bytes} of them
  */
 public record StoredTensor(String name, ElementType type, List<Long> dims, long bytes, Content content) {

@@ -37,7 +37,8 @@ public final class TensorFiles {
     }
     Kind kind = kind(path);
     if (kind == null) {
-      throw new FormatException(path, "", "neither a MindSpore checkpoint (.ckpt), nor safetensors, nor a PyTorch file (.bin)");
+      throw new FormatException(path, "",
+          "neither a MindSpore checkpoint (.ckpt), nor safetensors, nor a PyTorch file (.bin)");
     }
     return switch (kind) {
       case MIND_SPORE -> MindSporeCheckpoint.open(path);

@@ -95,6 +95,7 @@ final class Values {
   }
 
   private BigInteger wide(long x) {
-    return type == ElementType.UINT64 ? new BigInteger(Long.toUnsignedString(x ^ Long.MIN_VALUE)) : BigInteger.valueOf(x);
+    return type == ElementType.UINT64 ? new BigInteger(Long.toUnsignedString(x ^ Long.MIN_VALUE))
+        : BigInteger.valueOf(x);
   }
 }

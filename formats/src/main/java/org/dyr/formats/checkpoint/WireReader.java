@@ -9,8 +9,8 @@ import java.nio.file.Path;
 import org.dyr.formats.FormatException;
 
 /**
- * The elements of protobuf's wire format out of a file of any length, of which a small window is in memory. Protobuf's own
- * readers count bytes in an int and end at 2 GiB; see <a
+ * The elements of protobuf's wire format out of a file of any length, of which a small window is in memory. Protobuf's
+ * own readers count bytes in an int and end at 2 GiB; see <a
  * href="https://protobuf.dev/programming-guides/encoding/">the encoding</a>.
  */
 final class WireReader {
@@ -78,7 +78,8 @@ final class WireReader {
     long length = varint(end, "the length of " + what);
     long left = end - position();
     if (Long.compareUnsigned(length, left) > 0) {
-      throw new FormatException(path, "byte " + at, "%s should have %s bytes, but only %d are left there: cut short or damaged"
+      throw new FormatException(path, "byte " + at,
+          "%s should have %s bytes, but only %d are left there: cut short or damaged"
           .formatted(what, Long.toUnsignedString(length), left));
     }
     return position() + length;
@@ -90,7 +91,8 @@ final class WireReader {
     long last = end(end, what);
     long length = last - position();
     if (length > most) {
-      throw new FormatException(path, "byte " + at, "%s has %d bytes; at most %d are read".formatted(what, length, most));
+      throw new FormatException(path, "byte " + at,
+          "%s has %d bytes; at most %d are read".formatted(what, length, most));
     }
     byte[] bytes = new byte[(int) length];
     for (int i = 0; i < bytes.length; i++) bytes[i] = (byte) next();

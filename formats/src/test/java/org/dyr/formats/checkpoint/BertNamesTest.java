@@ -68,8 +68,10 @@ class BertNamesTest {
 
   @Test void whatNoBertHasIsNotTranslated() {
     for (String name : List.of("bert.encoder.layer.#.output.dense.bias", "bert.encoder.layer.01.output.dense.bias",
-        "bert.encoder.layer.99999.output.dense.bias", "bert.encoder.layer.output.dense.bias", "bert.embeddings.position_ids",
-        "bert.cls1.dense.weight", "lamb_m.bert.dense_1.weight", "", "layer.1.x", "bert.encoder.layers.0.output.dense.bias")) {
+        "bert.encoder.layer.99999.output.dense.bias", "bert.encoder.layer.output.dense.bias",
+        "bert.embeddings.position_ids",
+        "bert.cls1.dense.weight", "lamb_m.bert.dense_1.weight", "", "layer.1.x",
+        "bert.encoder.layers.0.output.dense.bias")) {
       assertEquals(Optional.empty(), BertNames.translate(name, HUGGING_FACE), name);
     }
   }
@@ -103,7 +105,8 @@ class BertNamesTest {
   }
 
   @Test void statesOfOptimizersAreNeverWeights() {
-    List<String> states = BertNames.place(huggingFace(1), MIND_SPORE).sources().keySet().stream().map(n -> "lamb_v." + n).toList();
+    List<String> states = BertNames.place(huggingFace(1), MIND_SPORE).sources().keySet().stream()
+        .map(n -> "lamb_v." + n).toList();
     Placed p = BertNames.place(states, HUGGING_FACE);
     assertTrue(p.sources().isEmpty());
     assertEquals(states, p.unplaced());

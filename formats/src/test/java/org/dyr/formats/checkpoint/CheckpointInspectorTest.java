@@ -58,7 +58,8 @@ class CheckpointInspectorTest {
     byte[] brains = little(4, b -> b.putShort((short) 0x3fc0).putShort((short) 0x7fc0)); // 1.5, NaN
     Path path = Files.write(folder.resolve("a.ckpt"), new Wire().record("u", "UInt64", unsigned, 2)
         .record("h", "Float16", halves, 2).record("b", "BFloat16", brains, 2).record("t", "Bool", new byte[] {1, 0}, 2)
-        .record("text", "str", "zwölf".getBytes(Charset.forName("UTF-32LE")), 0).record("four", "Int4", new byte[] {1}, 2)
+        .record("text", "str", "zwölf".getBytes(Charset.forName("UTF-32LE")), 0)
+        .record("four", "Int4", new byte[] {1}, 2)
         .record("none", "Float32", new byte[0], 0).record("w", "UInt16", new byte[] {-1, -1}, 1).toByteArray());
     JsonNode p = plain(new CheckpointInspector().inspect(path, 0)).get("parameters");
     assertEquals("18446744073709551615", p.get(0).get("max").asText());
@@ -78,7 +79,8 @@ class CheckpointInspectorTest {
   @Test void safetensorsAreDescribedInTheSameForm() throws IOException {
     Path path = folder.resolve("m.safetensors");
     SafeTensorsWriter.copy(path, List.of(
-        new SafeTensorsWriter.Stored("n", "I64", List.of(), () -> new ByteArrayInputStream(little(8, b -> b.putLong(-7)))),
+        new SafeTensorsWriter.Stored("n", "I64", List.of(),
+            () -> new ByteArrayInputStream(little(8, b -> b.putLong(-7)))),
         new SafeTensorsWriter.Stored("x", "F32", List.of(1L, 2L),
             () -> new ByteArrayInputStream(little(8, b -> b.putFloat(1).putFloat(0.1f))))), Map.of());
     assertTrue(new CheckpointInspector().reads(path));
@@ -94,7 +96,8 @@ class CheckpointInspectorTest {
   }
 
   @Test void otherFilesAreNotRead() throws IOException {
-    assertFalse(new CheckpointInspector().reads(Files.writeString(folder.resolve("text.txt"), "{\"a\": \"some text\"}")));
+    assertFalse(new CheckpointInspector().reads(Files.writeString(folder.resolve("text.txt"),
+        "{\"a\": \"some text\"}")));
     assertFalse(new CheckpointInspector().reads(folder));
     Path wrong = Files.writeString(folder.resolve("w.ckpt"), "nothing of the kind");
     assertThrows(FormatException.class, () -> new CheckpointInspector().inspect(wrong, 0));
@@ -109,7 +112,8 @@ class CheckpointInspectorTest {
     assertEquals(-1, sum.value());
     ExactSum tenths = new ExactSum();
     for (int i = 0; i < 1_000_000; i++) tenths.add(0.1);
-    assertEquals(new java.math.BigDecimal(0.1).multiply(java.math.BigDecimal.valueOf(1_000_000)).doubleValue(), tenths.value());
+    assertEquals(new java.math.BigDecimal(0.1).multiply(java.math.BigDecimal.valueOf(1_000_000)).doubleValue(),
+        tenths.value());
     tenths.add(Double.POSITIVE_INFINITY);
     assertEquals(Double.POSITIVE_INFINITY, tenths.value());
     assertEquals(0.0, new ExactSum().value());

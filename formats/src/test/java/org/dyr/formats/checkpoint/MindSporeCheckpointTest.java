@@ -80,7 +80,8 @@ class MindSporeCheckpointTest {
 
   @Test void scalarsHaveTwoForms() throws IOException {
     Path path = file(new Wire().record("old", "Float32", FOUR, 0).record("new", "Int32", FOUR)
-        .record("one", "Int32", FOUR, 1).record("none", "Int32", new byte[0], 0).record("none2", "Int8", new byte[0], 2, 0));
+        .record("one", "Int32", FOUR, 1).record("none", "Int32", new byte[0], 0)
+        .record("none2", "Int8", new byte[0], 2, 0));
     try (MindSporeCheckpoint c = MindSporeCheckpoint.open(path)) {
       assertEquals(List.of(List.of(0L), List.of(), List.of(1L), List.of(0L), List.of(2L, 0L)),
           c.parameters().stream().map(Parameter::dimsInFile).toList());
@@ -113,7 +114,8 @@ class MindSporeCheckpointTest {
   @Test void textsAndEveryTypeKeepTheirBytes() throws IOException {
     byte[] text = "größer".getBytes(Charset.forName("UTF-32LE"));
     Wire w = new Wire().record("text", "str", text, 0).record("quarters", "Int4", new byte[] {1, 2}, 3);
-    List<String> types = List.of("Bool", "Int8", "UInt8", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64", "Float16",
+    List<String> types = List.of("Bool", "Int8", "UInt8", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64",
+        "Float16",
         "BFloat16", "Float32", "Float64");
     int[] widths = {1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8};
     for (int i = 0; i < widths.length; i++) {
@@ -132,7 +134,8 @@ class MindSporeCheckpointTest {
   }
 
   @Test void slicesOfOneTagAreJoined() throws IOException {
-    Path path = file(new Wire().record("a", "Int16", new byte[] {1, 2, 3, 4}, 3).record("a", "Int16", new byte[] {5, 6}, 3)
+    Path path = file(new Wire().record("a", "Int16", new byte[] {1, 2, 3, 4}, 3)
+        .record("a", "Int16", new byte[] {5, 6}, 3)
         .record("b", "Int8", new byte[] {7}, 1));
     try (MindSporeCheckpoint c = MindSporeCheckpoint.open(path)) {
       assertEquals(2, c.tensors().size());
@@ -159,7 +162,8 @@ class MindSporeCheckpointTest {
     byte[] records = new Wire().record("a", "Int8", FOUR, 4).toByteArray();
     var crc = new java.util.zip.CRC32();
     crc.update(records);
-    byte[] expected = ByteBuffer.allocate(records.length + 17).put(records).put("crc_num".getBytes(StandardCharsets.US_ASCII))
+    byte[] expected = ByteBuffer.allocate(records.length + 17).put(records)
+        .put("crc_num".getBytes(StandardCharsets.US_ASCII))
         .putShort((short) 0).putInt(0).putInt((int) crc.getValue()).array();
     assertArrayEquals(expected, Files.readAllBytes(path));
     try (MindSporeCheckpoint c = MindSporeCheckpoint.open(path)) {
@@ -178,7 +182,8 @@ class MindSporeCheckpointTest {
     Path path = folder.resolve("large.ckpt");
     Wire tensor = new Wire().raw(0x08).varint(hole).text(0x12, "Int8").raw(0x1a).varint(hole);
     Wire value = new Wire().text(0x0a, "large").raw(0x12).varint(tensor.toByteArray().length + hole);
-    byte[] head = new Wire().raw(0x0a).varint(value.toByteArray().length + tensor.toByteArray().length + hole).toByteArray();
+    byte[] head = new Wire().raw(0x0a).varint(value.toByteArray().length + tensor.toByteArray().length + hole)
+        .toByteArray();
     try (RandomAccessFile out = new RandomAccessFile(path.toFile(), "rw")) {
       out.write(head);
       out.write(value.toByteArray());
@@ -236,14 +241,17 @@ class MindSporeCheckpointTest {
         Arguments.of("type \"Float31\" is not known", new Wire().record("a", "Float31", FOUR, 1).toByteArray()),
         Arguments.of("every character takes 4", new Wire().record("a", "str", new byte[6], 0).toByteArray()),
         Arguments.of("hash table", new Wire().bytes(0x0a, new Wire().text(0x0a, "a").text(0x1a, "")).toByteArray()),
-        Arguments.of("without a parameter's name", new Wire().bytes(0x0a, new Wire().bytes(0x12, tensor)).toByteArray()),
+        Arguments.of("without a parameter's name",
+            new Wire().bytes(0x0a, new Wire().bytes(0x12, tensor)).toByteArray()),
         Arguments.of("without a tensor", new Wire().bytes(0x0a, new Wire().text(0x0a, "a")).toByteArray()),
         Arguments.of("without content", new Wire().record("a", new Wire().text(0x12, "Int8")).toByteArray()),
         Arguments.of("without type", new Wire().record("a", new Wire().text(0x1a, "1234")).toByteArray()),
         Arguments.of("no valid UTF-8", new Wire().bytes(0x0a, new Wire().raw(0x0a, 2, 0xc3, 0x28)).toByteArray()),
-        Arguments.of("second parameter of that name", new Wire().record("a", tensor).record("b", tensor).record("a", tensor)
+        Arguments.of("second parameter of that name",
+            new Wire().record("a", tensor).record("b", tensor).record("a", tensor)
             .toByteArray()),
-        Arguments.of("takes 4 bytes, but the file has 8", new Wire().record("a", tensor).record("a", tensor).toByteArray()),
+        Arguments.of("takes 4 bytes, but the file has 8",
+            new Wire().record("a", tensor).record("a", tensor).toByteArray()),
         Arguments.of("a slice of", new Wire().record("a", tensor).record("a", "UInt8", FOUR, 4).toByteArray()));
   }
 

@@ -60,7 +60,8 @@ class PyTorchCheckpointTest {
     try (TensorFile checkpoint = TensorFiles.open(file)) {
       Map<String, StoredTensor> all = new LinkedHashMap<>();
       checkpoint.tensors().forEach(t -> all.put(t.name(), t));
-      assertEquals(List.of("plain", "transposed", "columns", "rows", "half", "bfloat16", "long", "bool", "scalar", "empty",
+      assertEquals(List.of("plain", "transposed", "columns", "rows", "half", "bfloat16", "long", "bool", "scalar",
+          "empty",
           "parameter"), List.copyOf(all.keySet()));
       int[] range = java.util.stream.IntStream.range(0, 24).toArray();
       assertArrayEquals(floats(range), content(all.get("plain")));
@@ -133,7 +134,8 @@ class PyTorchCheckpointTest {
 
     /** One tensor under a name. */
     Pickle tensor(String name, String type, String key, long elements, long offset, long[] dims, long[] strides) {
-      text(name).global("torch._utils", "_rebuild_tensor_v2").code('(', '(').text("storage").global("torch", type).text(key)
+      text(name).global("torch._utils", "_rebuild_tensor_v2").code('(', '(').text("storage")
+          .global("torch", type).text(key)
           .text("cpu").number(elements).code('t', 'Q').number(offset).numbers(dims).numbers(strides).code('\u0089');
       return global("collections", "OrderedDict").code(')', 'R', 't', 'R');
     }
@@ -201,7 +203,8 @@ class PyTorchCheckpointTest {
   static Stream<Arguments> evil() {
     byte[] plain = good();
     return Stream.of(
-        Arguments.of("\"os.system\"", new Pickle().global("os", "system").text("touch /tmp/x").code('\u0085', 'R', '.').bytes()),
+        Arguments.of("\"os.system\"", new Pickle().global("os", "system").text("touch /tmp/x")
+            .code('\u0085', 'R', '.').bytes()),
         Arguments.of("\"builtins.eval\"", new Pickle().global("builtins", "eval").code('.').bytes()),
         Arguments.of("\"torch._utils._rebuild_parameter_with_state\"",
             new Pickle().global("torch._utils", "_rebuild_parameter_with_state").code('.').bytes()),
@@ -221,7 +224,8 @@ class PyTorchCheckpointTest {
         Arguments.of("no mark", new Pickle().code('t').bytes()),
         Arguments.of("recalled before", new Pickle().code('h', '\1').bytes()),
         Arguments.of("what cannot be called", new Pickle().text("x").code(')', 'R').bytes()),
-        Arguments.of("other arguments", new Pickle().global("collections", "OrderedDict").text("x").code('\u0085', 'R').bytes()),
+        Arguments.of("other arguments",
+            new Pickle().global("collections", "OrderedDict").text("x").code('\u0085', 'R').bytes()),
         Arguments.of("no storage", new Pickle().text("x").code('Q').bytes()),
         Arguments.of("neither a text nor a number", new Pickle().code('}', 'q', '\0', 'h', '\0', 'N', 's').bytes()),
         Arguments.of("no dictionary", new Pickle().text("x").text("k").text("v").code('s').bytes()),
@@ -255,7 +259,8 @@ class PyTorchCheckpointTest {
     refused("0 files FOLDER/data.pkl", zip("archive/data/0", FOUR_FLOATS));
     refused("2 files FOLDER/data.pkl", zip("a/data.pkl", good(), "b/data.pkl", good()));
     refused("TorchScript", zip("a/data.pkl", good(), "a/constants.pkl", new byte[1]));
-    refused("little-endian", zip("a/data.pkl", good(), "a/data/0", FOUR_FLOATS, "a/byteorder", "big".getBytes(StandardCharsets.US_ASCII)));
+    refused("little-endian", zip("a/data.pkl", good(), "a/data/0", FOUR_FLOATS, "a/byteorder",
+        "big".getBytes(StandardCharsets.US_ASCII)));
     refused("at most 4194304", zip("a/data.pkl", new byte[(4 << 20) + 1]));
     Path packed = folder.resolve("packed.bin");
     try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(packed))) {

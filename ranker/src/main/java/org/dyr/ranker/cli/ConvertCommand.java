@@ -32,12 +32,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "convert",
     sortOptions = false,
-    description = "Converts a model between MindSpore checkpoints (.ckpt), Hugging Face directories and safetensors; reads"
-        + " pytorch_model.bin too. Types and bits of the values stay as they are.",
+    description = "Converts a model between MindSpore checkpoints (.ckpt), Hugging Face directories and safetensors;"
+        + " reads pytorch_model.bin too. Types and bits of the values stay as they are.",
     footer = {
       "",
-      "What a path is, its name tells: .ckpt, .safetensors, .bin, and a directory otherwise. A directory is written with"
-          + " config.json and vocab.txt or tokenizer.json; those are taken from where the model comes from unless named here."})
+      "What a path is, its name tells: .ckpt, .safetensors, .bin, and a directory otherwise. A directory is written"
+          + " with config.json and vocab.txt or tokenizer.json; those are taken from where the model comes from unless"
+          + " named here."})
 final class ConvertCommand implements Callable<Integer> {
 
   /** Whose names the tensors are given. */
@@ -73,20 +74,24 @@ final class ConvertCommand implements Callable<Integer> {
   @Option(names = "--from", required = true, paramLabel = "PATH", description = "The model to read.")
   private Path from;
 
-  @Option(names = "--to", required = true, paramLabel = "PATH", description = "What to write; a directory must be new or empty.")
+  @Option(names = "--to", required = true, paramLabel = "PATH",
+      description = "What to write; a directory must be new or empty.")
   private Path to;
 
   @Option(names = "--config", paramLabel = "FILE", description = "The config.json of a directory that is written.")
   private Path config;
 
-  @Option(names = "--vocab", paramLabel = "FILE", description = "The vocab.txt or tokenizer.json of a directory that is written.")
+  @Option(names = "--vocab", paramLabel = "FILE",
+      description = "The vocab.txt or tokenizer.json of a directory that is written.")
   private Path vocabulary;
 
-  @Option(names = "--names", paramLabel = "WHOSE", description = "Names given to the tensors: ${COMPLETION-CANDIDATES}; without"
+  @Option(names = "--names", paramLabel = "WHOSE",
+      description = "Names given to the tensors: ${COMPLETION-CANDIDATES}; without"
       + " it those of the target. With keep all tensors are taken, an optimizer's among them.")
   private Names names;
 
-  @Option(names = "--checksum", description = "End a MindSpore checkpoint with a CRC-32 (read since MindSpore 2.3, June 2024).")
+  @Option(names = "--checksum",
+      description = "End a MindSpore checkpoint with a CRC-32 (read since MindSpore 2.3, June 2024).")
   private boolean checksum;
 
   @Override public Integer call() throws IOException {
@@ -101,18 +106,22 @@ final class ConvertCommand implements Callable<Integer> {
       for (int i = 0; i < chosen.tensors.size(); i++) {
         StoredTensor t = chosen.tensors.get(i);
         String was = chosen.sources.get(i);
-        out.println("tensor   %s%s  %s %s".formatted(t.name(), was.equals(t.name()) ? "" : " <- " + was, t.type(), t.dims()));
+        out.println("tensor   %s%s  %s %s".formatted(t.name(), was.equals(t.name()) ? "" : " <- " + was, t.type(),
+            t.dims()));
         bytes += t.bytes();
       }
-      out.println("to       %s: %s, %d tensors, %d bytes of values".formatted(to, target.words, chosen.tensors.size(), bytes));
+      out.println("to       %s: %s, %d tensors, %d bytes of values".formatted(to, target.words, chosen.tensors.size(),
+          bytes));
     }
     return 0;
   }
 
   private Target target() throws IOException {
-    String name = to.toAbsolutePath().normalize().getFileName() == null ? "" : to.getFileName().toString().toLowerCase(Locale.ROOT);
+    String name = to.toAbsolutePath().normalize().getFileName() == null ? ""
+        : to.getFileName().toString().toLowerCase(Locale.ROOT);
     if (name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth")) {
-      throw usage("--to %s: PyTorch's own files are read, not written; PyTorch's users read .safetensors".formatted(to));
+      throw usage("--to %s: PyTorch's own files are read, not written; PyTorch's users read .safetensors".formatted(
+          to));
     }
     Target target = Files.isDirectory(to) ? Target.DIRECTORY
         : name.endsWith(".ckpt") ? Target.CHECKPOINT
@@ -150,7 +159,8 @@ final class ConvertCommand implements Callable<Integer> {
     Dialect dialect = whose == Names.MINDSPORE ? Dialect.MIND_SPORE : Dialect.HUGGING_FACE;
     BertNames.Placed placed = BertNames.place(source.tensors().stream().map(StoredTensor::name).toList(), dialect);
     if (placed.sources().isEmpty()) {
-      throw new FormatException(from, "", "none of its %d names is that of a BERT's weight; --names keep takes them as they are"
+      throw new FormatException(from, "",
+          "none of its %d names is that of a BERT's weight; --names keep takes them as they are"
           .formatted(byName.size()));
     }
     List<StoredTensor> tensors = new ArrayList<>();
@@ -161,7 +171,9 @@ final class ConvertCommand implements Callable<Integer> {
       }
       tensors.add(t.named(name));
     });
-    if (!placed.prefix().isEmpty()) out.println("prefix   %s stands before the names and is left off".formatted(placed.prefix()));
+    if (!placed.prefix().isEmpty()) {
+      out.println("prefix   %s stands before the names and is left off".formatted(placed.prefix()));
+    }
     for (String name : placed.unplaced()) out.println("left out %s (%s)".formatted(name, why(name, dialect)));
     for (String name : placed.missing()) out.println("missing  " + name);
     return new Chosen(tensors, List.copyOf(placed.sources().values()));

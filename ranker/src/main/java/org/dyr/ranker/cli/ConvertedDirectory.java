@@ -37,8 +37,8 @@ record ConvertedDirectory(BertConfig config, Map<String, Path> companions) {
   /**
    * Looks for the files.
    *
-   * @param from       the model: its own directory, or the one it lies in, has the files that are not named; a MindSpore
-   *     checkpoint has no such neighbours
+   * @param from       the model: its own directory, or the one it lies in, has the files that are not named; a
+   *     MindSpore checkpoint has no such neighbours
    * @param config     config.json, or null
    * @param vocabulary vocab.txt or tokenizer.json, or null
    * @throws ModelException if one is missing or the config is not that of a ranker
@@ -53,11 +53,14 @@ record ConvertedDirectory(BertConfig config, Map<String, Path> companions) {
       companions.put(vocabulary.toString().endsWith(".json") ? TOKENIZER : VOCABULARY, existing(vocabulary));
     } else {
       boolean words = take(home, VOCABULARY, companions);
-      if (!take(home, TOKENIZER, companions) && !words) missing.add("vocab.txt or tokenizer.json (--vocab FILE names it)");
+      if (!take(home, TOKENIZER, companions) && !words) {
+        missing.add("vocab.txt or tokenizer.json (--vocab FILE names it)");
+      }
       OPTIONAL.forEach(name -> take(home, name, companions));
     }
     if (!missing.isEmpty()) {
-      throw new ModelException(from, "a Hugging Face directory needs what is not there: " + String.join(", and ", missing));
+      throw new ModelException(from, "a Hugging Face directory needs what is not there: "
+          + String.join(", and ", missing));
     }
     return new ConvertedDirectory(ModelConfig.read(companions.get(ModelConfig.FILE)), companions);
   }
@@ -90,21 +93,26 @@ record ConvertedDirectory(BertConfig config, Map<String, Path> companions) {
     for (StoredTensor t : tensors) {
       Parameter p = expected.get(t.name());
       if (p == null) {
-        throw new ModelException(from, "has %s, but config.json says %d layers (num_hidden_layers)".formatted(t.name(), config.layers()));
+        throw new ModelException(from,
+            "has %s, but config.json says %d layers (num_hidden_layers)".formatted(t.name(), config.layers()));
       }
       List<Long> dims = new ArrayList<>();
       for (int d : p.shape().dims()) dims.add((long) d);
       if (!t.dims().equals(dims)) {
-        throw new ModelException(from, "%s has the shape %s, config.json asks for %s".formatted(t.name(), t.dims(), dims));
+        throw new ModelException(from,
+            "%s has the shape %s, config.json asks for %s".formatted(t.name(), t.dims(), dims));
       }
     }
   }
 
   /** What to know of weights that MindSpore trained: its defaults differ from Hugging Face's. */
   Optional<String> mindSporeNote() {
-    if (config.layerNormEps() == MIND_SPORE_EPSILON && config.activation() == Activation.Kind.GELU_TANH) return Optional.empty();
-    return Optional.of("note     MindSpore's DYR computes with layer_norm_eps 1e-7 and hidden_act gelu_new (tanh); config.json says"
-        + " %s and %s, which gives other scores".formatted(config.layerNormEps(), config.activationName()));
+    if (config.layerNormEps() == MIND_SPORE_EPSILON && config.activation() == Activation.Kind.GELU_TANH) {
+      return Optional.empty();
+    }
+    return Optional.of("note     MindSpore's DYR computes with layer_norm_eps 1e-7 and hidden_act gelu_new (tanh);"
+        + " config.json says %s and %s, which gives other scores".formatted(config.layerNormEps(),
+            config.activationName()));
   }
 
   /**

@@ -87,7 +87,8 @@ class ConvertTest {
       boolean half = p.name().contains(".layer.");
       List<Long> dims = Arrays.stream(p.shape().dims()).mapToObj(d -> (long) d).toList();
       byte[] bytes = random(p.name(), (int) p.shape().size() * (half ? 2 : 4));
-      tensors.add(new SafeTensorsWriter.Stored(p.name(), half ? "BF16" : "F32", dims, () -> new ByteArrayInputStream(bytes)));
+      tensors.add(new SafeTensorsWriter.Stored(p.name(), half ? "BF16" : "F32", dims,
+          () -> new ByteArrayInputStream(bytes)));
     }
     SafeTensorsWriter.copy(model.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
   }
@@ -112,7 +113,8 @@ class ConvertTest {
 
   @Test void aDirectoryGoesToACheckpointAndBackBitForBit() throws IOException {
     assertEquals(0, convert(model, path("m.ckpt")), err.toString());
-    assertTrue(out.toString().contains("tensor   bert.dense_1.weight <- classifier.weight  FLOAT32 [1, 8]"), out.toString());
+    assertTrue(out.toString().contains("tensor   bert.dense_1.weight <- classifier.weight  FLOAT32 [1, 8]"),
+        out.toString());
     assertFalse(out.toString().contains("left out"), out.toString());
     assertFalse(out.toString().contains("missing"), out.toString());
     assertEquals(0, convert(path("m.ckpt"), path("back"), "--config", config.toString(), "--vocab", words.toString()),
@@ -155,7 +157,8 @@ class ConvertTest {
       all.add(new StoredTensor("scale_sense", ElementType.FLOAT32, List.of(), 4, () -> new ByteArrayInputStream(four)));
       all.add(new StoredTensor("global_step", ElementType.INT32, List.of(1L), 4, () -> new ByteArrayInputStream(four)));
       for (StoredTensor t : weights.tensors()) all.add(t.named("lamb_m." + t.name()));
-      all.add(new StoredTensor("remark", ElementType.TEXT, List.of(), 4, () -> new ByteArrayInputStream(new byte[] {'x', 0, 0, 0})));
+      all.add(new StoredTensor("remark", ElementType.TEXT, List.of(), 4,
+          () -> new ByteArrayInputStream(new byte[] {'x', 0, 0, 0})));
       MindSporeCheckpointWriter.write(path, all, Scalars.ZERO, false);
     }
     return path;
@@ -208,13 +211,16 @@ class ConvertTest {
     assertEquals(0, convert(model, path("m.ckpt")));
     String ckpt = path("m.ckpt").toString();
     String to = path("new").toString();
-    fails(1, "needs what is not there: config.json (--config FILE names it), and vocab.txt or tokenizer.json (--vocab FILE names it)",
+    fails(1, "needs what is not there: config.json (--config FILE names it), and vocab.txt or tokenizer.json "
+        + "(--vocab FILE names it)",
         "--from", ckpt, "--to", to);
     fails(1, "needs what is not there: vocab.txt", "--from", ckpt, "--to", to, "--config", config.toString());
-    fails(1, "none.txt: no such file", "--from", ckpt, "--to", to, "--config", config.toString(), "--vocab", path("none.txt").toString());
+    fails(1, "none.txt: no such file", "--from", ckpt, "--to", to, "--config", config.toString(), "--vocab",
+        path("none.txt").toString());
     fails(1, "no such file", "--from", path("none.ckpt").toString(), "--to", to);
     fails(2, "read, not written", "--from", ckpt, "--to", path("m.bin").toString());
-    fails(2, "--config and --vocab are for a directory", "--from", ckpt, "--to", path("m.safetensors").toString(), "--config",
+    fails(2, "--config and --vocab are for a directory", "--from", ckpt, "--to", path("m.safetensors").toString(),
+        "--config",
         config.toString());
     fails(2, "--checksum is for a .ckpt", "--from", ckpt, "--to", to, "--checksum");
     fails(2, "has Hugging Face's names", "--from", ckpt, "--to", to, "--names", "keep");
