@@ -17,8 +17,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "dyr",
     description = "Trains cross-encoders, evaluates them, and reranks with them.",
-    subcommands = {DemoCommand.class, TrainCommand.class, EvalCommand.class, ScoreCommand.class, RerankCommand.class, MetricsCommand.class,
-        PrepareCommand.class, InspectCommand.class, InfoCommand.class})
+    subcommands = {DemoCommand.class, TrainCommand.class, EvalCommand.class, ScoreCommand.class, RerankCommand.class,
+        MetricsCommand.class, PrepareCommand.class, InspectCommand.class, InfoCommand.class})
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;
 
