@@ -8,7 +8,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Files that other frameworks wrote, kept outside the project: in the folder that DYR_SHARED names, or ../../shared. */
+/**
+ * Files that other frameworks wrote, kept outside the project: in the folder that DYR_SHARED names, or ../../shared.
+ */
 public final class SharedSamples {
   public static final ObjectMapper JSON = new ObjectMapper();
 

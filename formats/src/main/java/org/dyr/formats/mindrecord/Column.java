@@ -14,12 +14,14 @@ public record Column(String name, ColumnType type, List<Long> shape) {
   public Column {
     shape = List.copyOf(shape);
     if (!name.matches("[A-Za-z0-9_]+")) {
-      throw new IllegalArgumentException("column name \"" + name + "\" has other characters than letters, digits and _");
+      throw new IllegalArgumentException("column name \"" + name
+          + "\" has other characters than letters, digits and _");
     }
     if (!shape.isEmpty() && type.width() == 0) {
       throw new IllegalArgumentException("column " + name + " of type " + type + " cannot have a shape");
     }
-    if (shape.stream().filter(size -> size == -1).count() > 1 || shape.stream().anyMatch(size -> size < 1 && size != -1)) {
+    if (shape.stream().filter(size -> size == -1).count() > 1
+        || shape.stream().anyMatch(size -> size < 1 && size != -1)) {
       throw new IllegalArgumentException("column " + name + " has the shape " + shape
           + "; sizes are above 0, and at most one is -1");
     }

@@ -120,7 +120,8 @@ record Header(int headerSize, int pageSize, List<String> indexFields, List<Page>
 
   private static long whole(JsonNode json, String key, long least, long most) throws Malformed {
     JsonNode value = json.path(key);
-    if (!value.isIntegralNumber() || !value.canConvertToLong() || value.longValue() < least || value.longValue() > most) {
+    if (!value.isIntegralNumber() || !value.canConvertToLong() || value.longValue() < least
+        || value.longValue() > most) {
       throw new Malformed("\"" + key + "\" is " + (value.isMissingNode() ? "missing" : value) + ", not a number from "
           + least + " to " + most);
     }

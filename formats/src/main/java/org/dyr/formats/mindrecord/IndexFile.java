@@ -1,5 +1,6 @@
 package org.dyr.formats.mindrecord;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -64,7 +65,8 @@ final class IndexFile {
           for (int i = 0; i < fields.size(); i++) {
             Object value = rows.getObject(2 + PLACES.size() + i);
             if (!says(value, cells.cells().get(fields.get(i)))) {
-              return Optional.of("row " + row + ": " + fields.get(i) + " is " + value + ", the raw record has another value");
+              return Optional.of("row " + row + ": " + fields.get(i) + " is " + value
+                  + ", the raw record has another value");
             }
           }
         }
@@ -153,8 +155,8 @@ final class IndexFile {
         case Cell.Whole whole -> insert.setLong(at++, whole.value());
         case Cell.Real real -> insert.setDouble(at++, real.value());
         case Cell.Text text -> insert.setString(at++, quoted ? '"' + text.value() + '"' : text.value());
-        case Cell.Legacy legacy when legacy.value().isIntegralNumber() -> insert.setLong(at++, legacy.value().longValue());
-        case Cell.Legacy legacy when legacy.value().isNumber() -> insert.setDouble(at++, legacy.value().doubleValue());
+        case Cell.Legacy(JsonNode value) when value.isIntegralNumber() -> insert.setLong(at++, value.longValue());
+        case Cell.Legacy(JsonNode value) when value.isNumber() -> insert.setDouble(at++, value.doubleValue());
         default -> insert.setNull(at++, Types.NULL);
       }
     }

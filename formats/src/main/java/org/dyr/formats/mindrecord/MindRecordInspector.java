@@ -14,8 +14,8 @@ import java.util.HexFormat;
 import org.dyr.formats.Inspector;
 
 /**
- * Looks into one MindRecord data file, which may be one of several shards: its header, whether its index agrees with its
- * pages, the number of its rows, and where the first of them lie and what they hold.
+ * Looks into one MindRecord data file, which may be one of several shards: its header, whether its index agrees with
+ * its pages, the number of its rows, and where the first of them lie and what they hold.
  */
 public final class MindRecordInspector implements Inspector {
   private static final int SHOWN_BYTES = 256;

@@ -13,8 +13,8 @@ import java.util.Random;
 import org.dyr.formats.FormatException;
 
 /**
- * The rows of a data set of one shard or several, by number: shard after shard in the order of opening, within a shard in
- * file order. The pages are what is read; an index beside them is not needed. Nothing but headers and the places of
+ * The rows of a data set of one shard or several, by number: shard after shard in the order of opening, within a shard
+ * in file order. The pages are what is read; an index beside them is not needed. Nothing but headers and the places of
  * records (8 bytes a row, of the row groups touched so far) is kept in memory. Safe for use by many threads.
  */
 public final class MindRecordReader implements AutoCloseable {
@@ -193,7 +193,8 @@ public final class MindRecordReader implements AutoCloseable {
       try {
         Optional<String> problem = IndexFile.compare(index, shard);
         if (problem.isPresent()) {
-          throw new FormatException(index, "", problem.get() + "; the pages are complete without it, so it may be deleted");
+          throw new FormatException(index, "",
+              problem.get() + "; the pages are complete without it, so it may be deleted");
         }
       } catch (IOException e) {
         throw new UncheckedIOException(shard.file() + ": cannot be read: " + e, e);

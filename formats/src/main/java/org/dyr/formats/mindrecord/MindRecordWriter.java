@@ -192,7 +192,8 @@ public final class MindRecordWriter implements AutoCloseable {
   }
 
   private static UncheckedIOException failure(Path target, IOException e) {
-    return new UncheckedIOException(target + ": cannot be written: " + (e.getMessage() == null ? e : e.getMessage()), e);
+    String reason = e.getMessage() == null ? e.toString() : e.getMessage();
+    return new UncheckedIOException(target + ": cannot be written: " + reason, e);
   }
 
   /** Ends the writing; what is not finished is removed. */

@@ -4,8 +4,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * Integer arrays as version 3.0 stores them: the count (4 bytes, big-endian), a width code of 2 bits an element, the first
- * in the top bits of its byte, then the elements in little-endian two's complement of 1, 2, 4 or 8 bytes for code 0 to 3.
+ * Integer arrays as version 3.0 stores them: the count (4 bytes, big-endian), a width code of 2 bits an element, the
+ * first in the top bits of its byte, then the elements in little-endian two's complement of 1, 2, 4 or 8 bytes for code
+ * 0 to 3.
  */
 final class PackedIntegers {
   private static final int CODES_PER_BYTE = 4;
@@ -47,7 +48,9 @@ final class PackedIntegers {
 
   /** Reads all that remains of {@code in}. */
   static long[] read(ByteBuffer in, ColumnType type) throws Malformed {
-    if (in.remaining() < Integer.BYTES) throw new Malformed("a packed array of " + in.remaining() + " bytes has no count");
+    if (in.remaining() < Integer.BYTES) {
+      throw new Malformed("a packed array of " + in.remaining() + " bytes has no count");
+    }
     long count = Integer.toUnsignedLong(in.order(ByteOrder.BIG_ENDIAN).getInt());
     long codeBytes = (count + CODES_PER_BYTE - 1) / CODES_PER_BYTE;
     if (codeBytes + count > in.remaining()) {
@@ -59,7 +62,9 @@ final class PackedIntegers {
     for (int i = 0; i < values.length; i++) {
       int code = in.get(codesAt + i / CODES_PER_BYTE) >> (6 - 2 * (i % CODES_PER_BYTE)) & 3;
       if (code == 3 && type == ColumnType.INT32) throw new Malformed("element " + i + " of an int32 array has 8 bytes");
-      if (in.remaining() < 1 << code) throw new Malformed("a packed array ends within its element " + i + " of " + count);
+      if (in.remaining() < 1 << code) {
+        throw new Malformed("a packed array ends within its element " + i + " of " + count);
+      }
       values[i] = switch (code) {
         case 0 -> in.get();
         case 1 -> in.getShort();
@@ -67,7 +72,9 @@ final class PackedIntegers {
         default -> in.getLong();
       };
     }
-    if (in.hasRemaining()) throw new Malformed(in.remaining() + " bytes follow a packed array of " + count + " elements");
+    if (in.hasRemaining()) {
+      throw new Malformed(in.remaining() + " bytes follow a packed array of " + count + " elements");
+    }
     return values;
   }
 }

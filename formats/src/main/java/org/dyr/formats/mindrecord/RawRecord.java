@@ -7,7 +7,8 @@ import java.util.Map;
 
 /**
  * The body of a raw record: a MessagePack map of the scalars of a row, keys sorted. Integers take their narrowest form,
- * floats are written as float64. Where there is no scalar column the map is {@code {"id": 0}}, which stands for nothing.
+ * floats are written as float64. Where there is no scalar column the map is {@code {"id": 0}}, which stands for
+ * nothing.
  */
 final class RawRecord {
   private RawRecord() {}
@@ -32,7 +33,8 @@ final class RawRecord {
       return new Cell.Whole(value.longValue());
     }
     if (type.isFloat() && value.isNumber()) return new Cell.Real(value.doubleValue());
-    throw new Malformed("column " + column.name() + " of type " + type + " holds a value of type " + value.getNodeType());
+    throw new Malformed("column " + column.name() + " of type " + type + " holds a value of type "
+        + value.getNodeType());
   }
 
   /** @throws IllegalArgumentException for a row that does not fit the schema */

@@ -92,7 +92,9 @@ public record Schema(String description, List<Column> columns, List<String> blob
     JsonNode blobFields = json.path("blob_fields");
     if (!columns.isObject()) throw new Malformed("the schema has no object \"schema\"");
     List<Column> parsed = new ArrayList<>();
-    for (Map.Entry<String, JsonNode> column : columns.properties()) parsed.add(column(column.getKey(), column.getValue()));
+    for (Map.Entry<String, JsonNode> column : columns.properties()) {
+      parsed.add(column(column.getKey(), column.getValue()));
+    }
     parsed.sort(Comparator.comparing(Column::name));
     List<String> fields = new ArrayList<>();
     if (!blobFields.isArray() && !blobFields.isMissingNode() && !blobFields.isNull()) {

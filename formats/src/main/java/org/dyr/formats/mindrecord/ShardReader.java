@@ -17,8 +17,8 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.dyr.formats.FormatException;
 
 /**
- * One data file. Rows are found by walking the lengths in the pages, a row group at a time and each once; of a row group
- * only its records' places are kept, 8 bytes a row. Safe for use by many threads.
+ * One data file. Rows are found by walking the lengths in the pages, a row group at a time and each once; of a row
+ * group only its records' places are kept, 8 bytes a row. Safe for use by many threads.
  */
 final class ShardReader implements AutoCloseable {
   private static final int WINDOW = 4096;
@@ -33,7 +33,8 @@ final class ShardReader implements AutoCloseable {
   }
 
   /** Where a row lies, in the words of the index; the offsets are within the page and count the length field. */
-  record RowPlace(long rawPage, long rawStart, long rawEnd, long rowGroup, long blobPage, long blobStart, long blobEnd) {
+  record RowPlace(long rawPage, long rawStart, long rawEnd, long rowGroup, long blobPage, long blobStart,
+      long blobEnd) {
   }
 
   private final Path file;
@@ -63,7 +64,8 @@ final class ShardReader implements AutoCloseable {
     for (Page page : header.pages()) {
       long end = header.start(page) + page.used();
       if (end > size) {
-        throw wrong("page " + page.id(), "ends at byte " + end + " of a file of " + size + " bytes; the file was cut short");
+        throw wrong("page " + page.id(),
+            "ends at byte " + end + " of a file of " + size + " bytes; the file was cut short");
       }
     }
     groups = rowGroups();
@@ -84,13 +86,16 @@ final class ShardReader implements AutoCloseable {
   private void refuseEncrypted() throws IOException {
     if (size < Header.LENGTH_BYTES) throw wrong("", "is " + size + " bytes long, too short for a MindRecord file");
     byte[] end = read(size - ENCRYPTED.length(), ENCRYPTED.length());
-    if (new String(end, StandardCharsets.US_ASCII).equals(ENCRYPTED)) throw wrong("", "is encrypted, which is not read");
+    if (new String(end, StandardCharsets.US_ASCII).equals(ENCRYPTED)) {
+      throw wrong("", "is encrypted, which is not read");
+    }
   }
 
   private byte[] headerBytes() throws IOException {
     long length = ByteBuffer.wrap(read(0, Header.LENGTH_BYTES)).order(ByteOrder.LITTLE_ENDIAN).getLong();
     if (length < 2 || length > Header.LARGEST_HEADER || length > size - Header.LENGTH_BYTES) {
-      throw wrong("header", "says it is " + Long.toUnsignedString(length) + " bytes long, in a file of " + size + " bytes");
+      throw wrong("header",
+          "says it is " + Long.toUnsignedString(length) + " bytes long, in a file of " + size + " bytes");
     }
     return read(Header.LENGTH_BYTES, (int) length);
   }
@@ -238,7 +243,9 @@ final class ShardReader implements AutoCloseable {
     ByteBuffer into = ByteBuffer.allocate(length);
     while (into.hasRemaining()) {
       int got = channel.read(into, position + into.position());
-      if (got < 0) throw wrong("byte " + (position + into.position()), "the file ends here; it was cut short while open");
+      if (got < 0) {
+        throw wrong("byte " + (position + into.position()), "the file ends here; it was cut short while open");
+      }
     }
     return into.array();
   }

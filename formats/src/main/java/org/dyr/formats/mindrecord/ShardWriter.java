@@ -10,9 +10,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One data file while it is written. The rows of a call first fill up the last blob page, then new blob pages, one a row
- * group; their raw records follow in the last raw page, then in new ones. When the row group that was filled up outgrows
- * its raw page, its raw records move to a new one.
+ * One data file while it is written. The rows of a call first fill up the last blob page, then new blob pages, one a
+ * row group; their raw records follow in the last raw page, then in new ones. When the row group that was filled up
+ * outgrows its raw page, its raw records move to a new one.
  */
 final class ShardWriter implements AutoCloseable {
 
@@ -135,7 +135,8 @@ final class ShardWriter implements AutoCloseable {
     List<Page.Start> starts = new ArrayList<>(page.starts());
     starts.add(new Page.Start(group, page.used()));
     put(bytes, page, page.used());
-    pages.set(lastRaw, new Page(page.id(), false, page.typeId(), 0, 0, List.copyOf(starts), page.used() + bytes.length));
+    pages.set(lastRaw, new Page(page.id(), false, page.typeId(), 0, 0, List.copyOf(starts),
+        page.used() + bytes.length));
   }
 
   private static long rawSize(List<StoredRow> rows) {

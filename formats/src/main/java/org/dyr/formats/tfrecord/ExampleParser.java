@@ -144,7 +144,9 @@ final class ExampleParser {
 
   private void fields(Field field) throws IOException {
     for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
-      if (!field.read(tag) && !in.skipField(tag)) throw new InvalidProtocolBufferException("an end without a beginning");
+      if (!field.read(tag) && !in.skipField(tag)) {
+        throw new InvalidProtocolBufferException("an end without a beginning");
+      }
     }
     if (!in.isAtEnd()) throw new InvalidProtocolBufferException("a message ends early");
   }

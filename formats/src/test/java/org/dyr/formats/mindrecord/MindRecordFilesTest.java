@@ -48,7 +48,8 @@ class MindRecordFilesTest {
     byte[] blob = new byte[random.nextInt(50)];
     random.nextBytes(blob);
     return new Row(Map.of("ids", new Cell.Wholes(ids), "pairs", new Cell.Wholes(pairs),
-        "halves", new Cell.Reals(new double[] {number / 4.0, -1}), "doubles", new Cell.Reals(new double[] {Math.PI * number}),
+        "halves", new Cell.Reals(new double[] {number / 4.0, -1}),
+        "doubles", new Cell.Reals(new double[] {Math.PI * number}),
         "blob", new Cell.Binary(blob), "text", new Cell.Text("Zürich \u4e2d ".repeat(random.nextInt(120))),
         "count", new Cell.Whole(random.nextInt()), "big", new Cell.Whole(random.nextLong()),
         "score", new Cell.Real(random.nextDouble())));
@@ -89,7 +90,9 @@ class MindRecordFilesTest {
   void readsWhatWasWritten(boolean version3, int shards, int rowsPerCall) {
     List<Row> rows = rows(400);
     List<List<Row>> calls = new ArrayList<>();
-    for (int i = 0; i < rows.size(); i += rowsPerCall) calls.add(rows.subList(i, Math.min(rows.size(), i + rowsPerCall)));
+    for (int i = 0; i < rows.size(); i += rowsPerCall) {
+      calls.add(rows.subList(i, Math.min(rows.size(), i + rowsPerCall)));
+    }
     Path first = write("data.mindrecord", ALL, version3, shards, calls);
     assertEquals(shards == 1 ? "data.mindrecord" : shards == 3 ? "data.mindrecord0" : "data.mindrecord00",
         first.getFileName().toString());
@@ -175,7 +178,8 @@ class MindRecordFilesTest {
     Schema schema = Schema.of("", Column.list("a", ColumnType.INT64), Column.list("b", ColumnType.INT32));
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < 5; i++) {
-      rows.add(new Row(Map.of("a", new Cell.Wholes(new long[] {i, 1000L * i}), "b", new Cell.Wholes(new long[] {1, 2}))));
+      rows.add(new Row(Map.of("a", new Cell.Wholes(new long[] {i, 1000L * i}),
+          "b", new Cell.Wholes(new long[] {1, 2}))));
     }
     return write("bad.mindrecord", schema, true, 1, List.of(rows));
   }
@@ -309,7 +313,8 @@ class MindRecordFilesTest {
     }
     Path renamed = folder.resolve("elsewhere");
     Files.move(second, renamed);
-    assertSays(assertThrows(FormatException.class, () -> MindRecordReader.open(first)), "many.mindrecord1", "not in the folder");
+    assertSays(assertThrows(FormatException.class, () -> MindRecordReader.open(first)), "many.mindrecord1",
+        "not in the folder");
     try (MindRecordReader reader = MindRecordReader.open(List.of(renamed))) {
       assertEquals(3, reader.count());
     }
@@ -347,7 +352,8 @@ class MindRecordFilesTest {
 
   @Test void anIndexWithOtherValuesIsSaid() throws IOException, SQLException {
     Path file = write("values.mindrecord", ALL, true, 1, List.of(rows(4)));
-    for (String change : List.of("text_0 = 'other' WHERE ROW_ID = 2", "score_0 = 0.5 WHERE ROW_ID = 1", "big_0 = 0 WHERE ROW_ID = 0")) {
+    for (String change : List.of("text_0 = 'other' WHERE ROW_ID = 2", "score_0 = 0.5 WHERE ROW_ID = 1",
+        "big_0 = 0 WHERE ROW_ID = 0")) {
       try (var connection = DriverManager.getConnection("jdbc:sqlite:" + IndexFile.of(file));
           var statement = connection.createStatement()) {
         statement.executeUpdate("UPDATE INDEXES SET " + change);

@@ -86,11 +86,12 @@ class TfRecordTest {
   }
 
   private static byte[] example() throws IOException {
-    byte[] concat = ByteBuffer.allocate(5).order(ByteOrder.LITTLE_ENDIAN).put((byte) (1 << 3 | 5)).putFloat(1.5f).array();
+    byte[] plainFloat = ByteBuffer.allocate(5).order(ByteOrder.LITTLE_ENDIAN).put((byte) (1 << 3 | 5)).putFloat(1.5f)
+        .array();
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     out.write(feature("packed", field(3, field(1, varint(-1), varint(300)))));
     out.write(feature("plain", field(3, new byte[] {1 << 3, 5, 1 << 3, 6})));
-    out.write(feature("float", field(2, concat)));
+    out.write(feature("float", field(2, plainFloat)));
     out.write(feature("bytes", field(1, field(1, new byte[] {(byte) 0xff}), field(1, new byte[0]))));
     out.write(feature("none", new byte[0]));
     return out.toByteArray();
@@ -151,6 +152,6 @@ class TfRecordTest {
   @Test void aFileIsKnownByItsFirstChecksum() throws IOException {
     Path file = Files.write(folder.resolve("noname"), record(example()));
     assertTrue(new TfRecordInspector().reads(file));
-    assertFalse(new TfRecordInspector().reads(Files.write(folder.resolve("text"), "some text of a file".getBytes(StandardCharsets.UTF_8))));
+    assertFalse(new TfRecordInspector().reads(Files.writeString(folder.resolve("text"), "some text of a file")));
   }
 }

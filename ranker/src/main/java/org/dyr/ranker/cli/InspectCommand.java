@@ -96,7 +96,8 @@ final class InspectCommand implements Callable<Integer> {
   }
 
   /** An object that fits in no line goes over several, one an entry. */
-  private static void printTree(String name, JsonNode value, String indent, PrintWriter out) throws JsonProcessingException {
+  private static void printTree(String name, JsonNode value, String indent, PrintWriter out)
+      throws JsonProcessingException {
     String line = indent + name + ": " + (value.isTextual() ? value.textValue() : MAPPER.writeValueAsString(value));
     if (value.isObject() && line.length() > WIDTH && !value.has("values")) {
       out.println(indent + name + ":");

@@ -41,7 +41,7 @@ public final class Main implements Runnable {
   }
 
   /** The command line with all its commands; {@code execute} returns the exit code and never throws. */
-  static CommandLine commandLine() {
+  public static CommandLine commandLine() {
     CommandLine line = new CommandLine(new Main());
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setParameterExceptionHandler(Failures::usage);

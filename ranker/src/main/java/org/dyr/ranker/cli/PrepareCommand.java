@@ -89,10 +89,11 @@ final class PrepareCommand implements Callable<Integer> {
     GroupSampler sampler = new GroupSampler(set, groupSize, common.seed(), true);
     try (Tokenizer tokenizer = Tokenizer.load(vocabulary)) {
       PairEncoder encoder = new PairEncoder(tokenizer, maxLength, maxQueryLength);
-      Preparation preparation = new Preparation(sampler, new TokenCache(tokenizer, maxLength, TOKEN_CACHE_BYTES), encoder);
-      List<Path> files = preparation.write(out, epoch, shards, packed);
-      spec.commandLine().getOut().println("%d groups of %d passages in %s%s; %d queries left out; cut: %d queries, %d passages"
-          .formatted(sampler.groupsPerEpoch(), groupSize, files.getFirst(),
+      TokenCache tokens = new TokenCache(tokenizer, maxLength, TOKEN_CACHE_BYTES);
+      List<Path> files = new Preparation(sampler, tokens, encoder).write(out, epoch, shards, packed);
+      spec.commandLine().getOut().println(
+          "%d groups of %d passages in %s%s; %d queries left out; cut: %d queries, %d passages".formatted(
+              sampler.groupsPerEpoch(), groupSize, files.getFirst(),
               files.size() == 1 ? "" : " to " + files.getLast().getFileName(), set.leftOut().total(),
               encoder.truncatedQueries(), encoder.truncatedPassages()));
     }

@@ -38,12 +38,12 @@ public final class GroupRow {
   private static final String LABEL_IDS = "label_ids";
   private static final List<String> COLUMNS = List.of(INPUT_IDS, INPUT_MASK, LABEL_IDS, SEGMENT_IDS);
 
-  private static final String PADDED = "DYR groups, padded: input_ids, input_mask and segment_ids hold the passages of a "
-      + "group one after another, each of max_length; label_ids has one label a passage";
+  private static final String PADDED = "DYR groups, padded: input_ids, input_mask and segment_ids hold the passages of "
+      + "a group one after another, each of max_length; label_ids has one label a passage";
   private static final String PACKED = "DYR groups, packed";
   private static final String PACKED_LAYOUT = PACKED + ": input_ids and segment_ids hold the passages of a group one "
-      + "after another without padding; input_mask has, for each token, the number of its passage, from 1; label_ids has "
-      + "one label a passage";
+      + "after another without padding; input_mask has, for each token, the number of its passage, from 1; label_ids "
+      + "has one label a passage";
 
   private GroupRow() {}
 

@@ -12,8 +12,8 @@ import org.dyr.ranker.text.EncodedPair;
 
 /**
  * Ready-made groups of encoded pairs in MindRecord files, as they are prepared for DYR under MindSpore (padded) or by
- * {@code dyr prepare}; {@link GroupRow} says how they are laid out. Groups are read when asked for. Safe for use by many
- * threads.
+ * {@code dyr prepare}; {@link GroupRow} says how they are laid out. Groups are read when asked for. Safe for use by
+ * many threads.
  */
 public final class MindRecordGroups implements AutoCloseable {
   private final MindRecordReader reader;
@@ -35,7 +35,8 @@ public final class MindRecordGroups implements AutoCloseable {
    * @throws UncheckedIOException when a file cannot be read
    */
   public static MindRecordGroups open(Path path) {
-    MindRecordReader reader = Files.isDirectory(path) ? MindRecordReader.open(files(path)) : MindRecordReader.open(path);
+    MindRecordReader reader = Files.isDirectory(path)
+        ? MindRecordReader.open(files(path)) : MindRecordReader.open(path);
     try {
       String problem = GroupRow.problem(reader.schema());
       if (problem != null) throw new FormatException(reader.files().getFirst(), "schema", problem);

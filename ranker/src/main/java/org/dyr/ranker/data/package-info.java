@@ -4,6 +4,7 @@
  * both give the trainer a {@link org.dyr.ranker.data.TrainingSet}. Every mistake in a file is one
  * {@link org.dyr.ranker.data.DataException} that names file and line.
  * {@link org.dyr.ranker.data.MindRecordGroups} is groups that are encoded already.
- * Imports {@code org.dyr.formats}, and of this module text's {@link org.dyr.ranker.text.EncodedPair}. Start with {@link org.dyr.ranker.data.RankingData}.
+ * Imports {@code org.dyr.formats}, and of this module text's {@link org.dyr.ranker.text.EncodedPair}. Start with {@link
+ * org.dyr.ranker.data.RankingData}.
  */
 package org.dyr.ranker.data;

@@ -34,7 +34,8 @@ public final class Preparation {
    */
   public List<Path> write(Path out, long epoch, int shards, boolean packed) {
     int groups = sampler.groupsPerEpoch();
-    try (MindRecordWriter writer = MindRecordWriter.create(out, GroupRow.schema(packed), WriterOptions.standard(shards))) {
+    try (MindRecordWriter writer = MindRecordWriter.create(out, GroupRow.schema(packed),
+        WriterOptions.standard(shards))) {
       for (int shard = 0; shard < shards; shard++) {
         int end = (int) ((shard + 1L) * groups / shards);
         for (int from = (int) ((long) shard * groups / shards); from < end; from += GROUPS_AT_ONCE) {

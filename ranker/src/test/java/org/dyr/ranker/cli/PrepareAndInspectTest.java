@@ -72,7 +72,8 @@ class PrepareAndInspectTest {
   @ParameterizedTest
   @CsvSource({"1,false", "1,true", "3,false", "20,true"})
   void whatIsPreparedIsWhatTheSamplerDraws(int shards, boolean packed) {
-    String[] more = packed ? new String[] {"--shards", "" + shards, "--packed"} : new String[] {"--shards", "" + shards};
+    String[] more = packed
+        ? new String[] {"--shards", "" + shards, "--packed"} : new String[] {"--shards", "" + shards};
     assertEquals(0, execute(prepare("train.mindrecord", more)), err.toString());
     assertTrue(out.toString().startsWith("14 groups of 4 passages in "), out.toString());
     GroupSampler sampler = new GroupSampler(JsonLinesGroups.load(groups), 4, 9, true);

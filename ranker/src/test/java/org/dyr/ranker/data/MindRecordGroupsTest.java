@@ -117,7 +117,8 @@ class MindRecordGroupsTest {
 
   @Test void filesThatAreNoGroupsAreRefused() throws IOException {
     Path other = write("other", Schema.of("", Column.list("input_ids", ColumnType.INT32)), 1, List.of());
-    assertTrue(assertThrows(FormatException.class, () -> MindRecordGroups.open(other)).getMessage().contains("input_mask"));
+    FormatException e = assertThrows(FormatException.class, () -> MindRecordGroups.open(other));
+    assertTrue(e.getMessage().contains("input_mask"), e.getMessage());
     Path empty = Files.createDirectory(folder.resolve("empty"));
     assertThrows(DataException.class, () -> MindRecordGroups.open(empty));
     Path good = write("good", GroupRow.schema(false), 1, List.of());
@@ -131,7 +132,8 @@ class MindRecordGroupsTest {
     assumeTrue(Files.isDirectory(samples), "no sample files at " + samples + "; DYR_SHARED names their folder");
     JsonNode expected = new ObjectMapper().readTree(samples.resolve("expected/mindrecord-synthetic-dyr.json").toFile())
         .get(0).get("rows");
-    try (MindRecordGroups groups = MindRecordGroups.open(samples.resolve("mindrecord/synthetic-dyr/dyr_tiny.mindrecord"))) {
+    Path file = samples.resolve("mindrecord/synthetic-dyr/dyr_tiny.mindrecord");
+    try (MindRecordGroups groups = MindRecordGroups.open(file)) {
       assertEquals(expected.size(), groups.count());
       for (int g = 0; g < groups.count(); g++) {
         JsonNode columns = expected.get(g).get("columns");
