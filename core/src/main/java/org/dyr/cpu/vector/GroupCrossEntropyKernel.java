@@ -71,7 +71,7 @@ final class GroupCrossEntropyKernel implements Kernel {
     }
 
     @Override public void launch() {
-      ElementwiseVector.fill(0, dz, samples);
+      for (int i = 0; i < samples; i++) Floats.set(dz, i, 0);
       for (int g = 0; g < count; g++) {
         int from = Floats.getInt(groups, g), to = Floats.getInt(groups, g + 1);
         double lse = logSumExp(z, from, to, kept), d = Floats.get(dloss, g);
