@@ -179,8 +179,8 @@ final class OriginalKeys {
       file.problem(value, key + " is empty: the original does not train without a pretrained model;"
           + " --set pretrained=DIR, or model_config and vocab to begin from scratch");
     } else if (value.text().endsWith(".ckpt")) {
-      needs("reading MindSpore checkpoints", v -> true, "--set pretrained=DIR names a model in the Hugging Face layout")
-          .apply(file, key, value);
+      needs("reading MindSpore checkpoints while training", v -> true,
+          "dyr convert makes it a model directory, and --set pretrained=DIR names that").apply(file, key, value);
     } else {
       file.set("pretrained", value.text(), key, value);
     }
