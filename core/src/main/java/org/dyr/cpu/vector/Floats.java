@@ -32,8 +32,10 @@ final class Floats {
   static final VectorShuffle<Float> BY_4 = turn(4);
   static final VectorShuffle<Float> BY_2 = turn(2);
   static final VectorShuffle<Float> BY_1 = turn(1);
-  static final FloatVector ZERO = FloatVector.zero(Lanes.F);
   static final float TURNED = Lanes.COUNT / 16f;
+
+  /** What a carried vector is added to, so that the sum's class is known. */
+  static final FloatVector ZERO = FloatVector.zero(Lanes.F);
 
   private Floats() {}
 
