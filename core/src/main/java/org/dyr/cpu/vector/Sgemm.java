@@ -117,10 +117,10 @@ public final class Sgemm {
    * each would pack all of A.
    */
   private static boolean byRows(Product size, int parts) {
-    long rows = tiles(size.m(), Tile.ROWS);
-    long columns = tiles(Math.min(size.n(), BLOCK_N), Tile.COLUMNS);
-    double byRows = (double) ((rows + parts - 1) / parts) / rows;
-    double byColumns = (double) ((columns + parts - 1) / parts) / columns;
+    int rows = tiles(size.m(), Tile.ROWS);
+    int columns = tiles(Math.min(size.n(), BLOCK_N), Tile.COLUMNS);
+    double byRows = (double) tiles(rows, parts) / rows;
+    double byColumns = (double) tiles(columns, parts) / columns;
     return byRows <= 1.1 * byColumns;
   }
 

@@ -37,6 +37,11 @@ final class TrainingInput implements AutoCloseable {
   private GroupSource source(TrainConfig config) {
     if (config.data().isPresent()) {
       RankingData data = RankingData.load(config.data().get(), config.trainSplit());
+      boolean ranked = data.poolFile().getFileName().toString().startsWith("bm25.");
+      if (!ranked && config.compression().levels().stream().anyMatch(l -> l.scorer() == Compression.Scorer.RETRIEVAL)) {
+        throw new ConfigException("", ("compression.levels: retrieval needs ranks, and %s has none; dyr mine makes a "
+            + "bm25.%s.tsv").formatted(data.poolFile(), config.trainSplit()));
+      }
       return new TextGroups(TrainingSet.from(data, config.relevantFrom()), config, encoder, tokens);
     }
     Path groups = config.groups().orElseThrow();

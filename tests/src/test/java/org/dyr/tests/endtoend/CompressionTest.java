@@ -2,12 +2,16 @@ package org.dyr.tests.endtoend;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.dyr.device.Backend;
@@ -20,10 +24,13 @@ import org.dyr.ranker.train.Compression;
 import org.dyr.ranker.train.Compression.Form;
 import org.dyr.ranker.train.Compression.Level;
 import org.dyr.ranker.train.Compression.Scorer;
+import org.dyr.ranker.train.ConfigException;
 import org.dyr.ranker.train.EncodedGroup;
+import org.dyr.ranker.train.TrainConfig;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -83,6 +90,13 @@ class CompressionTest {
         new Compression(Form.TWO_PASS, List.of(Level.model(2))));
     Outcome two = train("vector", DType.F32, 0.1, List.of(EncodedGroup.of(pairs.subList(0, 3))), Compression.NONE);
     assertEquals(two.losses, many.losses);
+  }
+
+  @Test void aPoolWithoutRanksCannotBeThinnedByRetrieval(@TempDir Path folder) throws IOException {
+    TrainConfig config = TinyData.write(folder).config(folder.resolve("out"),
+        Map.of("version", "dyr", "compression.levels", "retrieval keep 1"));
+    String message = assertThrows(ConfigException.class, () -> Runs.train(config)).getMessage();
+    assertTrue(message.contains("candidates.train.tsv has none; dyr mine makes a bm25.train.tsv"), message);
   }
 
   @Test void ofABlockOf128TheWorkspaceIsAThirdOrLess() {
