@@ -5,6 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import org.dyr.cpu.widening.WideningKernels;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.DeviceProvider;
@@ -29,6 +30,7 @@ public final class CpuProvider implements DeviceProvider {
     for (CpuKernelSetProvider p : sets()) {
       lines.add(p.name() + ": " + p.unavailable().map(why -> "not taken: " + why).orElseGet(p::describe));
     }
+    lines.add("bf16, fp16: emulated, no kernel set here computes in them: operands are widened to fp32, results rounded");
     return lines;
   }
 
@@ -53,6 +55,8 @@ public final class CpuProvider implements DeviceProvider {
     Workers workers = new Workers(options.threads());
     List<KernelSet> stack = new ArrayList<>();
     for (CpuKernelSetProvider p : taken) stack.add(p.create(workers));
+    int floor = stack.size() - 1; // the plain loops are always the last
+    if (floor > 0) stack.add(floor, new WideningKernels(stack.subList(0, floor), workers));
     PeakLoop peak = offered.stream().filter(p -> p.unavailable().isEmpty()).flatMap(p -> p.peakLoop().stream()).findFirst()
         .orElse(PeakLoop.SCALAR);
     return new CpuBackend(workers, stack, peak);

@@ -44,7 +44,7 @@ public final class Backprop {
     List<Node> forward = List.copyOf(graph.nodes());
     wanted.addAll(parameters.keySet());
     for (Node n : forward) if (n.in().stream().anyMatch(wanted::contains)) wanted.addAll(n.out());
-    gradients.put(loss, graph.input(LOSS_SCALE, Spec.of(graph.type(), 1)));
+    gradients.put(loss, graph.input(LOSS_SCALE, loss.spec()));
     for (int i = forward.size() - 1; i >= 0; i--) {
       Node n = forward.get(i);
       if (n.out().stream().noneMatch(gradients::containsKey)) continue;

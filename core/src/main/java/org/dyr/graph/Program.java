@@ -14,6 +14,7 @@ import org.dyr.device.Operands;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
 import org.dyr.op.AllFinite;
+import org.dyr.op.Op;
 import org.dyr.op.Value;
 import org.dyr.tensor.Spec;
 
@@ -115,29 +116,31 @@ public final class Program {
    * @throws NotFiniteException naming the op, its place, and which operands were finite before it
    */
   public void runChecked() {
-    try (Slab slab = backend.allocate(Plan.ALIGNMENT, "finite check"); Arena arena = Arena.ofConfined()) {
-      for (int i = 0; i < kernels.length; i++) {
-        kernels[i].launch();
-        Node node = graph.nodes().get(i);
-        for (int o = 0; o < node.out().size(); o++) {
-          if (!isFinite(node.out().get(o), slab, arena)) throw new NotFiniteException(node, o, i);
-        }
+    for (int i = 0; i < kernels.length; i++) {
+      kernels[i].launch();
+      Node node = graph.nodes().get(i);
+      for (int o = 0; o < node.out().size(); o++) {
+        if (!isFinite(node.out().get(o))) throw new NotFiniteException(node, o, i);
       }
     }
   }
 
-  private boolean isFinite(Value v, Slab slab, Arena arena) {
+  private boolean isFinite(Value v) {
     if (!v.spec().type().isFloating() || v.spec().bytes() == 0) return true;
-    Spec[] in = {v.spec()};
-    Spec[] out = new AllFinite().outputs(in);
-    Span flag = slab.span(0, out[0].bytes());
-    backend.choose(new AllFinite(), in).orElseThrow()
-        .prepare(new AllFinite(), new Operands(in, out, new Span[] {span(v)}, new Span[] {flag}, Span.NONE)).launch();
-    backend.synchronize();
-    MemorySegment host = arena.allocate(flag.bytes());
-    backend.download(flag, host);
-    for (long b = 0; b < host.byteSize(); b++) if (host.get(ValueLayout.JAVA_BYTE, b) != 0) return true;
-    return false;
+    Op check = new AllFinite();
+    Spec[] in = {v.spec()}, out = check.outputs(in);
+    KernelSet set = backend.choose(check, in).orElseThrow();
+    long scratch = set.scratchBytes(check, in);
+    try (Slab slab = backend.allocate(Plan.ALIGNMENT + scratch, "finite check"); Arena arena = Arena.ofConfined()) {
+      Span flag = slab.span(0, out[0].bytes());
+      set.prepare(check, new Operands(in, out, new Span[] {span(v)}, new Span[] {flag}, slab.span(Plan.ALIGNMENT, scratch)))
+          .launch();
+      backend.synchronize();
+      MemorySegment host = arena.allocate(flag.bytes());
+      backend.download(flag, host);
+      for (long b = 0; b < host.byteSize(); b++) if (host.get(ValueLayout.JAVA_BYTE, b) != 0) return true;
+      return false;
+    }
   }
 
   /** One line a node: number, op, kernel set, operands, bytes, FLOPs, path; then the plan's bytes. */

@@ -56,7 +56,7 @@ public final class Bert {
     }
     Value pooled;
     try (var s = pass.scope("pooler")) {
-      Value first = pass.emit(new Gather(), x, pass.perSequence("first"));
+      Value first = pass.fromCompute(pass.emit(new Gather(), x, pass.perSequence("first")));
       pooled = pass.emit(new Activation(Activation.Kind.TANH), pooler.apply(pass, first));
     }
     return classifier.apply(pass, pass.dropSequences(config.classifierDropout(), pooled));

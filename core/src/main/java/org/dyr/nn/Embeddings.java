@@ -5,7 +5,7 @@ import org.dyr.op.Add;
 import org.dyr.op.Gather;
 import org.dyr.op.Value;
 
-/** Word, token type and position embeddings added up, normalized, dropped: (T,C). */
+/** Word, token type and position embeddings added up, normalized, dropped: (T,C), in the type that the encoder computes in. */
 final class Embeddings {
   private static final String PATH = "bert.embeddings.";
 
@@ -30,7 +30,7 @@ final class Embeddings {
       Value type = pass.emit(new Gather(), pass.weight(types), pass.perToken("types"));
       Value position = pass.emit(new Gather(), pass.weight(positions), pass.perToken("positions"));
       Value sum = pass.emit(new Add(false), pass.emit(new Add(false), word, type), position);
-      return pass.dropTokens(dropout, norm.apply(pass, sum));
+      return pass.toCompute(pass.dropTokens(dropout, norm.apply(pass, sum)));
     }
   }
 }

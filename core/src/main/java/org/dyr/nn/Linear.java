@@ -22,7 +22,7 @@ final class Linear {
 
   Value apply(Pass pass, Value x) {
     try (var s = pass.scope(name)) {
-      return pass.emit(new AddBias(), pass.emit(new MatMul(false, true), x, pass.weight(weight)), pass.weight(bias));
+      return pass.emit(new AddBias(), pass.emit(new MatMul(false, true), x, pass.weight(weight, x)), pass.weight(bias, x));
     }
   }
 }

@@ -20,7 +20,7 @@ final class Norm {
 
   Value apply(Pass pass, Value x) {
     try (var s = pass.scope("norm")) {
-      return pass.emit(new LayerNorm(eps), x, pass.weight(weight), pass.weight(bias));
+      return pass.emit(new LayerNorm(eps), x, pass.weight(weight, x), pass.weight(bias, x));
     }
   }
 }

@@ -8,6 +8,7 @@ import org.dyr.device.Slab;
 import org.dyr.device.Span;
 import org.dyr.graph.Bucket;
 import org.dyr.graph.Graph;
+import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.Op;
 import org.dyr.op.Philox;
@@ -35,11 +36,27 @@ public final class Pass {
   private final Weights weights;
   private final Bucket bucket;
   private final boolean training;
+  private final DType compute;
   private final Map<Parameter, Value> bound = new LinkedHashMap<>();
+  private final Map<Parameter, Value> rounded = new LinkedHashMap<>();
   private final Map<String, Value> inputs = new HashMap<>();
 
-  /** A recording for batches of up to the bucket; in training, dropout is recorded. */
+  /** A recording for batches of up to the bucket, in the weights' type; in training, dropout is recorded. */
   public Pass(Weights weights, Bucket bucket, boolean training) {
+    this(weights, bucket, training, weights.type());
+  }
+
+  /**
+   * A recording in mixed precision.
+   *
+   * @param compute the type of the encoder's activations and of the matrices that they meet, rounded from the weights
+   *     once a run; embeddings are looked up and normalized, and the head computed, in the weights' own type
+   */
+  public Pass(Weights weights, Bucket bucket, boolean training, DType compute) {
+    if (compute != weights.type() && !(compute.isHalf() && weights.type() == DType.F32)) {
+      throw new IllegalArgumentException("weights in %s cannot compute in %s".formatted(weights.type(), compute));
+    }
+    this.compute = compute;
     this.graph = new Graph(weights.type());
     this.weights = weights;
     this.bucket = bucket;
@@ -62,8 +79,29 @@ public final class Pass {
     return graph.scope(name);
   }
 
+  /** The parameter in its own type. */
   Value weight(Parameter p) {
     return bound.computeIfAbsent(p, q -> graph.bound(weights.spec(q), weights.span(q)));
+  }
+
+  /** The parameter as an operand beside x: a matrix in the type of x, a vector in that of sums over x. */
+  Value weight(Parameter p, Value x) {
+    DType type = p.shape().rank() == 1 ? x.spec().type().accumulator() : x.spec().type();
+    return type == weights.type() ? weight(p) : rounded.computeIfAbsent(p, q -> cast(weight(q), type));
+  }
+
+  /** x in the type that the encoder computes in. */
+  Value toCompute(Value x) {
+    return cast(x, compute);
+  }
+
+  /** x in the weights' type. */
+  Value fromCompute(Value x) {
+    return cast(x, weights.type());
+  }
+
+  private Value cast(Value x, DType type) {
+    return x.spec().type() == type ? x : emit(new Cast(type), x);
   }
 
   /** Where the gradient of each parameter used so far goes, in a slab laid out as the weights. */

@@ -19,7 +19,7 @@ public record Attention(int heads, int longest, double probability, int site) im
     AttentionScores.checkHeads(this, heads, in[0], in[1], in[2]);
     Op.checkIndex(this, "offsets", in[3]);
     if (probability > 0) AttentionDropout.checkRandom(this, in[4], in[3], in[5]);
-    return new Spec[] {in[0], in[0].with(heads, in[0].shape().dim(0))};
+    return new Spec[] {in[0], in[0].with(heads, in[0].shape().dim(0)).as(in[0].type().accumulator())};
   }
 
   @Override public Value[] decompose(Recorder r, Value... in) {
@@ -60,7 +60,7 @@ public record Attention(int heads, int longest, double probability, int site) im
     @Override public Spec[] outputs(Spec... in) {
       Op.arity(this, in, of.probability > 0 ? 9 : 7);
       AttentionScores.checkHeads(this, of.heads, in[0], in[1], in[2], in[3], in[4]);
-      Op.checkSpec(this, "lse", in[5], in[1].type(), of.heads, in[1].shape().dim(0));
+      Op.checkSpec(this, "lse", in[5], in[1].type().accumulator(), of.heads, in[1].shape().dim(0));
       Op.checkIndex(this, "offsets", in[6]);
       if (of.probability > 0) AttentionDropout.checkRandom(this, in[7], in[6], in[8]);
       return new Spec[] {in[1], in[2], in[3]};

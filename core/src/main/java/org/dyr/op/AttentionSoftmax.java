@@ -12,7 +12,8 @@ public record AttentionSoftmax() implements Op {
     Op.arity(this, in, 2);
     AttentionScores.checkRagged(this, "s", in[0]);
     Op.checkIndex(this, "offsets", in[1]);
-    return new Spec[] {in[0], in[0].with(in[0].shape().dim(0), in[0].shape().dim(1))};
+    Spec lse = in[0].with(in[0].shape().dim(0), in[0].shape().dim(1)).as(in[0].type().accumulator());
+    return new Spec[] {in[0], lse};
   }
 
   @Override public void backward(Gradients g) {

@@ -28,7 +28,7 @@ public record BiasActivation(Activation.Kind kind) implements FusedOp {
     @Override public Spec[] outputs(Spec... in) {
       Op.arity(this, in, 3);
       Op.check(in[0].equals(in[1]), "%s: dy %s and x %s must be alike", name(), in[0], in[1]);
-      Op.checkSpec(this, "bias", in[2], in[1].type(), in[1].shape().last());
+      Op.checkSpec(this, "bias", in[2], in[1].type().accumulator(), in[1].shape().last());
       return new Spec[] {in[1], in[2]};
     }
 

@@ -16,7 +16,7 @@ public record Gemm(boolean transposeA, boolean transposeB, boolean bias, boolean
     Op.arity(this, in, 2 + (bias ? 1 : 0) + (residual ? 1 : 0));
     Op.check(residual || !inPlace, "Gemm: in place needs a residual to be written over");
     Spec c = MatMul.product(this, transposeA, transposeB, in[0], in[1]);
-    if (bias) Op.checkSpec(this, "bias", in[2], c.type(), c.shape().last());
+    if (bias) Op.checkSpec(this, "bias", in[2], c.type().accumulator(), c.shape().last());
     if (residual) Op.check(in[residualInput()].equals(c), "Gemm: residual %s must be %s", in[residualInput()], c);
     return new Spec[] {c};
   }

@@ -1,18 +1,19 @@
 package org.dyr.op;
 
+import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
  * y = (x - mean) rstd w + b over the last axis, rstd = 1 / sqrt(var + eps), var the mean of squared deviations.
- * x, y (R,C); w, b (C); mean, rstd (R) are kept for the backward. Ba, Kiros and Hinton 2016.
+ * x, y (R,C); w, b (C) and mean, rstd (R), kept for the backward, in the accumulator's type of x. Ba, Kiros and Hinton 2016.
  */
 public record LayerNorm(double eps) implements Op {
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 3);
     Spec x = in[0];
-    Op.checkSpec(this, "w", in[1], x.type(), x.shape().last());
-    Op.checkSpec(this, "b", in[2], x.type(), x.shape().last());
+    Op.checkSpec(this, "w", in[1], x.type().accumulator(), x.shape().last());
+    Op.checkSpec(this, "b", in[2], x.type().accumulator(), x.shape().last());
     return new Spec[] {x, Op.perRow(x), Op.perRow(x)};
   }
 
@@ -30,8 +31,9 @@ public record LayerNorm(double eps) implements Op {
     @Override public Spec[] outputs(Spec... in) {
       Op.arity(this, in, 5);
       Op.check(in[0].equals(in[1]), "LayerNorm.Grad: dy %s and x %s must be alike", in[0], in[1]);
-      Op.checkSpec(this, "w", in[2], in[1].type(), in[1].shape().last());
-      for (int i = 3; i < 5; i++) Op.checkSpec(this, i == 3 ? "mean" : "rstd", in[i], in[1].type(), in[1].shape().rows());
+      DType sums = in[1].type().accumulator();
+      Op.checkSpec(this, "w", in[2], sums, in[1].shape().last());
+      for (int i = 3; i < 5; i++) Op.checkSpec(this, i == 3 ? "mean" : "rstd", in[i], sums, in[1].shape().rows());
       return new Spec[] {in[1], in[2], in[2]};
     }
   }

@@ -11,7 +11,7 @@ import org.dyr.tensor.Spec;
  * Reference.
  */
 public sealed interface Op
-    permits MatMul, AddBias, Add, Scale, Activation, Activation.Grad, Gather, Gather.Grad, LayerNorm, LayerNorm.Grad,
+    permits Cast, MatMul, AddBias, Add, Scale, Activation, Activation.Grad, Gather, Gather.Grad, LayerNorm, LayerNorm.Grad,
         Dropout, AttentionScores, AttentionScores.Grad, AttentionSoftmax, AttentionSoftmax.Grad, AttentionDropout,
         AttentionContext, AttentionContext.Grad, GroupCrossEntropy, GroupCrossEntropy.Grad, Sum, Broadcast, SumRows,
         SumSquares, AllFinite, ClipFactor, Update, FusedOp {
@@ -73,8 +73,8 @@ public sealed interface Op
     check(in.shape().rank() == 2 && in.type().isFloating(), "%s: %s must be a matrix, not %s", op.name(), what, in);
   }
 
-  /** The shape of one value per row. */
+  /** One statistic a row. */
   static Spec perRow(Spec x) {
-    return new Spec(Shape.of(x.shape().rows()), x.type());
+    return new Spec(Shape.of(x.shape().rows()), x.type().accumulator());
   }
 }

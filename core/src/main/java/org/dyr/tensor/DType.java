@@ -1,6 +1,9 @@
 package org.dyr.tensor;
 
-/** What one element is. F32 and F64 compute; BF16 and F16 store; I32 holds ids, offsets and counters. */
+/**
+ * What one element is: F32 and F64; the two 16-bit types, whose sums and statistics are kept in F32; I32 holds ids,
+ * offsets and counters.
+ */
 public enum DType {
   F32(4),
   F64(8),
@@ -21,5 +24,18 @@ public enum DType {
 
   public boolean isFloating() {
     return this != I32;
+  }
+
+  /** Whether this is BF16 or F16. */
+  public boolean isHalf() {
+    return this == BF16 || this == F16;
+  }
+
+  /**
+   * The type beside tensors of this one that sums over them have, and with them all that is a vector: biases, the
+   * weights of norms, means, gradients of those. F32 for the 16-bit types, else the type itself.
+   */
+  public DType accumulator() {
+    return isHalf() ? F32 : this;
   }
 }

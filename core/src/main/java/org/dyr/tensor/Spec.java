@@ -14,6 +14,11 @@ public record Spec(Shape shape, DType type) {
     return new Spec(Shape.of(dims), type);
   }
 
+  /** The same sizes in another type. */
+  public Spec as(DType other) {
+    return new Spec(shape, other);
+  }
+
   public long bytes() {
     return shape.size() * type.bytes();
   }

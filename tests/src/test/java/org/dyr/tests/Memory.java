@@ -11,6 +11,7 @@ import org.dyr.device.Backend;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
 import org.dyr.tensor.DType;
+import org.dyr.tensor.Half;
 import org.dyr.tensor.Spec;
 
 /**
@@ -90,8 +91,9 @@ final class Memory implements AutoCloseable {
     switch (type) {
       case F32 -> m.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) x);
       case F64 -> m.setAtIndex(ValueLayout.JAVA_DOUBLE, i, x);
+      case BF16 -> m.setAtIndex(ValueLayout.JAVA_SHORT, i, Half.toBf16((float) x));
+      case F16 -> m.setAtIndex(ValueLayout.JAVA_SHORT, i, Half.toF16((float) x));
       case I32 -> m.setAtIndex(ValueLayout.JAVA_INT, i, (int) x);
-      default -> throw new IllegalArgumentException("the table runs in f32 and f64, not " + type);
     }
   }
 
@@ -102,8 +104,9 @@ final class Memory implements AutoCloseable {
       x[i] = switch (spec.type()) {
         case F32 -> m.getAtIndex(ValueLayout.JAVA_FLOAT, i);
         case F64 -> m.getAtIndex(ValueLayout.JAVA_DOUBLE, i);
+        case BF16 -> Half.fromBf16(m.getAtIndex(ValueLayout.JAVA_SHORT, i));
+        case F16 -> Half.fromF16(m.getAtIndex(ValueLayout.JAVA_SHORT, i));
         case I32 -> m.getAtIndex(ValueLayout.JAVA_INT, i);
-        default -> throw new IllegalArgumentException("the table runs in f32 and f64, not " + spec.type());
       };
     }
     return x;

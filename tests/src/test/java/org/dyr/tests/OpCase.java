@@ -3,6 +3,12 @@ package org.dyr.tests;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.dyr.op.AddBias;
+import org.dyr.op.Attention;
+import org.dyr.op.BiasActivation;
+import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.Gemm;
+import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
 import org.dyr.op.Update;
 import org.dyr.tensor.DType;
@@ -39,8 +45,25 @@ record OpCase(Op op, String remark, List<Arg> in) {
     return remark.isEmpty() ? s.toString() : s + " " + remark;
   }
 
+  /** The operands in this type; those that stand beside sums in its accumulator's. */
   Spec[] specs(DType floating) {
-    return in.stream().map(a -> a.spec(floating)).toArray(Spec[]::new);
+    Spec[] specs = new Spec[in.size()];
+    for (int i = 0; i < specs.length; i++) specs[i] = in.get(i).spec(besideSums(i) ? floating.accumulator() : floating);
+    return specs;
+  }
+
+  /** Whether input {@code i} is a bias, the weight of a norm, or a statistic. */
+  private boolean besideSums(int i) {
+    return switch (op) {
+      case AddBias _, BiasActivation _ -> i == 1;
+      case BiasActivation.Grad _ -> i == 2;
+      case Gemm g -> g.bias() && i == 2;
+      case LayerNorm _ -> i > 0;
+      case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> i > 1;
+      case DropoutAddLayerNorm _ -> i > 1;
+      case Attention.Grad _ -> i == 5;
+      default -> false;
+    };
   }
 
   /** The elements of every operand, integers too; the same on every call. */

@@ -16,6 +16,7 @@ import org.dyr.op.AddBias;
 import org.dyr.op.AllFinite;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.Broadcast;
+import org.dyr.op.Cast;
 import org.dyr.op.ClipFactor;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
@@ -28,6 +29,7 @@ import org.dyr.op.Scale;
 import org.dyr.op.Sum;
 import org.dyr.op.SumRows;
 import org.dyr.op.SumSquares;
+import org.dyr.tensor.DType;
 import org.dyr.tensor.Shape;
 
 /**
@@ -113,6 +115,7 @@ final class OpCases {
       add(of(new Scale(), Arg.of(n), Arg.of(1)));
     }
     add(of(new AddBias(), Arg.of(1, 768), Arg.of(768)), of(new AddBias(), Arg.of(2, 3, 5), Arg.of(5)).on("rank 3"));
+    for (int n : SIZES) add(of(new Cast(DType.F64), Arg.of(n)));
     add(of(new Add(false), Arg.of(32, 768), Arg.of(32, 768)), of(new Add(true), Arg.of(32, 768), Arg.of(32, 768)));
     add(of(new Scale(), Arg.of(32, 768), Arg.of(1)), of(new Scale(), Arg.of(5), values(0)).on("by zero"));
   }

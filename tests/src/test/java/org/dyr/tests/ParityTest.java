@@ -72,7 +72,7 @@ class ParityTest {
   }
 
   /** Runs the kernel in guarded memory, twice where it can: what it leaves in its scratch must not matter. */
-  private static double[][] launch(CpuBackend backend, KernelSet set, OpCase c, Spec[] specs, double[][] in) {
+  static double[][] launch(CpuBackend backend, KernelSet set, OpCase c, Spec[] specs, double[][] in) {
     Op op = c.op();
     Spec[] outs = op.outputs(specs);
     long scratch = set.scratchBytes(op, specs);

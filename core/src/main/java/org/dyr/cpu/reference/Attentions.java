@@ -46,18 +46,21 @@ final class Attentions {
     Tensor ds = in[0], q = in[1], k = in[2];
     int size = q.columns / heads, tokens = q.rows, longest = ds.shape.dim(2);
     double scale = 1 / Math.sqrt(size);
+    Sums dqs = new Sums(dq), dks = new Sums(dk);
     Row visit = (head, sequence, start, length, token, row) -> {
       for (int j = 0; j < length; j++) {
         for (int d = head * size; d < (head + 1) * size; d++) {
-          accumulate(dq, token, d, ds.get(row + j) * k.at(start + j, d) * scale);
-          accumulate(dk, start + j, d, ds.get(row + j) * q.at(token, d) * scale);
+          dqs.add(token, d, ds.get(row + j) * k.at(start + j, d) * scale);
+          dks.add(start + j, d, ds.get(row + j) * q.at(token, d) * scale);
         }
       }
     };
     return () -> {
-      dq.fill(0);
-      dk.fill(0);
+      dqs.clear();
+      dks.clear();
       forEachRow(heads, tokens, longest, in[3], visit);
+      dqs.store();
+      dks.store();
     };
   }
 
@@ -104,24 +107,21 @@ final class Attentions {
   static Kernel contextGrad(int heads, Tensor[] in, Tensor dp, Tensor dv) {
     Tensor dout = in[0], p = in[1], v = in[2];
     int size = v.columns / heads;
+    Sums dvs = new Sums(dv);
     Kernel rows = rows(in[3], dp, (head, sequence, start, length, token, row) -> {
       for (int j = 0; j < length; j++) {
         double sum = 0;
         for (int d = head * size; d < (head + 1) * size; d++) {
           sum += dout.at(token, d) * v.at(start + j, d);
-          accumulate(dv, start + j, d, p.get(row + j) * dout.at(token, d));
+          dvs.add(start + j, d, p.get(row + j) * dout.at(token, d));
         }
         dp.set(row + j, sum);
       }
     });
     return () -> {
-      dv.fill(0);
+      dvs.clear();
       rows.launch();
+      dvs.store();
     };
-  }
-
-  private static void accumulate(Tensor t, int row, int column, double x) {
-    long at = (long) row * t.columns + column;
-    t.set(at, t.get(at) + x);
   }
 }

@@ -1,10 +1,15 @@
 package org.dyr.cpu.reference;
 
+import org.dyr.device.Kernel;
 import org.dyr.op.MatMul;
 
 /** Products, sums, and moving rows. */
 final class Elementary {
   private Elementary() {}
+
+  static void cast(Tensor x, Tensor y) {
+    for (long i = 0; i < x.size(); i++) y.set(i, x.get(i));
+  }
 
   static void matMul(MatMul op, Tensor a, Tensor b, Tensor c) {
     int inner = a.shape.dim(op.transposeA() ? 0 : 1);
@@ -38,14 +43,13 @@ final class Elementary {
     }
   }
 
-  static void scatter(Tensor dy, Tensor index, Tensor dtable) {
-    dtable.fill(0);
-    for (int r = 0; r < dy.rows; r++) {
-      for (int c = 0; c < dy.columns; c++) {
-        long at = (long) index.index(r) * dy.columns + c;
-        dtable.set(at, dtable.get(at) + dy.at(r, c));
-      }
-    }
+  static Kernel scatter(Tensor dy, Tensor index, Tensor dtable) {
+    Sums sums = new Sums(dtable);
+    return () -> {
+      sums.clear();
+      for (int r = 0; r < dy.rows; r++) for (int c = 0; c < dy.columns; c++) sums.add(index.index(r), c, dy.at(r, c));
+      sums.store();
+    };
   }
 
   static void sum(Tensor x, Tensor y) {

@@ -13,6 +13,7 @@ import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
 import org.dyr.op.Broadcast;
+import org.dyr.op.Cast;
 import org.dyr.op.ClipFactor;
 import org.dyr.op.Dropout;
 import org.dyr.op.FusedOp;
@@ -43,6 +44,7 @@ public final class Reference implements KernelSet {
     Tensor[] in = tensors(o.in(), o.inputs());
     Tensor[] out = tensors(o.out(), o.outputs());
     return switch (op) {
+      case Cast c -> () -> Elementary.cast(in[0], out[0]);
       case MatMul m -> () -> Elementary.matMul(m, in[0], in[1], out[0]);
       case AddBias b -> () -> Elementary.addBias(in[0], in[1], out[0]);
       case Add a -> () -> Elementary.add(in[0], in[1], out[0]);
@@ -50,7 +52,7 @@ public final class Reference implements KernelSet {
       case Activation a -> () -> Activations.forward(a.kind(), in[0], out[0]);
       case Activation.Grad a -> () -> Activations.backward(a.kind(), in[0], in[1], out[0]);
       case Gather g -> () -> Elementary.gather(in[0], in[1], out[0]);
-      case Gather.Grad g -> () -> Elementary.scatter(in[0], in[1], out[0]);
+      case Gather.Grad g -> Elementary.scatter(in[0], in[1], out[0]);
       case LayerNorm n -> () -> Norms.forward(n.eps(), in, out);
       case LayerNorm.Grad n -> Norms.backward(in, out);
       case Dropout d -> () -> Dropouts.rows(d, in, out[0]);

@@ -1,0 +1,126 @@
+package org.dyr.tests;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.DynamicTest.dynamicTest;
+
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.dyr.cpu.CpuBackend;
+import org.dyr.cpu.PeakLoop;
+import org.dyr.cpu.Workers;
+import org.dyr.cpu.reference.Reference;
+import org.dyr.cpu.vector.VectorKernels;
+import org.dyr.cpu.widening.WideningKernels;
+import org.dyr.device.KernelSet;
+import org.dyr.op.Attention;
+import org.dyr.op.Cast;
+import org.dyr.op.FusedOp;
+import org.dyr.op.Op;
+import org.dyr.op.Update;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Half;
+import org.dyr.tensor.Spec;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/**
+ * The op table in bf16 and fp16: the plain loops, and fp32 kernels behind widening, against the plain loops in double on
+ * the same rounded numbers. Sums are wider than their operands, so a result is off by its own rounding and the fp32
+ * tolerance.
+ */
+class HalfParityTest {
+
+  @TestFactory Stream<DynamicTest> plainLoops() {
+    return cases(workers -> new Reference(), c -> !(c.op() instanceof FusedOp));
+  }
+
+  @TestFactory Stream<DynamicTest> widened() {
+    return cases(HalfParityTest::widening, c -> !Unsupported.by("vector", c.op()));
+  }
+
+  private static KernelSet widening(Workers workers) {
+    return new WideningKernels(List.of(new VectorKernels(workers)), workers);
+  }
+
+  private static Stream<DynamicTest> cases(Function<Workers, KernelSet> set, Predicate<OpCase> has) {
+    return Stream.of(DType.BF16, DType.F16).flatMap(type -> OpCases.all().stream()
+        .filter(c -> has.test(c) && !(c.op() instanceof Update) && !(c.op() instanceof Cast) && hasFloats(c))
+        .map(c -> dynamicTest(type + " " + c.name(), () -> check(type, set, c))));
+  }
+
+  private static boolean hasFloats(OpCase c) {
+    return Stream.of(c.specs(DType.F64)).anyMatch(s -> s.type().isFloating());
+  }
+
+  private static void check(DType type, Function<Workers, KernelSet> sets, OpCase c) {
+    Spec[] specs = c.specs(type);
+    double[][] in = c.draw();
+    for (int i = 0; i < in.length; i++) for (int e = 0; e < in[i].length; e++) in[i][e] = rounded(specs[i].type(), in[i][e]);
+    double[][] expected = Oracle.run(c, in);
+    Workers workers = new Workers(2);
+    KernelSet set = sets.apply(workers);
+    try (CpuBackend backend = new CpuBackend(workers, List.of(set), PeakLoop.SCALAR)) {
+      assertTrue(set.supports(c.op(), specs), () -> set.name() + " has no kernel for " + c);
+      double[][] actual = ParityTest.launch(backend, set, c, specs, in);
+      Spec[] outs = c.op().outputs(specs);
+      for (int o = 0; o < outs.length; o++) compare(c, specs, outs[o].type(), expected[o], actual[o]);
+    }
+  }
+
+  private static void compare(OpCase c, Spec[] specs, DType type, double[] expected, double[] actual) {
+    for (int i = 0; i < expected.length; i++) {
+      double want = rounded(type, expected[i]);
+      String message = "element %d of %s: %s instead of %s%s".formatted(i, c, actual[i], expected[i], c.seed());
+      if (!Double.isFinite(want)) assertEquals(want, actual[i], message);
+      else assertEquals(expected[i], actual[i], tolerance(type, c.op(), specs, expected[i]), message);
+    }
+  }
+
+  /**
+   * The fp32 tolerance and half a unit in the last place, that of the smallest number at least. Attention's gradient
+   * takes the sum of p dp from do . o, where o is rounded: its error does not shrink with the result.
+   */
+  private static double tolerance(DType type, Op op, Spec[] specs, double expected) {
+    double size = op instanceof Attention.Grad ? Math.abs(expected) + 4 : Math.abs(expected);
+    double unit = switch (type) {
+      case BF16 -> Math.max(0x1p-8 * size, 0x1p-134);
+      case F16 -> Math.max(0x1p-11 * size, 0x1p-25);
+      default -> 0;
+    };
+    return Tolerance.f32(op, specs, expected) + unit;
+  }
+
+  private static double rounded(DType type, double x) {
+    return switch (type) {
+      case BF16 -> Half.fromBf16(Half.toBf16((float) x));
+      case F16 -> Half.fromF16(Half.toF16((float) x));
+      case F32 -> (float) x;
+      default -> x;
+    };
+  }
+
+  @Test void castsRoundToNearestEvenOnEveryPath() {
+    double[] x = {0, -0.0, 1e-40, 70_000, -70_000, 1 + 0x1p-8, 1 + 3 * 0x1p-8, 1 + 0x1p-11, Float.MAX_VALUE, Double.NaN,
+        Double.NEGATIVE_INFINITY, 1e-7, 3.14159, -2.71828, 65504, 65519, 65520};
+    for (DType half : List.of(DType.BF16, DType.F16)) {
+      OpCase narrow = OpCase.of(new Cast(half), Arg.values(x)), wide = OpCase.of(new Cast(DType.F32), Arg.values(x));
+      double[] expected = new double[x.length];
+      for (int i = 0; i < x.length; i++) expected[i] = rounded(half, (float) x[i]);
+      Workers workers = new Workers(2);
+      try (CpuBackend backend = new CpuBackend(workers, List.of(), PeakLoop.SCALAR)) {
+        for (KernelSet set : List.of(new Reference(), widening(workers))) {
+          double[] down = ParityTest.launch(backend, set, narrow, narrow.specs(DType.F32), narrow.draw())[0];
+          assertArrayEquals(expected, down, set.name() + " to " + half);
+          double[][] in = {expected};
+          double[] up = ParityTest.launch(backend, set, wide, wide.specs(half), in)[0];
+          assertArrayEquals(expected, up, set.name() + " from " + half);
+        }
+      }
+    }
+  }
+}
