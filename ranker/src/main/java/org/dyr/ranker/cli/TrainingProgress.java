@@ -44,7 +44,8 @@ final class TrainingProgress implements TrainingListener, AutoCloseable {
     sequencesPerSecond = smooth(sequencesPerSecond, s.sequences() / s.seconds());
     tokensPerSecond = smooth(tokensPerSecond, s.tokens() / s.seconds());
     String text = String.format(Locale.ROOT, "loss %.4f lr %.2e %.1f seq/s %.0f tok/s", loss, s.learningRate(),
-        sequencesPerSecond, tokensPerSecond);
+        sequencesPerSecond, tokensPerSecond)
+        + (s.skipped() > 0 ? ", %d steps skipped (loss scale %.0f)".formatted(s.skipped(), s.lossScale()) : "");
     if (bar != null) {
       bar.setExtraMessage(" " + text);
       bar.stepTo(s.step());

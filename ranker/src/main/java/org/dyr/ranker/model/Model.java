@@ -7,8 +7,23 @@ import org.dyr.nn.Weights;
 import org.dyr.ranker.text.Tokenizer;
 import org.dyr.tensor.DType;
 
-/** A cross-encoder: BERT, its weights on a device, and its tokenizer. Owns the weights and the tokenizer. */
-public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend) implements AutoCloseable {
+/**
+ * A cross-encoder: BERT, its weights on a device, and its tokenizer. Owns the weights and the tokenizer.
+ *
+ * @param compute the type that the encoder computes in, see {@link org.dyr.nn.Pass}
+ */
+public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend, DType compute)
+    implements AutoCloseable {
+
+  /** A model that computes in its weights' type. */
+  public Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend) {
+    this(bert, weights, tokenizer, backend, weights.type());
+  }
+
+  /** The same model, weights and all, computing in another type; only one of the two is to be closed. */
+  public Model in(DType type) {
+    return new Model(bert, weights, tokenizer, backend, type);
+  }
 
   /**
    * A model with fresh weights. Takes over the tokenizer.

@@ -74,7 +74,7 @@ public final class Scorer implements AutoCloseable {
   }
 
   private Compiler.Compiled compile(Bucket bucket) {
-    Pass pass = new Pass(model.weights(), bucket, false);
+    Pass pass = new Pass(model.weights(), bucket, false, model.compute());
     pass.graph().output(LOGITS, model.bert().apply(pass, layers));
     return compiler.compile(pass.graph());
   }

@@ -10,12 +10,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.dyr.device.Backend;
 import org.dyr.device.Slab;
 import org.dyr.io.SafeTensorsFile;
 import org.dyr.io.SafeTensorsWriter;
 import org.dyr.nn.Parameter;
 import org.dyr.nn.Weights;
+import org.dyr.optim.LossScale;
 import org.dyr.optim.Updater;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelDirectory;
@@ -52,6 +54,8 @@ final class Checkpoint {
     }
     ObjectNode json = JSON.createObjectNode();
     json.put("step", state.step()).put("groups", state.groups()).put("seed", state.seed());
+    state.lossScale().ifPresent(s -> json.put("loss_scale", s.value()).put("loss_scale_good_steps", s.good()));
+    json.put("skipped", state.skipped());
     if (!Double.isNaN(state.best())) json.put("best", state.best()).put("best_step", state.bestStep());
     Files.writeString(directory.resolve(STATE), json.toPrettyString() + "\n");
     Files.writeString(directory.resolve(CONFIG), config.toYaml());
@@ -66,7 +70,12 @@ final class Checkpoint {
         if (!json.path(name).isIntegralNumber()) throw new ModelException(file, name + " is missing or no whole number");
       }
       return new TrainingState(json.get("step").asLong(), json.get("groups").asLong(), json.get("seed").asLong(),
-          json.path("best").asDouble(Double.NaN), json.path("best_step").asLong(0));
+          json.path("best").asDouble(Double.NaN), json.path("best_step").asLong(0),
+          json.has("loss_scale") ? Optional.of(new LossScale(json.get("loss_scale").asDouble(),
+              json.path("loss_scale_good_steps").asInt())) : Optional.empty(),
+          json.path("skipped").asLong(0));
+    } catch (IllegalArgumentException e) {
+      throw new ModelException(file, e.getMessage(), e);
     } catch (IOException e) {
       throw new ModelException(file, "cannot be read: " + e, e);
     }

@@ -100,6 +100,8 @@ final class ConfigKeys {
   static final ConfigKey<String> NUMERICS = key("numerics", oneOf("huggingface", "mindspore"), null, any(),
       "huggingface = layer norm epsilon 1e-12, gelu by erf; mindspore = 1e-7, by tanh; not set = as the model says",
       c -> c.numerics().orElse(null));
+  static final ConfigKey<String> COMPUTE_TYPE = key("compute_type", oneOf("float32", "bfloat16", "float16"), "float32",
+      any(), "type of the encoder's activations; weights and sums stay float32; float16 scales the loss", c -> c.computeType().text());
   static final ConfigKey<Integer> ACCUMULATE = key("accumulate", INTEGER, 1, atLeast(1),
       "batches whose gradients make one optimizer step", TrainConfig::accumulate);
   static final ConfigKey<Integer> TOKEN_BUDGET = key("token_budget", INTEGER, 16384, atLeast(1),

@@ -99,8 +99,7 @@ final class OriginalKeys {
         needs("relative positions", v -> !flag(v).equals("false"), "set it to False"));
     t.put(NET + "dtype", needs("weights in another type than fp32", v -> !type(v).equals("float32"),
         "set it to mstype.float32"));
-    t.put(NET + "compute_type", needs("computing in another type than fp32", v -> !type(v).equals("float32"),
-        "set it to mstype.float32"));
+    t.put(NET + "compute_type", becomes("compute_type", OriginalKeys::type));
     TABLE = Collections.unmodifiableMap(t);
   }
 

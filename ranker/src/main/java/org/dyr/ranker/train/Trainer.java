@@ -18,6 +18,7 @@ import org.dyr.device.Devices;
 import org.dyr.graph.Profile;
 import org.dyr.nn.BertConfig;
 import org.dyr.nn.Numerics;
+import org.dyr.optim.LossScale;
 import org.dyr.optim.Optimizer;
 import org.dyr.optim.Schedule;
 import org.dyr.ranker.eval.Metrics;
@@ -88,7 +89,7 @@ public final class Trainer implements AutoCloseable {
       int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
       backend = Devices.open(config.device(), new DeviceOptions(threads, config.kernels()));
       opened.push(backend::close);
-      model = from.isPresent() ? ModelDirectory.load(from.get(), backend) : fresh();
+      model = (from.isPresent() ? ModelDirectory.load(from.get(), backend) : fresh()).in(config.computeType().type());
       opened.push(model::close);
       if (model.bert().config().maxPositions() < config.maxLength()) {
         throw new ConfigException("", "max_length %d is longer than the model's %d positions".formatted(config.maxLength(),
@@ -106,7 +107,7 @@ public final class Trainer implements AutoCloseable {
           : Math.ceilDiv((long) config.epochs() * input.groupsPerEpoch(), groupsPerStep);
       OptimizerConfig o = config.optimizer();
       schedule = new Schedule(o.learningRate(), o.endLearningRate(), o.power(), (long) (o.warmupRatio() * total), total);
-      state = TrainingState.start(config.seed());
+      state = TrainingState.start(config.seed(), config.computeType().lossScale());
       if (from.isPresent()) goOn(from.get());
       complete = true;
     } finally {
@@ -145,6 +146,10 @@ public final class Trainer implements AutoCloseable {
     state = Checkpoint.readState(checkpoint);
     if (state.seed() != config.seed()) {
       throw new ConfigException("", "seed is %d, the checkpoint was made with %d".formatted(config.seed(), state.seed()));
+    }
+    if (state.lossScale().isPresent() != config.computeType().lossScale().isPresent()) {
+      state = state.withLossScale(config.computeType().lossScale());
+      notes.add("the checkpoint was made with another compute_type: the loss scale begins anew");
     }
     Checkpoint.readOptimizer(checkpoint, backend, model.weights(), step.updater());
     checkpoints.removeAfter(state.step());
@@ -187,18 +192,20 @@ public final class Trainer implements AutoCloseable {
   private void oneStep(MetricsLog metrics) throws IOException {
     long start = System.nanoTime();
     List<EncodedGroup> groups = input.groups(state.groups(), groupsPerStep);
-    double rate = schedule.at(state.step());
-    TrainingStep.Result r = step.run(groups, state.step(), rate);
-    state = state.afterStep(groupsPerStep);
-    if (!r.applied()) {
+    double rate = schedule.at(state.updates());
+    double scale = state.lossScale().map(LossScale::value).orElse(1.0);
+    TrainingStep.Result r = step.run(groups, state.step(), state.updates(), rate, scale);
+    if (!r.applied() && !state.lossScale().map(LossScale::canFall).orElse(false)) {
       throw new IllegalStateException(("the gradient of step %d is not finite (loss %s): --check-nan names the op; "
-          + "a lower optimizer.learning_rate may help; the last checkpoint is untouched").formatted(state.step(), r.loss()));
+          + "a lower optimizer.learning_rate may help; the last checkpoint is untouched").formatted(state.step() + 1,
+          r.loss()));
     }
+    state = state.afterStep(groupsPerStep, r.applied());
     var record = new TrainingListener.StepRecord(state.step(), (double) state.groups() / input.groupsPerEpoch(), r.loss(),
-        rate, r.gradientNorm(), 1, (System.nanoTime() - start) / 1e9, r.sequences(), r.tokens());
+        rate, r.gradientNorm(), scale, state.skipped(), (System.nanoTime() - start) / 1e9, r.sequences(), r.tokens());
     ObjectNode line = MetricsLog.JSON.createObjectNode();
     line.put("step", record.step()).put("epoch", record.epoch()).put("loss", record.loss()).put("lr", record.learningRate())
-        .put("grad_norm", record.gradientNorm()).put("loss_scale", record.lossScale()).put("seconds", record.seconds())
+        .put("grad_norm", record.gradientNorm()).put("loss_scale", record.lossScale()).put("skipped", record.skipped()).put("seconds", record.seconds())
         .put("sequences", record.sequences()).put("tokens", record.tokens());
     metrics.write(line);
     listener.stepped(record);

@@ -25,7 +25,11 @@ public interface TrainingListener {
   /** Something was written. */
   default void saved(Path path) {}
 
-  /** One line of {@code metrics.jsonl}. */
+  /**
+   * One line of {@code metrics.jsonl}.
+   *
+   * @param skipped steps so far that made no update because their gradient overflowed
+   */
   record StepRecord(long step, double epoch, double loss, double learningRate, double gradientNorm, double lossScale,
-      double seconds, int sequences, int tokens) {}
+      long skipped, double seconds, int sequences, int tokens) {}
 }

@@ -99,7 +99,7 @@ public final class TrainingStep implements AutoCloseable {
   }
 
   private Compiler.Compiled compile(Mode mode) {
-    Pass pass = new Pass(model.weights(), mode.bucket, true);
+    Pass pass = new Pass(model.weights(), mode.bucket, true, model.compute());
     Value logits = model.bert().apply(pass);
     GroupLoss.record(pass.graph(), logits, pass.groups(), pass.scalar(WEIGHT),
         compression.form() == Compression.Form.IN_GRAPH ? compression.kept() : GroupCrossEntropy.ALL);
@@ -117,24 +117,35 @@ public final class TrainingStep implements AutoCloseable {
   }
 
   /**
-   * Runs a step.
+   * Runs a step without a loss scale.
    *
    * @param step from 0
    */
   public Result run(List<EncodedGroup> groups, long step, double learningRate) {
+    return run(groups, step, step, learningRate, 1);
+  }
+
+  /**
+   * Runs a step.
+   *
+   * @param step from 0: dropout follows from it
+   * @param updates made so far: Lamb's bias corrections follow from it
+   * @param lossScale what the gradients are multiplied by until they are clipped
+   */
+  public Result run(List<EncodedGroup> groups, long step, long updates, double learningRate, double lossScale) {
     List<int[]> staying = selection.select(groups);
     double total = 0;
     int sequences = 0, tokens = 0;
     for (int from = 0; from < groups.size(); ) {
       int to = pack(groups, staying, from, sequences);
       batch.random(seed, (int) step);
-      total += runBatch(from > 0, 1.0 / groups.size());
+      total += runBatch(from > 0, 1.0 / groups.size(), lossScale);
       for (; from < to; from++) {
         sequences += groups.get(from).pairs().size();
         tokens += groups.get(from).tokens();
       }
     }
-    boolean applied = updater.step(learningRate, step, 1, profile);
+    boolean applied = updater.step(learningRate, updates, lossScale, profile);
     return new Result(total, updater.gradientNorm(), applied, sequences, tokens);
   }
 
@@ -164,12 +175,12 @@ public final class TrainingStep implements AutoCloseable {
     return to;
   }
 
-  private double runBatch(boolean accumulate, double share) {
+  private double runBatch(boolean accumulate, double share, double lossScale) {
     Bucket bucket = batch.bucket();
     Program program = programs.get(new Mode(bucket, accumulate));
     batch.writeTo(program, bucket);
     set(weight, share);
-    set(scale, 1);
+    set(scale, lossScale);
     program.write(WEIGHT, weight);
     program.write(Backprop.LOSS_SCALE, scale);
     if (checkNan) program.runChecked();

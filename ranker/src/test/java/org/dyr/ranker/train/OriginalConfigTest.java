@@ -217,7 +217,7 @@ class OriginalConfigTest {
       "\"Ascend\"|TPU|F:20: device_target must be Ascend, GPU or CPU, not 'TPU'",
       "use_relative_positions: False|use_relative_positions: true|F:44: dyr_net_cfg.use_relative_positions true asks",
       " dtype: mstype.float32| dtype: mstype.float16|F:45: dyr_net_cfg.dtype mstype.float16 asks for weights in",
-      "compute_type: mstype.float32|compute_type: mstype.float16|F:46: dyr_net_cfg.compute_type mstype.float16",
+      "compute_type: mstype.float32|compute_type: mstype.int8|F:46: dyr_net_cfg.compute_type: compute_type must be one",
       "hidden_dropout_prob: 0.1|hidden_dropout_prob: 0.2|F:41: dyr_net_cfg.hidden_dropout_prob 0.2 differs from",
       "optimizer: 'Lamb'|optimizer: Adam|F:48: optimizer_cfg.optimizer must be AdamWeightDecay, Lamb or Momentum",
       "group_size: 8|group_size: 1|F:4: group_size: group_size must be at least 2, not 1",
@@ -236,10 +236,10 @@ class OriginalConfigTest {
   }
 
   @Test void allThatStandsInTheWayIsNamedAtOnce() {
-    String failure = failure(with("group_num: 1", "group_num: 4").replace("compute_type: mstype.float32",
-        "compute_type: mstype.float16"));
+    String failure = failure(with("do_train: \"true\"", "do_train: no").replace(" dtype: mstype.float32",
+        " dtype: mstype.float16"));
     assertEquals(2, failure.lines().count(), failure);
-    assertTrue(failure.contains("group_num 4") && failure.contains("compute_type mstype.float16"), failure);
+    assertTrue(failure.contains("do_train no") && failure.contains("dtype mstype.float16"), failure);
   }
 
   @Test void setSettlesWhatTheFileAsksForInVain() throws IOException {
