@@ -8,12 +8,17 @@ import org.dyr.device.Span;
 import org.dyr.op.Value;
 
 /**
- * The whole way from a recorded graph to a program: fuse, differentiate, fuse what the gradient brought, lower, plan,
- * prepare.
+ * The whole way from a recorded graph to a program: fuse, differentiate, recompute what shall not be kept, fuse what the
+ * gradient brought, lower, plan, prepare.
  *
  * @param fusionsOff names of rows of {@link Fusions} to leave out
  */
-public record Compiler(Backend backend, Set<String> fusionsOff) {
+public record Compiler(Backend backend, Set<String> fusionsOff, Recompute recompute) {
+
+  /** Keeps every activation. */
+  public Compiler(Backend backend, Set<String> fusionsOff) {
+    this(backend, fusionsOff, Recompute.NONE);
+  }
 
   /** With every fusion. */
   public Compiler(Backend backend) {
@@ -43,7 +48,9 @@ public record Compiler(Backend backend, Set<String> fusionsOff) {
    */
   public Compiled compile(Graph graph, String loss, Map<Value, Span> gradients, boolean accumulate) {
     Fusions.apply(graph, backend, fusionsOff);
+    int forward = graph.nodes().size();
     Backprop.append(graph, graph.outputs().get(loss), gradients, accumulate);
+    recompute.apply(graph, forward);
     Fusions.apply(graph, backend, fusionsOff);
     return finish(graph);
   }

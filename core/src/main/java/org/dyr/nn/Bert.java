@@ -2,6 +2,8 @@ package org.dyr.nn;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
+import org.dyr.graph.Recompute;
 import org.dyr.op.Activation;
 import org.dyr.op.Gather;
 import org.dyr.op.Value;
@@ -11,6 +13,10 @@ import org.dyr.op.Value;
  * dense layer to 1. Parameter names are those of Hugging Face's BertForSequenceClassification. Devlin et al. 2018.
  */
 public final class Bert {
+
+  /** Has of each encoder layer only the output kept for the backward. */
+  public static final Recompute RECOMPUTE_LAYERS = new Recompute(Pattern.compile("encoder\\.\\d+(?=\\.)"));
+
   private final BertConfig config;
   private final List<Parameter> parameters = new ArrayList<>();
   private final Embeddings embeddings;

@@ -39,6 +39,11 @@ public final class BertProgram implements AutoCloseable {
 
   public BertProgram(Backend backend, Bert bert, Weights weights, Bucket bucket, boolean training,
       Set<String> fusionsOff) {
+    this(bert, weights, bucket, training, new Compiler(backend, fusionsOff));
+  }
+
+  public BertProgram(Bert bert, Weights weights, Bucket bucket, boolean training, Compiler compiler) {
+    Backend backend = compiler.backend();
     this.weights = weights;
     this.bucket = bucket;
     this.training = training;
@@ -48,7 +53,6 @@ public final class BertProgram implements AutoCloseable {
     loss = arena.allocate(bytes, Double.BYTES);
     logits = arena.allocate((long) bucket.sequences() * bytes, Double.BYTES);
     gradients = backend.allocate(weights.bytes(), "gradients");
-    Compiler compiler = new Compiler(backend, fusionsOff);
     Pass pass = new Pass(weights, bucket, training);
     Value z = bert.apply(pass);
     pass.graph().output(LOGITS, z);
@@ -94,6 +98,11 @@ public final class BertProgram implements AutoCloseable {
   /** The first {@code n} logits. */
   public double[] logits(int n) {
     return doubles(logits.asSlice(0, (long) n * weights.type().bytes()));
+  }
+
+  /** Bytes of the program's workspace. */
+  public long workspaceBytes() {
+    return workspace.bytes();
   }
 
   /** Laid out as the weights. */
