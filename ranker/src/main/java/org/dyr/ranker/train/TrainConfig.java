@@ -2,6 +2,7 @@ package org.dyr.ranker.train;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -12,7 +13,7 @@ import java.util.Optional;
 public record TrainConfig(
     Optional<Path> data, String trainSplit, String devSplit, Optional<Path> groups, Optional<Path> modelConfig,
     Optional<Path> pretrained, Optional<Path> vocab, Path out, long seed, int epochs, int maxSteps, int groupSize,
-    int batchGroups, int maxLength, int maxQueryLength, boolean shuffle, int relevantFrom, OptimizerConfig optimizer,
+    int batchGroups, int groupNum, int ranks, String balance, int maxLength, int maxQueryLength, boolean shuffle, int relevantFrom, OptimizerConfig optimizer,
     double clipNorm, Optional<Double> dropout, int accumulate, int tokenBudget, int checkpointEvery,
     int keepCheckpoints, int evalEvery, int evalQueries, String device, String kernels, int threads,
     List<String> fusionsOff, String version, int negativesKept, String compressionForm,
@@ -36,6 +37,21 @@ public record TrainConfig(
         "optimizer.end_learning_rate %s must not be above optimizer.learning_rate %s"
             .formatted(optimizer.endLearningRate(), optimizer.learningRate()));
     compression(version, compressionForm, negativesKept, levels);
+    split(groupSize, groupNum, ranks, balance);
+  }
+
+  /** How the groups of a batch are split over ranks. */
+  public BlockSplit split() {
+    return split(groupSize, groupNum, ranks, balance);
+  }
+
+  private static BlockSplit split(int groupSize, int groupNum, int ranks, String balance) {
+    try {
+      return BlockSplit.of(ranks == 0 ? groupNum : ranks, groupNum, groupSize,
+          Balance.valueOf(balance.toUpperCase(Locale.ROOT)));
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException("", e.getMessage());
+    }
   }
 
   /** How the negatives of a block are thinned out. */
