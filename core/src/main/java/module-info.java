@@ -5,6 +5,7 @@ module org.dyr.core {
   exports org.dyr.tensor;
   exports org.dyr.op;
   exports org.dyr.device;
+  exports org.dyr.collective;
   exports org.dyr.graph;
   exports org.dyr.cpu;
   exports org.dyr.nn;

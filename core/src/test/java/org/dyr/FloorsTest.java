@@ -33,7 +33,7 @@ class FloorsTest {
       "nn", Set.of("tensor", "op", "device", "graph"),
       "loss", Set.of("tensor", "op", "device", "graph", "nn"),
       "optim", Set.of("tensor", "op", "device", "graph", "nn"),
-      "collective", Set.of("tensor", "op", "device", "graph"),
+      "collective", Set.of("tensor", "op", "device"),
       "io", Set.of("tensor"));
 
   private static final Pattern OURS = Pattern.compile("\\borg\\.dyr\\.([a-z]+)");

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.dyr.nn.Bert;
 import org.dyr.nn.BertConfig;
@@ -14,6 +13,7 @@ import org.dyr.ranker.model.Model;
 import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.train.Compression;
 import org.dyr.ranker.train.EncodedGroup;
+import org.dyr.ranker.train.StepSettings;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -60,8 +60,8 @@ public class CompressionBenchmark {
     weights.initialize(1, config().initializerRange());
     model = new Model(bert, weights, null, bench.backend());
     Compression.Form f = form.equals("in_graph") ? Compression.Form.IN_GRAPH : Compression.Form.TWO_PASS;
-    step = new TrainingStep(model, new Optimizer.Lamb(), 1, 1, BLOCK * LENGTH, Set.of(),
-        new Compression(f, List.of(Compression.Level.model(KEPT))));
+    step = new TrainingStep(model, new Optimizer.Lamb(), 1,
+        new StepSettings(1, BLOCK * LENGTH).with(new Compression(f, List.of(Compression.Level.model(KEPT)))));
     Random random = new Random(1);
     List<EncodedPair> pairs = new ArrayList<>();
     for (int i = 0; i < BLOCK; i++) {

@@ -13,6 +13,7 @@ import org.dyr.optim.Optimizer;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.train.EncodedGroup;
+import org.dyr.ranker.train.StepSettings;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -53,7 +54,8 @@ public class FusionBenchmark {
     Weights weights = new Weights(bench.backend(), DType.F32, bert.parameters());
     weights.initialize(1, config.initializerRange());
     model = new Model(bert, weights, null, bench.backend());
-    step = new TrainingStep(model, new Optimizer.Lamb(), 1, 1, GROUP * LENGTH, off.equals("none") ? Set.of() : Set.of(off));
+    step = new TrainingStep(model, new Optimizer.Lamb(), 1,
+        new StepSettings(1, GROUP * LENGTH).without(off.equals("none") ? Set.of() : Set.of(off)));
     Random random = new Random(1);
     groups = new ArrayList<>();
     for (int g = 0; g < 2; g++) {

@@ -14,6 +14,7 @@ import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.train.EncodedGroup;
+import org.dyr.ranker.train.StepSettings;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -61,7 +62,7 @@ public class StepBenchmark {
     Weights weights = new Weights(bench.backend(), DType.F32, bert.parameters());
     weights.initialize(1, bert.config().initializerRange());
     loaded = new Model(bert, weights, null, bench.backend());
-    if (mode.equals("train")) step = new TrainingStep(loaded, new Optimizer.Lamb(), 1, 1, TRAINED * length, Set.of());
+    if (mode.equals("train")) step = new TrainingStep(loaded, new Optimizer.Lamb(), 1, new StepSettings(1, TRAINED * length));
     else scorer = new Scorer(loaded, Set.of());
     pairs = pairs(mode.equals("train") ? TRAINED : SCORED, length, bert.config().vocabSize());
   }

@@ -8,6 +8,7 @@ import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
 import org.dyr.op.AllFinite;
+import org.dyr.op.AllGather;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
@@ -29,7 +30,10 @@ import org.dyr.op.SumSquares;
 import org.dyr.op.Update;
 import org.dyr.tensor.Spec;
 
-/** Every primitive op as a plain loop, in any type of storage. Fused ops are left to their decompositions. */
+/**
+ * Every primitive op as a plain loop, in any type of storage. Fused ops are left to their decompositions, gathering from
+ * more than one rank to the set that knows the ranks.
+ */
 public final class Reference implements KernelSet {
 
   @Override public String name() {
@@ -37,7 +41,11 @@ public final class Reference implements KernelSet {
   }
 
   @Override public boolean supports(Op op, Spec[] in) {
-    return !(op instanceof FusedOp);
+    return switch (op) {
+      case AllGather g -> g.ranks() == 1;
+      case AllGather.Grad g -> g.ranks() == 1;
+      default -> !(op instanceof FusedOp);
+    };
   }
 
   @Override public Kernel prepare(Op op, Operands o) {
@@ -74,6 +82,8 @@ public final class Reference implements KernelSet {
       case Update.Lamb u -> () -> Updates.lamb(u, in);
       case Update.AdamWeightDecay u -> () -> Updates.adamWeightDecay(u, in);
       case Update.Momentum u -> () -> Updates.momentum(u, in);
+      case AllGather g -> () -> Elementary.copy(in[0], out[0]);
+      case AllGather.Grad g -> () -> Elementary.copy(in[0], out[0]);
       case FusedOp f -> throw new UnsupportedOperationException("reference runs the decomposition of " + f.name());
     };
   }

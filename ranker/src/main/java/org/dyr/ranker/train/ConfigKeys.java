@@ -47,7 +47,15 @@ final class ConfigKeys {
   static final ConfigKey<Integer> GROUP_SIZE = key("group_size", INTEGER, 8, atLeast(2),
       "passages of a group: one relevant, the others not", TrainConfig::groupSize);
   static final ConfigKey<Integer> BATCH_GROUPS = key("batch_groups", INTEGER, 8, atLeast(1),
-      "groups of a batch", TrainConfig::batchGroups);
+      "groups of a batch; with group_num, of each group of ranks", TrainConfig::batchGroups);
+  static final ConfigKey<Integer> GROUP_NUM = key("group_num", INTEGER, 1, between(1, BlockSplit.MOST_RANKS),
+      "groups of ranks: each takes batch_groups whole groups of a batch", TrainConfig::groupNum);
+  static final ConfigKey<Integer> RANKS = key("ranks", INTEGER, 0, between(0, BlockSplit.MOST_RANKS),
+      "devices that train together, threads of this process; group_num divides them; 0 = one a group of ranks",
+      TrainConfig::ranks);
+  static final ConfigKey<String> BALANCE = key("balance", oneOf("samples", "tokens"), "samples", any(),
+      "along the ranks of a group each has as many samples of a group, in their order, or about as many tokens",
+      TrainConfig::balance);
   static final ConfigKey<Integer> MAX_LENGTH = key("max_length", INTEGER, 512, atLeast(1),
       "most tokens of a query and passage together with [CLS] and twice [SEP]; the passage is cut",
       TrainConfig::maxLength);
@@ -102,6 +110,9 @@ final class ConfigKeys {
       c -> c.numerics().orElse(null));
   static final ConfigKey<String> COMPUTE_TYPE = key("compute_type", oneOf("float32", "bfloat16", "float16"), "float32",
       any(), "type of the encoder's activations; weights and sums stay float32; float16 scales the loss", c -> c.computeType().text());
+  static final ConfigKey<String> RECOMPUTE = key("recompute", oneOf("none", "layer"), "none", any(),
+      "layer = activations inside encoder layers are computed again in backward: less memory, a third more time",
+      TrainConfig::recompute);
   static final ConfigKey<Integer> ACCUMULATE = key("accumulate", INTEGER, 1, atLeast(1),
       "batches whose gradients make one optimizer step", TrainConfig::accumulate);
   static final ConfigKey<Integer> TOKEN_BUDGET = key("token_budget", INTEGER, 16384, atLeast(1),
@@ -147,6 +158,10 @@ final class ConfigKeys {
 
   private static Range<Integer> atLeast(int least) {
     return new Range<>("at least " + least, value -> value >= least);
+  }
+
+  private static Range<Integer> between(int least, int most) {
+    return new Range<>("from %d to %d".formatted(least, most), value -> value >= least && value <= most);
   }
 
   private static Range<Double> from(int least) {

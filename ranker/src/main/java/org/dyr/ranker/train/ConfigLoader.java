@@ -91,13 +91,14 @@ public final class ConfigLoader {
         optional(ConfigKeys.GROUPS), optional(ConfigKeys.MODEL_CONFIG), optional(ConfigKeys.PRETRAINED),
         optional(ConfigKeys.VOCAB), get(ConfigKeys.OUT), get(ConfigKeys.SEED), get(ConfigKeys.EPOCHS),
         get(ConfigKeys.MAX_STEPS), get(ConfigKeys.GROUP_SIZE), get(ConfigKeys.BATCH_GROUPS),
-        get(ConfigKeys.MAX_LENGTH), get(ConfigKeys.MAX_QUERY_LENGTH), get(ConfigKeys.SHUFFLE),
+        get(ConfigKeys.GROUP_NUM), get(ConfigKeys.RANKS), get(ConfigKeys.BALANCE), get(ConfigKeys.MAX_LENGTH),
+        get(ConfigKeys.MAX_QUERY_LENGTH), get(ConfigKeys.SHUFFLE),
         get(ConfigKeys.RELEVANT_FROM), optimizer(), get(ConfigKeys.CLIP_NORM), optional(ConfigKeys.DROPOUT),
         get(ConfigKeys.ACCUMULATE), get(ConfigKeys.TOKEN_BUDGET), get(ConfigKeys.CHECKPOINT_EVERY),
         get(ConfigKeys.KEEP_CHECKPOINTS), get(ConfigKeys.EVAL_EVERY), get(ConfigKeys.EVAL_QUERIES),
         get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF),
         get(ConfigKeys.VERSION), get(ConfigKeys.NEGATIVES_KEPT), get(ConfigKeys.COMPRESSION), get(ConfigKeys.LEVELS),
-        optional(ConfigKeys.NUMERICS), ComputeType.of(get(ConfigKeys.COMPUTE_TYPE)));
+        optional(ConfigKeys.NUMERICS), ComputeType.of(get(ConfigKeys.COMPUTE_TYPE)), get(ConfigKeys.RECOMPUTE));
   }
 
   private OptimizerConfig optimizer() {

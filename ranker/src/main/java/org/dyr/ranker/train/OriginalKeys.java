@@ -40,8 +40,7 @@ final class OriginalKeys {
     t.put("epoch_num", becomes("epochs"));
     t.put("group_size", becomes("group_size"));
     t.put("train_batch_size", becomes("batch_groups"));
-    t.put("group_num", needs("groups of devices", v -> !v.equals("1"),
-        "with 1 and train_batch_size times as large a step sees the same blocks", "batch_groups"));
+    t.put("group_num", OriginalKeys::groups);
     t.put("train_data_shuffle", becomes("shuffle", OriginalKeys::flag));
     t.put("save_finetune_checkpoint_path", becomes("out"));
     t.put("load_pretrain_checkpoint_path", OriginalKeys::pretrained);
@@ -167,6 +166,14 @@ final class OriginalKeys {
           + " is a misspelling in the published file; taken as dyr_base, as the original's script takes it");
       case "dyr" -> file.set("version", "dyr", key, value);
       default -> file.problem(value, "%s must be dyr_base or dyr, not '%s'".formatted(key, value.text()));
+    }
+  }
+
+  /** The original takes the number of devices from its launcher. */
+  private static void groups(OriginalConfig file, String key, ConfigFile.Entry value) {
+    becomes("group_num").apply(file, key, value);
+    if (!file.overridden("ranks")) {
+      file.note("how many devices there are, the original's launcher says: here one for each of group_num, or --set ranks=N");
     }
   }
 

@@ -2,7 +2,11 @@ package org.dyr.ranker.train;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
+import org.dyr.graph.Recompute;
+import org.dyr.nn.Bert;
 
 /**
  * All that a training run is told. One component a key, named as the key but in camel case; what each means, its type,
@@ -12,11 +16,11 @@ import java.util.Optional;
 public record TrainConfig(
     Optional<Path> data, String trainSplit, String devSplit, Optional<Path> groups, Optional<Path> modelConfig,
     Optional<Path> pretrained, Optional<Path> vocab, Path out, long seed, int epochs, int maxSteps, int groupSize,
-    int batchGroups, int maxLength, int maxQueryLength, boolean shuffle, int relevantFrom, OptimizerConfig optimizer,
-    double clipNorm, Optional<Double> dropout, int accumulate, int tokenBudget, int checkpointEvery,
+    int batchGroups, int groupNum, int ranks, String balance, int maxLength, int maxQueryLength, boolean shuffle,
+    int relevantFrom, OptimizerConfig optimizer, double clipNorm, Optional<Double> dropout, int accumulate, int tokenBudget, int checkpointEvery,
     int keepCheckpoints, int evalEvery, int evalQueries, String device, String kernels, int threads,
     List<String> fusionsOff, String version, int negativesKept, String compressionForm,
-    List<Compression.Level> levels, Optional<String> numerics, ComputeType computeType) {
+    List<Compression.Level> levels, Optional<String> numerics, ComputeType computeType, String recompute) {
 
   /** Checks what no single key shows. */
   public TrainConfig {
@@ -36,6 +40,27 @@ public record TrainConfig(
         "optimizer.end_learning_rate %s must not be above optimizer.learning_rate %s"
             .formatted(optimizer.endLearningRate(), optimizer.learningRate()));
     compression(version, compressionForm, negativesKept, levels);
+    split(groupSize, groupNum, ranks, balance);
+  }
+
+  /** How a step computes. */
+  public StepSettings step() {
+    return new StepSettings(seed, tokenBudget, Set.copyOf(fusionsOff),
+        recompute.equals("layer") ? Bert.RECOMPUTE_LAYERS : Recompute.NONE, compression(), split());
+  }
+
+  /** How the groups of a batch are split over ranks. */
+  public BlockSplit split() {
+    return split(groupSize, groupNum, ranks, balance);
+  }
+
+  private static BlockSplit split(int groupSize, int groupNum, int ranks, String balance) {
+    try {
+      return BlockSplit.of(ranks == 0 ? groupNum : ranks, groupNum, groupSize,
+          Balance.valueOf(balance.toUpperCase(Locale.ROOT)));
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException("", e.getMessage());
+    }
   }
 
   /** How the negatives of a block are thinned out. */

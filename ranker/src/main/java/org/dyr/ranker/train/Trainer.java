@@ -97,12 +97,11 @@ public final class Trainer implements AutoCloseable {
       }
       input = new TrainingInput(config, model.tokenizer());
       opened.push(input::close);
-      step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.seed(), config.tokenBudget(),
-          Set.copyOf(config.fusionsOff()), config.compression());
+      step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.step(), () -> rankDevice(threads));
       opened.push(step::close);
       profile = watch.profile() ? new Profile() : null;
       step.checkNan(watch.checkNan());
-      groupsPerStep = config.batchGroups() * config.accumulate();
+      groupsPerStep = config.batchGroups() * config.split().groups() * config.accumulate();
       long total = config.maxSteps() > 0 ? config.maxSteps()
           : Math.ceilDiv((long) config.epochs() * input.groupsPerEpoch(), groupsPerStep);
       OptimizerConfig o = config.optimizer();
@@ -113,6 +112,11 @@ public final class Trainer implements AutoCloseable {
     } finally {
       if (!complete) opened.forEach(Runnable::run);
     }
+  }
+
+  /** One rank's part of the device. */
+  private Backend rankDevice(int threads) {
+    return Devices.open(config.device(), new DeviceOptions(Math.max(1, threads / config.split().ranks()), config.kernels()));
   }
 
   private Model fresh() {
@@ -242,6 +246,11 @@ public final class Trainer implements AutoCloseable {
         b.heads(), model.weights().count()));
     lines.addAll(input.description());
     lines.add("device: %s, kernels %s".formatted(backend.name(), backend.kernelSets().stream().map(s -> s.name()).toList()));
+    BlockSplit s = config.split();
+    if (s.ranks() > 1) {
+      lines.add("ranks: %d in %d groups; a step has %d blocks, each split along %d ranks by %s".formatted(s.ranks(),
+          s.groups(), groupsPerStep, s.along(), config.balance()));
+    }
     return lines;
   }
 

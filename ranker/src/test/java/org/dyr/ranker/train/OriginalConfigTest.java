@@ -207,7 +207,7 @@ class OriginalConfigTest {
   @ParameterizedTest
   @CsvSource(delimiter = '|', value = {
       "dyr_version: \"dry_base\"|dyr_version: dyr2|F:1: dyr_version must be dyr_base or dyr, not 'dyr2'",
-      "group_num: 1|group_num: 2|F:5: group_num 2 asks for groups of devices",
+      "group_num: 1|group_num: 0|F:5: group_num: group_num must be from 1 to 1024, not 0",
       "\"groups.jsonl\"|''|F:7: train_data_file_path is empty",
       "\"bert\"|bert_base.ckpt|F:8: load_pretrain_checkpoint_path bert_base.ckpt asks for reading MindSpore check",
       "\"bert\"|''|F:8: load_pretrain_checkpoint_path is empty: the original does not train without",
@@ -236,22 +236,30 @@ class OriginalConfigTest {
   }
 
   @Test void allThatStandsInTheWayIsNamedAtOnce() {
-    String failure = failure(with("do_train: \"true\"", "do_train: no").replace(" dtype: mstype.float32",
-        " dtype: mstype.float16"));
+    String failure = failure(with("\"dry_base\"", "dyr2").replace("\"Ascend\"", "TPU"));
     assertEquals(2, failure.lines().count(), failure);
-    assertTrue(failure.contains("do_train no") && failure.contains("dtype mstype.float16"), failure);
+    assertTrue(failure.contains("not 'dyr2'") && failure.contains("not 'TPU'"), failure);
   }
 
   @Test void setSettlesWhatTheFileAsksForInVain() throws IOException {
-    String yaml = with("groups.jsonl", "train.mindrecord").replace("group_num: 1", "group_num: 2")
+    String yaml = with("groups.jsonl", "train.mindrecord")
         .replace("eval_data_file_path: \"\"", "eval_data_file_path: e.mindrecord")
         .replace("\"bert\"", "bert_base.ckpt");
-    TrainConfig c = load(yaml, "data", "d", "batch_groups", "2", "pretrained", "p");
+    TrainConfig c = load(yaml, "data", "d", "pretrained", "p");
     assertEquals(Optional.of(Path.of("d")), c.data());
     assertEquals(Optional.of(Path.of("p")), c.pretrained());
     assertNoted("train_data_file_path train.mindrecord gives way to --set data");
     assertNoted("load_pretrain_checkpoint_path bert_base.ckpt gives way to --set pretrained");
-    assertTrue(failure(yaml, "data", "d", "batch_groups", "", "pretrained", "p").startsWith("F:5: group_num 2 asks"));
+  }
+
+  @Test void groupsOfDevicesAreGroupsOfRanks() throws IOException {
+    String yaml = with("group_num: 1", "group_num: 2");
+    assertEquals(new BlockSplit(2, 2, Balance.SAMPLES), load(yaml).split());
+    assertNoted("group_num 2 -> group_num 2");
+    assertNoted("how many devices there are, the original's launcher says");
+    assertEquals(new BlockSplit(8, 2, Balance.SAMPLES), load(yaml, "ranks", "8").split());
+    assertFalse(notes.stream().anyMatch(note -> note.contains("how many devices")), notes.toString());
+    assertTrue(failure(yaml, "ranks", "3").startsWith("F: ranks 3, group_num 2 and group_size 8 do not divide"));
   }
 
   @Test void aFolderOfTextIsData() throws IOException {

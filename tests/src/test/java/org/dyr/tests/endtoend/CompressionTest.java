@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.dyr.device.Backend;
 import org.dyr.nn.Bert;
@@ -27,6 +26,7 @@ import org.dyr.ranker.train.Compression.Scorer;
 import org.dyr.ranker.train.ConfigException;
 import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.TrainConfig;
+import org.dyr.ranker.train.StepSettings;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.junit.jupiter.api.Test;
@@ -122,7 +122,7 @@ class CompressionTest {
         Model model = new Model(bert, weights, null, backend);
         List<Double> losses = new ArrayList<>();
         try (TrainingStep step =
-            new TrainingStep(model, new Optimizer.Lamb(), 1, 5, 4096, Set.of(), compression)) {
+            new TrainingStep(model, new Optimizer.Lamb(), 1, new StepSettings(5, 4096).with(compression))) {
           for (int i = 0; i < 10; i++) losses.add(step.run(groups, i, rate).loss());
           return new Outcome(losses, values(weights, type), step.workspaceBytes());
         }

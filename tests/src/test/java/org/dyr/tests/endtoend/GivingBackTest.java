@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.Set;
 import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.graph.Bucket;
 import org.dyr.graph.Compiler;
@@ -22,6 +21,7 @@ import org.dyr.ranker.data.DataException;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.text.Tokenizer;
 import org.dyr.ranker.train.TrainConfig;
+import org.dyr.ranker.train.StepSettings;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.junit.jupiter.api.BeforeEach;
@@ -57,7 +57,7 @@ class GivingBackTest {
   }
 
   private static TrainingStep step(Model model) {
-    return new TrainingStep(model, new Optimizer.Lamb(), 1, 1, 64, Set.of());
+    return new TrainingStep(model, new Optimizer.Lamb(), 1, new StepSettings(1, 64));
   }
 
   /** A batch that is too large for the device is an error; smaller ones run afterwards. */

@@ -25,6 +25,7 @@ import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.Tokenizer;
 import org.dyr.ranker.train.EncodedGroup;
+import org.dyr.ranker.train.StepSettings;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.junit.jupiter.api.io.TempDir;
@@ -131,7 +132,7 @@ class PackingTest {
 
   /** A step that moves nothing (its rate is 0), with its gradient. */
   private static Outcome step(Model model, List<EncodedGroup> groups, int budget) {
-    try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, 11, budget, Set.of())) {
+    try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, new StepSettings(11, budget))) {
       TrainingStep.Result result = step.run(groups, 5, 0);
       double[] all = {};
       for (Parameter p : model.weights().parameters()) {

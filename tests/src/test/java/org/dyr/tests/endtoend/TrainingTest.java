@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import org.dyr.device.Backend;
 import org.dyr.graph.NotFiniteException;
 import org.dyr.nn.Parameter;
@@ -25,6 +24,7 @@ import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.TrainConfig;
 import org.dyr.ranker.train.Trainer;
 import org.dyr.ranker.train.TrainingListener;
+import org.dyr.ranker.train.StepSettings;
 import org.dyr.ranker.train.TrainingStep;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -59,7 +59,7 @@ class TrainingTest {
     List<Double> losses = new ArrayList<>();
     try (Backend backend = KernelSets.open(set);
         Model model = Model.create(TinyData.model(0), Tokenizer.load(folder.resolve("vocab.txt")), backend, 1);
-        TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, 1, 256, Set.of())) {
+        TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, new StepSettings(1, 256))) {
       for (int i = 0; i < 10; i++) losses.add(step.run(groups, i, RATE).loss());
     }
     assertEquals(LOSSES.length, losses.size(), losses.toString());

@@ -1,0 +1,235 @@
+package org.dyr.ranker.train;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import org.dyr.collective.Collective;
+import org.dyr.collective.RankBackend;
+import org.dyr.device.Backend;
+import org.dyr.device.Slab;
+import org.dyr.graph.Backprop;
+import org.dyr.graph.Bucket;
+import org.dyr.graph.Compiler;
+import org.dyr.graph.Graph;
+import org.dyr.graph.Profile;
+import org.dyr.graph.Program;
+import org.dyr.graph.ProgramCache;
+import org.dyr.loss.GroupLoss;
+import org.dyr.nn.PackedBatch;
+import org.dyr.nn.Pass;
+import org.dyr.op.AllGather;
+import org.dyr.op.Gather;
+import org.dyr.op.GroupCrossEntropy;
+import org.dyr.op.Value;
+import org.dyr.ranker.model.Model;
+import org.dyr.ranker.text.EncodedPair;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
+
+/**
+ * What one rank does in a step: its samples of its group's blocks, in micro-batches, each forward and backward, the
+ * gradients gathered in place; then all ranks' gradients are added.
+ *
+ * <p>Where a block is split along ranks, their logits are gathered and brought into the order of the blocks, and every
+ * rank computes the loss of whole blocks:
+ *
+ * <pre>
+ * order    i32(R S)  the row of each sample among the gathered logits, block after block
+ * blocks   i32(G+1)  block g has the samples blocks[g]..blocks[g+1]-1 in that order, the positive first
+ * </pre>
+ */
+final class RankStep implements AutoCloseable {
+
+  /** What a program is made for: the first micro-batch of a step writes the gradients, the others add to them. */
+  private record Mode(Bucket bucket, boolean accumulate) {}
+
+  private static final String WEIGHT = "weight";
+  private static final String ORDER = "order";
+  private static final String BLOCKS = "blocks";
+
+  /** The most tokens that are scored at once to select negatives: enough for the matrix products, little workspace. */
+  private static final int SCORED = 2048;
+
+  private final Deque<Runnable> opened = new ArrayDeque<>();
+  private final StepSettings settings;
+  private final Collective ranks;
+  private final Collective group;
+  private final Model model;
+  private final Compiler compiler;
+  private final Slab gradients;
+  private final Slab sum;
+  private final ProgramCache<Mode> programs;
+  private final PackedBatch batch;
+  private final NegativeSelection selection;
+  private final MemorySegment order;
+  private final MemorySegment blocks;
+  private final MemorySegment weight;
+  private final MemorySegment scale;
+  private final MemorySegment loss;
+  private Profile profile;
+  private boolean checkNan;
+
+  /**
+   * A rank, called in its own thread together with the others. Takes over the device where it is not the model's.
+   *
+   * @param model its weights are shared by all ranks of the process
+   * @param sum where the gradients of all ranks are added; that of rank 0 for itself too
+   */
+  RankStep(Model model, Backend device, Slab sum, StepSettings settings, Collective ranks) {
+    this.settings = settings;
+    this.ranks = ranks;
+    this.sum = sum;
+    boolean complete = false;
+    try {
+      if (device != model.backend()) opened.push(device::close);
+      group = ranks.split(ranks.rank() / settings.split().along());
+      Backend backend = group.size() > 1 ? new RankBackend(device, group) : device;
+      this.model = new Model(model.bert(), model.weights(), model.tokenizer(), backend, model.compute());
+      compiler = new Compiler(backend, settings.fusionsOff(), settings.recompute());
+      gradients = ranks.rank() == 0 ? sum : backend.allocate(sum.bytes(), "gradients of rank " + ranks.rank());
+      if (gradients != sum) opened.push(gradients::close);
+      programs = new ProgramCache<>(backend, this::compile);
+      opened.push(programs::close);
+      selection = new NegativeSelection(this.model, settings.compression(), Math.min(settings.tokens(), SCORED),
+          settings.fusionsOff(), group);
+      opened.push(selection::close);
+      Bucket most = Bucket.of(settings.tokens(), settings.tokens(), settings.tokens());
+      batch = new PackedBatch(most);
+      opened.push(batch::close);
+      Arena arena = Arena.ofShared();
+      opened.push(arena::close);
+      order = arena.allocate(ValueLayout.JAVA_INT, group.size() > 1 ? (long) group.size() * most.sequences() : 0);
+      blocks = arena.allocate(ValueLayout.JAVA_INT, group.size() > 1 ? most.groups() + 1 : 0);
+      int bytes = model.weights().type().bytes();
+      weight = arena.allocate(bytes, Double.BYTES);
+      scale = arena.allocate(bytes, Double.BYTES);
+      loss = arena.allocate(bytes, Double.BYTES);
+      complete = true;
+    } finally {
+      if (!complete) close();
+    }
+  }
+
+  private Compiler.Compiled compile(Mode mode) {
+    Pass pass = new Pass(model.weights(), mode.bucket, true, model.compute());
+    Value logits = model.bert().apply(pass);
+    boolean along = group.size() > 1;
+    if (along) logits = gathered(pass.graph(), logits);
+    Value bounds = along ? pass.graph().input(BLOCKS, Spec.of(DType.I32, mode.bucket.groups() + 1)) : pass.groups();
+    GroupLoss.record(pass.graph(), logits, bounds, pass.scalar(WEIGHT),
+        settings.compression().form() == Compression.Form.IN_GRAPH ? settings.compression().kept() : GroupCrossEntropy.ALL);
+    return compiler.compile(pass.graph(), GroupLoss.LOSS, pass.gradients(gradients), mode.accumulate);
+  }
+
+  /** The logits of all ranks of the group in the order of the blocks. */
+  private Value gathered(Graph graph, Value logits) {
+    try (Graph.Scope s = graph.scope("ranks")) {
+      Value all = graph.emit1(new AllGather(group.size()), logits);
+      return graph.emit1(new Gather(), all, graph.input(ORDER, Spec.of(DType.I32, all.shape().dim(0))));
+    }
+  }
+
+  void profile(Profile profile) {
+    this.profile = profile;
+  }
+
+  void checkNan(boolean check) {
+    checkNan = check;
+  }
+
+  /**
+   * Runs this rank's part of a step and adds the gradients of all.
+   *
+   * @param all the blocks of the step, of every group of ranks
+   * @param lossScale what the gradients are multiplied by
+   * @return the loss of the step, the same in every rank
+   */
+  double run(List<EncodedGroup> all, long step, double lossScale) {
+    int count = all.size() / settings.split().groups(), first = ranks.rank() / group.size() * count;
+    int number = 0;
+    for (EncodedGroup before : all.subList(0, first)) number += before.pairs().size();
+    List<EncodedGroup> mine = all.subList(first, first + count);
+    List<int[]> staying = selection.select(mine);
+    double total = 0;
+    for (MicroBatch m : MicroBatch.cut(lengths(mine, staying), group.size(), settings.split().balance(), settings.tokens())) {
+      number = pack(mine, staying, m, number);
+      batch.random(settings.seed(), (int) step);
+      total += run(m, m.from() > 0, 1.0 / all.size(), lossScale);
+    }
+    ranks.allReduce(gradients.span(0, sum.bytes()), sum.span(0, sum.bytes()), model.weights().type());
+    return ranks.sum(group.rank() == 0 ? total : 0);
+  }
+
+  private static List<int[]> lengths(List<EncodedGroup> groups, List<int[]> staying) {
+    List<int[]> lengths = new ArrayList<>();
+    for (int g = 0; g < groups.size(); g++) {
+      int[] places = staying.get(g), of = new int[places.length];
+      for (int i = 0; i < of.length; i++) of[i] = groups.get(g).pairs().get(places[i]).length();
+      lengths.add(of);
+    }
+    return lengths;
+  }
+
+  /**
+   * Packs this rank's samples of a micro-batch.
+   *
+   * @param number the first sequence's number in the global batch; those that do not stay are counted, so that
+   *     dropout's masks do not depend on them
+   * @return the number of the first sequence behind the micro-batch
+   */
+  private int pack(List<EncodedGroup> groups, List<int[]> staying, MicroBatch m, int number) {
+    batch.clear();
+    for (int g = m.from(); g < m.to(); g++) {
+      List<EncodedPair> pairs = groups.get(g).pairs();
+      int[] places = staying.get(g), owners = m.owners().get(g - m.from());
+      for (int i = 0; i < places.length; i++) {
+        EncodedPair pair = pairs.get(places[i]);
+        if (owners[i] == group.rank()) batch.add(pair.ids(), pair.firstSegment(), number + places[i]);
+      }
+      number += pairs.size();
+      batch.endGroup();
+    }
+    return number;
+  }
+
+  private double run(MicroBatch m, boolean accumulate, double share, double lossScale) {
+    Program program = programs.get(new Mode(m.bucket(), accumulate));
+    batch.writeTo(program, m.bucket());
+    if (group.size() > 1) {
+      m.writeTo(order, blocks, group.size());
+      program.write(ORDER, order);
+      program.write(BLOCKS, blocks);
+    }
+    set(weight, share);
+    set(scale, lossScale);
+    program.write(WEIGHT, weight);
+    program.write(Backprop.LOSS_SCALE, scale);
+    if (checkNan) program.runChecked();
+    else if (profile != null) program.run(profile);
+    else program.run();
+    program.read(GroupLoss.LOSS, loss);
+    return isDouble() ? loss.get(ValueLayout.JAVA_DOUBLE, 0) : loss.get(ValueLayout.JAVA_FLOAT, 0);
+  }
+
+  private boolean isDouble() {
+    return model.weights().type() == DType.F64;
+  }
+
+  private void set(MemorySegment s, double x) {
+    if (isDouble()) s.set(ValueLayout.JAVA_DOUBLE, 0, x);
+    else s.set(ValueLayout.JAVA_FLOAT, 0, (float) x);
+  }
+
+  /** Bytes of the workspace that the programs share, and of those that selecting negatives takes. */
+  long workspaceBytes() {
+    return programs.workspaceBytes() + selection.workspaceBytes();
+  }
+
+  @Override public void close() {
+    while (!opened.isEmpty()) opened.pop().run();
+  }
+}
