@@ -11,6 +11,7 @@ module org.dyr.ranker {
   requires org.apache.lucene.core;
   requires org.yaml.snakeyaml;
   requires java.logging;
+  requires jdk.management;
   requires me.tongfei.progressbar;
 
   exports org.dyr.ranker;

@@ -129,6 +129,11 @@ public final class Updater implements AutoCloseable {
     return states;
   }
 
+  /** Bytes of the workspace of the update. */
+  public long workspaceBytes() {
+    return workspace.bytes();
+  }
+
   @Override public void close() {
     workspace.close();
     states.values().forEach(Slab::close);

@@ -133,6 +133,21 @@ public final class Scorer implements AutoCloseable {
   }
 
   /**
+   * Has a workspace ready for batches as large as the token budget allows; returns its bytes. Calls at the same time
+   * take another.
+   */
+  public long reserve() {
+    Lease lease = take();
+    try {
+      int sequences = Math.ceilDiv(budget, model.bert().config().maxPositions());
+      lease.programs.reserve(compile(Bucket.of(budget, sequences, 1)).plan().bytes());
+      return lease.programs.workspaceBytes();
+    } finally {
+      giveBack(lease);
+    }
+  }
+
+  /**
    * Packs pairs from place {@code from} of the order until the batch is full, scores them, and returns the next place.
    */
   private int scoreBatch(Lease lease, List<EncodedPair> pairs, int[] order, int from, float[] scores) {

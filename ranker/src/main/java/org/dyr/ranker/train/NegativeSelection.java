@@ -113,6 +113,11 @@ final class NegativeSelection implements AutoCloseable {
     return Arrays.copyOfRange(places, 1, places.length);
   }
 
+  /** Has the workspaces ready. */
+  void reserve() {
+    for (Scorer s : scorers) if (s != null) s.reserve();
+  }
+
   /** Bytes of the workspaces of all levels. */
   long workspaceBytes() {
     return scorers.stream().mapToLong(s -> s == null ? 0 : s.workspaceBytes()).sum();

@@ -224,9 +224,35 @@ final class RankStep implements AutoCloseable {
     else s.set(ValueLayout.JAVA_FLOAT, 0, (float) x);
   }
 
-  /** Bytes of the workspace that the programs share, and of those that selecting negatives takes. */
+  /**
+   * Has the workspaces ready for the largest micro-batch that blocks of this size make.
+   *
+   * @param blocks of the rank's group of ranks in a step
+   * @param samples of a block, before any selection
+   * @param length the most tokens of a sample
+   */
+  void reserve(int blocks, int samples, int length) {
+    int staying = settings.compression().form() == Compression.Form.TWO_PASS
+        ? Math.min(samples, settings.compression().kept() + 1) : samples;
+    int share = Math.ceilDiv(staying, group.size());
+    int tokens = (int) Math.min(settings.tokens(), (long) blocks * share * length);
+    Bucket most = Bucket.of(tokens, Math.min(tokens, blocks * share), blocks);
+    long bytes = 0;
+    for (boolean accumulate : new boolean[] {false, true}) {
+      bytes = Math.max(bytes, compile(new Mode(most, accumulate)).plan().bytes());
+    }
+    programs.reserve(bytes);
+    selection.reserve();
+  }
+
+  /** Bytes of the workspace that the programs share. */
   long workspaceBytes() {
-    return programs.workspaceBytes() + selection.workspaceBytes();
+    return programs.workspaceBytes();
+  }
+
+  /** Bytes of the workspaces that selecting negatives takes. */
+  long selectionBytes() {
+    return selection.workspaceBytes();
   }
 
   @Override public void close() {

@@ -58,6 +58,8 @@ public final class Trainer implements AutoCloseable {
   private final Model model;
   private final TrainingInput input;
   private final TrainingStep step;
+  private final Scorer scorer;
+  private final MemoryPlan memory;
   private final Schedule schedule;
   private final int groupsPerStep;
   private final List<String> notes = new ArrayList<>();
@@ -99,9 +101,13 @@ public final class Trainer implements AutoCloseable {
       opened.push(input::close);
       step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.step(), () -> rankDevice(threads));
       opened.push(step::close);
+      scorer = new Scorer(model, Set.copyOf(config.fusionsOff()));
+      opened.push(scorer::close);
       profile = watch.profile() ? new Profile() : null;
       step.checkNan(watch.checkNan());
       groupsPerStep = config.batchGroups() * config.split().groups() * config.accumulate();
+      step.reserve(groupsPerStep, config.groupSize(), config.maxLength());
+      memory = step.memory().scoring(input.dev.isPresent() ? scorer.reserve() : 0);
       long total = config.maxSteps() > 0 ? config.maxSteps()
           : Math.ceilDiv((long) config.epochs() * input.groupsPerEpoch(), groupsPerStep);
       OptimizerConfig o = config.optimizer();
@@ -171,14 +177,13 @@ public final class Trainer implements AutoCloseable {
     listener.started(description(), state.step(), schedule.total());
     long profiled = state.step() + Math.min(WARM_UP, (schedule.total() - state.step()) / 2);
     try (MetricsLog metrics = new MetricsLog(config.out().resolve("metrics.jsonl"), state.step());
-        MetricsLog evaluations = new MetricsLog(config.out().resolve("evaluations.jsonl"), state.step());
-        Scorer scorer = new Scorer(model, Set.copyOf(config.fusionsOff()))) {
+        MetricsLog evaluations = new MetricsLog(config.out().resolve("evaluations.jsonl"), state.step())) {
       while (state.step() < schedule.total()) {
         if (state.step() == profiled) step.profile(profile);
         oneStep(metrics);
         boolean epochEnds = input.epochOf(state.groups()) > input.epochOf(state.groups() - groupsPerStep);
         boolean last = state.step() == schedule.total();
-        if (last || due(config.evalEvery(), epochEnds)) evaluate(scorer, evaluations);
+        if (last || due(config.evalEvery(), epochEnds)) evaluate(evaluations);
         boolean stopped = stop.getAsBoolean() && !last;
         if (last || stopped || due(config.checkpointEvery(), epochEnds)) save();
         if (stopped) return false;
@@ -216,7 +221,7 @@ public final class Trainer implements AutoCloseable {
   }
 
   /** Measures MRR@10 over all judged dev queries and keeps the model when it is the best so far. */
-  private void evaluate(Scorer scorer, MetricsLog evaluations) throws IOException {
+  private void evaluate(MetricsLog evaluations) throws IOException {
     if (input.dev.isEmpty()) return;
     var queries = input.dev.get();
     PoolEvaluator evaluator = new PoolEvaluator(scorer, input.encoder, input.tokens);
@@ -251,6 +256,8 @@ public final class Trainer implements AutoCloseable {
       lines.add("ranks: %d in %d groups; a step has %d blocks, each split along %d ranks by %s".formatted(s.ranks(),
           s.groups(), groupsPerStep, s.along(), config.balance()));
     }
+    lines.add(memory.toString());
+    memory.warning().ifPresent(lines::add);
     return lines;
   }
 
@@ -271,6 +278,7 @@ public final class Trainer implements AutoCloseable {
   }
 
   @Override public void close() {
+    scorer.close();
     step.close();
     model.close();
     backend.close();

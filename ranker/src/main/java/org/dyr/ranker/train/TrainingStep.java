@@ -34,6 +34,7 @@ public final class TrainingStep implements AutoCloseable {
 
   private final Deque<Runnable> opened = new ArrayDeque<>();
   private final BlockSplit split;
+  private final long weights;
   private final Slab gradients;
   private final Updater updater;
   private final ThreadRanks threads;
@@ -56,6 +57,7 @@ public final class TrainingStep implements AutoCloseable {
   public TrainingStep(Model model, Optimizer optimizer, double clipNorm, StepSettings settings,
       Supplier<Backend> devices) {
     split = settings.split();
+    weights = model.weights().bytes();
     ranks = new RankStep[split.ranks()];
     losses = new double[split.ranks()];
     boolean complete = false;
@@ -126,9 +128,28 @@ public final class TrainingStep implements AutoCloseable {
     return gradients;
   }
 
+  /**
+   * Has all memory ready that steps of this size take; without it, workspaces grow as batches come.
+   *
+   * @param blocks of a step
+   * @param samples of a block
+   * @param length the most tokens of a sample
+   */
+  public void reserve(int blocks, int samples, int length) {
+    for (RankStep r : ranks) r.reserve(blocks / split.groups(), samples, length);
+  }
+
+  /** What the step and the weights hold now. */
+  public MemoryPlan memory() {
+    long states = updater.states().values().stream().mapToLong(Slab::bytes).sum();
+    long workspace = Arrays.stream(ranks).mapToLong(RankStep::workspaceBytes).sum();
+    long selection = Arrays.stream(ranks).mapToLong(RankStep::selectionBytes).sum();
+    return new MemoryPlan(weights, gradients.bytes() * ranks.length, states, workspace + updater.workspaceBytes(), selection);
+  }
+
   /** Bytes of the workspaces that each rank's programs share, and of those that selecting negatives takes. */
   public long workspaceBytes() {
-    return Arrays.stream(ranks).mapToLong(RankStep::workspaceBytes).sum();
+    return Arrays.stream(ranks).mapToLong(r -> r.workspaceBytes() + r.selectionBytes()).sum();
   }
 
   @Override public void close() {
