@@ -49,12 +49,16 @@ class HalfParityTest {
 
   private static Stream<DynamicTest> cases(Function<Workers, KernelSet> set, Predicate<OpCase> has) {
     return Stream.of(DType.BF16, DType.F16).flatMap(type -> OpCases.all().stream()
-        .filter(c -> has.test(c) && !(c.op() instanceof Update) && !(c.op() instanceof Cast) && hasFloats(c))
+        .filter(c -> has.test(c) && !(c.op() instanceof Update) && !(c.op() instanceof Cast) && isCheap(c))
         .map(c -> dynamicTest(type + " " + c.name(), () -> check(type, set, c))));
   }
 
-  private static boolean hasFloats(OpCase c) {
-    return Stream.of(c.specs(DType.F64)).anyMatch(s -> s.type().isFloating());
+  /** Widening does not depend on sizes: the largest rows would only repeat fp32's. */
+  private static boolean isCheap(OpCase c) {
+    Spec[] in = c.specs(DType.F64);
+    long elements = 0;
+    for (Spec s : in) elements += s.shape().size();
+    return elements < 10_000 && c.op().flops(in) < 1_000_000;
   }
 
   private static void check(DType type, Function<Workers, KernelSet> sets, OpCase c) {
