@@ -7,15 +7,19 @@ import org.dyr.op.Activation;
  * What a Hugging Face {@code config.json} says of a BERT.
  *
  * @param activation of the feed-forward layers
- * @param maxPositions the longest sequence
+ * @param maxPositions the longest sequence; with absolute positions also the rows of their table
  * @param hiddenDropout after the embeddings and at the end of both halves of a layer
  * @param attentionDropout of the attention probabilities
  * @param classifierDropout before the last layer
  * @param initializerRange the standard deviation that matrices begin with
+ * @param relativePositions whether attention embeds clipped distances in place of the embeddings' absolute positions
  */
 public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, int intermediateSize,
     Activation.Kind activation, int maxPositions, int typeVocabSize, double layerNormEps, double hiddenDropout,
-    double attentionDropout, double classifierDropout, double initializerRange) {
+    double attentionDropout, double classifierDropout, double initializerRange, boolean relativePositions) {
+
+  /** Relative positions tell distances of up to this many tokens apart, each way; those beyond are taken for it. */
+  public static final int MOST_DISTANCE = 16;
 
   /** @throws IllegalArgumentException when a size is not positive or does not divide, or a probability is none */
   public BertConfig {
@@ -36,6 +40,14 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
     probability("classifier_dropout", classifierDropout);
   }
 
+  /** With absolute positions. */
+  public BertConfig(int vocabSize, int hiddenSize, int layers, int heads, int intermediateSize,
+      Activation.Kind activation, int maxPositions, int typeVocabSize, double layerNormEps, double hiddenDropout,
+      double attentionDropout, double classifierDropout, double initializerRange) {
+    this(vocabSize, hiddenSize, layers, heads, intermediateSize, activation, maxPositions, typeVocabSize, layerNormEps,
+        hiddenDropout, attentionDropout, classifierDropout, initializerRange, false);
+  }
+
   private static void positive(String name, int x) {
     if (x < 1) throw new IllegalArgumentException("%s must be at least 1, not %d".formatted(name, x));
   }
@@ -52,13 +64,25 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
   /** The same with other sizes; the feed-forward layer is four times as wide as the model. */
   public BertConfig sized(int hidden, int layers, int heads) {
     return new BertConfig(vocabSize, hidden, layers, heads, 4 * hidden, activation, maxPositions, typeVocabSize, layerNormEps,
-        hiddenDropout, attentionDropout, classifierDropout, initializerRange);
+        hiddenDropout, attentionDropout, classifierDropout, initializerRange, relativePositions);
   }
 
   /** The same with one probability for every dropout. */
   public BertConfig withDropout(double p) {
     return new BertConfig(vocabSize, hiddenSize, layers, heads, intermediateSize, activation, maxPositions, typeVocabSize,
-        layerNormEps, p, p, p, initializerRange);
+        layerNormEps, p, p, p, initializerRange, relativePositions);
+  }
+
+  /** The same with relative positions, or with absolute ones. */
+  public BertConfig withRelativePositions(boolean relative) {
+    return new BertConfig(vocabSize, hiddenSize, layers, heads, intermediateSize, activation, maxPositions, typeVocabSize,
+        layerNormEps, hiddenDropout, attentionDropout, classifierDropout, initializerRange, relative);
+  }
+
+  /** The same for sequences of up to this many tokens. */
+  public BertConfig withMaxPositions(int longest) {
+    return new BertConfig(vocabSize, hiddenSize, layers, heads, intermediateSize, activation, longest, typeVocabSize,
+        layerNormEps, hiddenDropout, attentionDropout, classifierDropout, initializerRange, relativePositions);
   }
 
   /**

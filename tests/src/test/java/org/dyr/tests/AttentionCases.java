@@ -11,6 +11,9 @@ import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.RelativeAttention;
+import org.dyr.op.RelativeContext;
+import org.dyr.op.RelativeScores;
 
 /**
  * The rows of {@link OpCases} for attention: every layout of packed sequences, through the primitives and the fused op.
@@ -62,6 +65,33 @@ final class AttentionCases {
           derived(op, 1, forward, heads, tokens), offsets));
       if (p > 0) grad.addAll(List.of(OpCases.RANDOM, sequence));
       add(edge, OpCase.of(new Attention.Grad(op), grad));
+    }
+    if (tokens < 100) relative(edge, heads, size, tokens, longest, 2, offsets, sequence);
+    relative(edge, heads, size, tokens, longest, 16, offsets, sequence);
+  }
+
+  /** The same with distances of up to {@code most} each way. */
+  private void relative(String edge, int heads, int size, int tokens, int longest, int most, Arg offsets, Arg sequence) {
+    int columns = heads * size;
+    Arg x = Arg.of(tokens, columns), a = Arg.of(2 * most + 1, size);
+    Arg ragged = Arg.of(heads, tokens, longest), share = uniform(0, 1, heads, tokens, longest);
+    add(edge, OpCase.of(new RelativeScores(heads, longest), x, x, a, offsets));
+    add(edge, OpCase.of(new RelativeScores.Grad(heads), ragged, x, x, a, offsets));
+    add(edge, OpCase.of(new RelativeContext(heads), share, x, a, offsets));
+    add(edge, OpCase.of(new RelativeContext.Grad(heads), x, share, x, a, offsets));
+    for (double p : new double[] {0, 0.1, 0.5}) {
+      RelativeAttention op = new RelativeAttention(new Attention(heads, longest, p, 2));
+      List<Arg> random = p > 0 ? List.of(OpCases.RANDOM, sequence) : List.of();
+      List<Arg> in = new ArrayList<>(List.of(x, x, x, offsets));
+      in.addAll(random);
+      in.add(a);
+      add(edge, OpCase.of(op, in));
+      int[] forward = p > 0 ? new int[] {1, 2, 3, 6, 7, 8, 9} : new int[] {1, 2, 3, 6, 7};
+      List<Arg> grad = new ArrayList<>(List.of(x, x, x, x, derived(op, 0, forward, tokens, columns),
+          derived(op, 1, forward, heads, tokens), offsets));
+      grad.addAll(random);
+      grad.add(a);
+      add(edge, OpCase.of(new RelativeAttention.Grad(op), grad));
     }
   }
 

@@ -120,7 +120,7 @@ final class Attentions {
     };
   }
 
-  private static void accumulate(Tensor t, int row, int column, double x) {
+  static void accumulate(Tensor t, int row, int column, double x) {
     long at = (long) row * t.columns + column;
     t.set(at, t.get(at) + x);
   }
