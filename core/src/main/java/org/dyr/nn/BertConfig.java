@@ -75,8 +75,8 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
 
   /** The same with relative positions, or with absolute ones. */
   public BertConfig withRelativePositions(boolean relative) {
-    return new BertConfig(vocabSize, hiddenSize, layers, heads, intermediateSize, activation, maxPositions, typeVocabSize,
-        layerNormEps, hiddenDropout, attentionDropout, classifierDropout, initializerRange, relative);
+    return new BertConfig(vocabSize, hiddenSize, layers, heads, intermediateSize, activation, maxPositions,
+        typeVocabSize, layerNormEps, hiddenDropout, attentionDropout, classifierDropout, initializerRange, relative);
   }
 
   /** The same for sequences of up to this many tokens. */

@@ -7,8 +7,8 @@ import org.dyr.op.Gather;
 import org.dyr.op.Value;
 
 /**
- * Word, token type and position embeddings added up, normalized, dropped: (T,C). Where positions are relative, attention
- * embeds them.
+ * Word, token type and position embeddings added up, normalized, dropped: (T,C). Where positions are relative there
+ * are none here: attention embeds them.
  */
 final class Embeddings {
   private static final String PATH = "bert.embeddings.";

@@ -31,8 +31,8 @@ public record RelativeContext(int heads) implements Op {
   }
 
   /**
-   * dp[h,t,j] = do[t,h,:] . (v[start+j,h,:] + a[clip(j-i),:]), 0 past the end; dv[start+j] = sum_t p[h,t,j] do[t]; da[c]
-   * = sum of p[h,t,j] do[t,h,:] over all h, t and j with clip(j-i) = c. Inputs do, p, v, a, offsets.
+   * dp[h,t,j] = do[t,h,:] . (v[start+j,h,:] + a[clip(j-i),:]), 0 past the end; dv[start+j] = sum_t p[h,t,j] do[t];
+   * da[c] = sum of p[h,t,j] do[t,h,:] over all h, t and j with clip(j-i) = c. Inputs do, p, v, a, offsets.
    */
   public record Grad(int heads) implements Op {
 

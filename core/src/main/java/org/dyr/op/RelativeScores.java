@@ -3,9 +3,9 @@ package org.dyr.op;
 import org.dyr.tensor.Spec;
 
 /**
- * {@link AttentionScores} with an embedding of the distance added to each key: s[h,t,j] = q[t,h,:] . (k[start(t)+j,h,:]
- * + a[clip(j-i),:]) / sqrt(D), i the place of token t in its sequence, clip(d) = min(max(d, -m), m) + m. Shaw, Uszkoreit
- * and Vaswani, "Self-Attention with Relative Position Representations", 2018, equation 4.
+ * {@link AttentionScores} with an embedding of the distance added to each key: s[h,t,j] = q[t,h,:] .
+ * (k[start(t)+j,h,:] + a[clip(j-i),:]) / sqrt(D), i the place of token t in its sequence, clip(d) = min(max(d, -m), m)
+ * + m. Shaw, Uszkoreit and Vaswani, "Self-Attention with Relative Position Representations", 2018, equation 4.
  *
  * <p>Inputs q, k (T,C), table a (2m+1,D) for all heads, offsets i32(S+1). Output s (H,T,L).
  *
@@ -25,7 +25,8 @@ public record RelativeScores(int heads, int longest) implements Op {
   static void checkTable(Op op, int heads, Spec table, Spec x) {
     Op.checkMatrix(op, "the table of distances", table);
     int rows = table.shape().dim(0);
-    Op.check(rows % 2 == 1, "%s: the table of distances must have 2m+1 rows, not %d", op.name(), rows);
+    Op.check(rows % 2 == 1 && rows > 1, "%s: the table of distances must have 2m+1 rows, m at least 1, not %d",
+        op.name(), rows);
     Op.checkSpec(op, "the table of distances", table, x.type(), rows, x.shape().last() / heads);
   }
 
@@ -39,8 +40,8 @@ public record RelativeScores(int heads, int longest) implements Op {
   }
 
   /**
-   * dq[t] = sum_j ds[h,t,j] (k[start+j] + a[clip(j-i)]) / sqrt(D); dk[start+j] = sum_t ds[h,t,j] q[t] / sqrt(D); da[c] =
-   * sum of ds[h,t,j] q[t,h,:] / sqrt(D) over all h, t and j with clip(j-i) = c. Inputs ds, q, k, a, offsets.
+   * dq[t] = sum_j ds[h,t,j] (k[start+j] + a[clip(j-i)]) / sqrt(D); dk[start+j] = sum_t ds[h,t,j] q[t] / sqrt(D);
+   * da[c] = sum of ds[h,t,j] q[t,h,:] / sqrt(D) over all h, t and j with clip(j-i) = c. Inputs ds, q, k, a, offsets.
    */
   public record Grad(int heads) implements Op {
 

@@ -71,7 +71,8 @@ final class AttentionCases {
   }
 
   /** The same with distances of up to {@code most} each way. */
-  private void relative(String edge, int heads, int size, int tokens, int longest, int most, Arg offsets, Arg sequence) {
+  private void relative(String edge, int heads, int size, int tokens, int longest, int most, Arg offsets,
+      Arg sequence) {
     int columns = heads * size;
     Arg x = Arg.of(tokens, columns), a = Arg.of(2 * most + 1, size);
     Arg ragged = Arg.of(heads, tokens, longest), share = uniform(0, 1, heads, tokens, longest);

@@ -11,7 +11,6 @@ import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
-import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
 
@@ -32,8 +31,7 @@ final class Unsupported {
     return op instanceof AttentionScores || op instanceof AttentionScores.Grad || op instanceof AttentionSoftmax
         || op instanceof AttentionSoftmax.Grad || op instanceof AttentionDropout || op instanceof AttentionContext
         || op instanceof AttentionContext.Grad || op instanceof RelativeScores || op instanceof RelativeScores.Grad
-        || op instanceof RelativeContext || op instanceof RelativeContext.Grad || op instanceof RelativeAttention
-        || op instanceof RelativeAttention.Grad;
+        || op instanceof RelativeContext || op instanceof RelativeContext.Grad;
   }
 
   /** Whether the set is expected to have no kernel for the op. */
