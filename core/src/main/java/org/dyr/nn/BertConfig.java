@@ -21,6 +21,9 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
   /** Relative positions tell distances of up to this many tokens apart, each way; those beyond are taken for it. */
   public static final int MOST_DISTANCE = 16;
 
+  private static final String ABSOLUTE = "absolute";
+  private static final String RELATIVE = "relative_key_value_clipped";
+
   /** @throws IllegalArgumentException when a size is not positive or does not divide, or a probability is none */
   public BertConfig {
     positive("vocab_size", vocabSize);
@@ -98,6 +101,28 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
       default -> throw new IllegalArgumentException(
           "hidden_act '%s' is not known; gelu (erf), gelu_new (tanh) and relu are".formatted(name));
     };
+  }
+
+  /**
+   * Whether {@code position_embedding_type} names relative positions.
+   *
+   * @throws IllegalArgumentException when it is neither absolute nor this project's relative_key_value_clipped
+   */
+  public static boolean relativePositionsOf(String type) {
+    return switch (type) {
+      case ABSOLUTE -> false;
+      case RELATIVE -> true;
+      case "relative_key", "relative_key_query" -> throw new IllegalArgumentException(
+          ("position_embedding_type '%s' is not supported: its distances have a row for each up to the longest "
+          + "sequence and leave the values alone; '%s' and '%s' are").formatted(type, ABSOLUTE, RELATIVE));
+      default -> throw new IllegalArgumentException(
+          "position_embedding_type '%s' is not known; '%s' and '%s' are".formatted(type, ABSOLUTE, RELATIVE));
+    };
+  }
+
+  /** The {@code position_embedding_type} of this model. */
+  public String positionEmbeddingType() {
+    return relativePositions ? RELATIVE : ABSOLUTE;
   }
 
   /** The {@code hidden_act} that names the function. */

@@ -97,7 +97,7 @@ public final class ConfigLoader {
         get(ConfigKeys.KEEP_CHECKPOINTS), get(ConfigKeys.EVAL_EVERY), get(ConfigKeys.EVAL_QUERIES),
         get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF),
         get(ConfigKeys.VERSION), get(ConfigKeys.NEGATIVES_KEPT), get(ConfigKeys.COMPRESSION), get(ConfigKeys.LEVELS),
-        optional(ConfigKeys.NUMERICS));
+        optional(ConfigKeys.NUMERICS), optional(ConfigKeys.USE_RELATIVE_POSITIONS));
   }
 
   private OptimizerConfig optimizer() {

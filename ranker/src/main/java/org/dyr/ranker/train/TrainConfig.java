@@ -16,7 +16,7 @@ public record TrainConfig(
     double clipNorm, Optional<Double> dropout, int accumulate, int tokenBudget, int checkpointEvery,
     int keepCheckpoints, int evalEvery, int evalQueries, String device, String kernels, int threads,
     List<String> fusionsOff, String version, int negativesKept, String compressionForm,
-    List<Compression.Level> levels, Optional<String> numerics) {
+    List<Compression.Level> levels, Optional<String> numerics, Optional<Boolean> useRelativePositions) {
 
   /** Checks what no single key shows. */
   public TrainConfig {
