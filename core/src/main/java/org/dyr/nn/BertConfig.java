@@ -21,6 +21,9 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
   /** Relative positions tell distances of up to this many tokens apart, each way; those beyond are taken for it. */
   public static final int MOST_DISTANCE = 16;
 
+  /** The longest sequence of relative positions: no table bounds it, but dropout counts so many keys. */
+  public static final int MOST_RELATIVE_POSITIONS = 1 << 16;
+
   private static final String ABSOLUTE = "absolute";
   private static final String RELATIVE = "relative_key_value_clipped";
 
@@ -33,6 +36,11 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
     positive("intermediate_size", intermediateSize);
     positive("max_position_embeddings", maxPositions);
     positive("type_vocab_size", typeVocabSize);
+    if (relativePositions && maxPositions > MOST_RELATIVE_POSITIONS) {
+      throw new IllegalArgumentException(
+          "max_position_embeddings must be at most %d where positions are relative, not %d".formatted(
+              MOST_RELATIVE_POSITIONS, maxPositions));
+    }
     if (hiddenSize % heads != 0) {
       throw new IllegalArgumentException("hidden_size %d does not divide by num_attention_heads %d".formatted(hiddenSize, heads));
     }

@@ -131,7 +131,13 @@ public final class Trainer implements AutoCloseable {
   private BertConfig adapted(BertConfig bert) {
     BertConfig b = config.dropout().map(bert::withDropout).orElse(bert);
     if (config.useRelativePositions().isPresent()) b = b.withRelativePositions(config.useRelativePositions().get());
-    if (b.relativePositions()) b = b.withMaxPositions(Math.max(b.maxPositions(), config.maxLength()));
+    if (b.relativePositions() && config.maxLength() > b.maxPositions()) {
+      if (config.maxLength() > BertConfig.MOST_RELATIVE_POSITIONS) {
+        throw new ConfigException("", "max_length %d is longer than %d positions, the most where they are relative"
+            .formatted(config.maxLength(), BertConfig.MOST_RELATIVE_POSITIONS));
+      }
+      b = b.withMaxPositions(config.maxLength());
+    }
     return withNumerics(b);
   }
 

@@ -31,6 +31,7 @@ import org.dyr.ranker.model.ModelException;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.Tokenizer;
+import org.dyr.ranker.train.ConfigException;
 import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.TrainConfig;
 import org.dyr.ranker.train.TrainingStep;
@@ -180,6 +181,20 @@ class RelativePositionsTest {
       assertTrue(names.contains("bert.encoder.layer.1.attention.self.relative_positions.weight"), names.toString());
       assertFalse(names.contains("bert.embeddings.position_embeddings.weight"), names.toString());
     }
+  }
+
+  @Test void aLengthWithoutBoundIsRefused() throws IOException {
+    TinyData data = TinyData.write(folder);
+    Path file = folder.resolve("config.json");
+    Files.writeString(file, Files.readString(file).replace("\"max_position_embeddings\": 32",
+        "\"position_embedding_type\": \"relative_key_value_clipped\", \"max_position_embeddings\": 2000000000"));
+    String message = assertThrows(ModelException.class, () -> ModelConfig.read(file)).getMessage();
+    assertTrue(message.contains("max_position_embeddings must be at most 65536 where positions are relative"), message);
+    TinyData.write(folder);
+    TrainConfig config = data.config(folder.resolve("run"), Map.of("use_relative_positions", "true",
+        "max_length", "70000", "token_budget", "70000"));
+    assertTrue(assertThrows(ConfigException.class, () -> Runs.train(config)).getMessage()
+        .contains("max_length 70000 is longer than 65536 positions"));
   }
 
   @Test void otherKindsOfPositionsAreRefusedByName() throws IOException {
