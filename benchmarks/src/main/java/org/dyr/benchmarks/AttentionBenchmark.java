@@ -1,10 +1,14 @@
 package org.dyr.benchmarks;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.dyr.device.Kernel;
 import org.dyr.device.Span;
 import org.dyr.op.Attention;
+import org.dyr.op.Op;
+import org.dyr.op.RelativeAttention;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -18,7 +22,10 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** Fused attention over 8 packed sequences, 12 heads, dropout 0.1, forward and gradient. */
+/**
+ * Fused attention over 8 packed sequences, 12 heads, dropout 0.1, forward and gradient; with distances, those of up to
+ * 16 tokens each way.
+ */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
@@ -30,6 +37,7 @@ public class AttentionBenchmark {
   @Param({"128", "512", "77"}) int length;
   @Param({"64", "32"}) int size;
   @Param({"forward", "gradient"}) String pass;
+  @Param({"absolute", "relative"}) String positions;
 
   private Bench bench;
   private Kernel kernel;
@@ -44,10 +52,18 @@ public class AttentionBenchmark {
     Span o = bench.integers(offsets), random = bench.integers(1, 2, 3, 0), sequence = bench.integers(0, 1, 2, 3, 4, 5, 6, 7);
     Span q = bench.operand(x), k = bench.operand(x), v = bench.operand(x);
     Spec is = Spec.of(DType.I32, SEQUENCES + 1), ir = Spec.of(DType.I32, 4), iq = Spec.of(DType.I32, SEQUENCES);
-    kernel = pass.equals("forward")
-        ? bench.prepare(op, new Spec[] {x, x, x, is, ir, iq}, q, k, v, o, random, sequence)
-        : bench.prepare(new Attention.Grad(op), new Spec[] {x, x, x, x, x, lse, is, ir, iq}, bench.operand(x), q, k, v,
-            bench.operand(x), bench.operand(lse), o, random, sequence);
+    boolean forward = pass.equals("forward"), relative = positions.equals("relative");
+    List<Spec> specs = new ArrayList<>(forward ? List.of(x, x, x, is, ir, iq) : List.of(x, x, x, x, x, lse, is, ir, iq));
+    List<Span> spans = new ArrayList<>(forward ? List.of(q, k, v, o, random, sequence)
+        : List.of(bench.operand(x), q, k, v, bench.operand(x), bench.operand(lse), o, random, sequence));
+    if (relative) {
+      specs.add(Spec.of(DType.F32, 33, size));
+      spans.add(bench.operand(specs.getLast()));
+    }
+    RelativeAttention distances = new RelativeAttention(op);
+    Op timed = forward ? (relative ? distances : op)
+        : relative ? new RelativeAttention.Grad(distances) : new Attention.Grad(op);
+    kernel = bench.prepare(timed, specs.toArray(new Spec[0]), spans.toArray(new Span[0]));
   }
 
   static Work work(Map<String, String> p) {

@@ -22,6 +22,9 @@ import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
+import org.dyr.op.RelativeAttention;
+import org.dyr.op.RelativeContext;
+import org.dyr.op.RelativeScores;
 import org.dyr.op.Value;
 import org.dyr.tensor.Spec;
 
@@ -38,6 +41,7 @@ public final class Fusions {
 
   private static final List<Fusion> TABLE = List.of(
       new Fusion("attention", Fusions::attention),
+      new Fusion("relative-attention", Fusions::relativeAttention),
       new Fusion("bias-activation", Fusions::biasActivation),
       new Fusion("dropout-add-layernorm", Fusions::dropoutAddLayerNorm),
       new Fusion("matmul-bias", Fusions::matMulBias),
@@ -103,6 +107,26 @@ public final class Fusions {
           return new Rewrite(replaced, new Attention(context.heads(), longest, d.probability(), d.site()), in,
               List.of(last.out().get(0), softmax.out().get(1)));
         }));
+  }
+
+  /** The same with distances: scores and context of one table. */
+  private static Optional<Rewrite> relativeAttention(Readers g, Node last) {
+    if (!(last.op() instanceof RelativeContext context)) return Optional.empty();
+    Optional<Node> drop = g.inner(last.in().get(0), AttentionDropout.class);
+    return g.inner(drop.map(d -> d.in().get(0)).orElse(last.in().get(0)), AttentionSoftmax.class)
+        .flatMap(softmax -> g.inner(softmax.in().get(0), RelativeScores.class)
+            .filter(scores -> scores.in().get(2).equals(last.in().get(2))).map(scores -> {
+              List<Node> replaced = new ArrayList<>(List.of(scores, softmax, last));
+              List<Value> in = values(scores.in().get(0), scores.in().get(1), last.in().get(1), scores.in().get(3));
+              AttentionDropout d = drop.map(n -> (AttentionDropout) n.op()).orElse(new AttentionDropout(0, 0));
+              drop.ifPresent(replaced::add);
+              if (d.probability() > 0) in.addAll(List.of(drop.get().in().get(1), drop.get().in().get(3)));
+              in.add(last.in().get(2));
+              int longest = ((RelativeScores) scores.op()).longest();
+              Attention of = new Attention(context.heads(), longest, d.probability(), d.site());
+              return new Rewrite(replaced, new RelativeAttention(of), in,
+                  List.of(last.out().get(0), softmax.out().get(1)));
+            }));
   }
 
   /** x + b, then f. */

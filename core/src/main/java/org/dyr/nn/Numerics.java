@@ -25,6 +25,6 @@ public enum Numerics {
     Activation.Kind activation = c.activation() == Activation.Kind.RELU ? c.activation() : gelu;
     return new BertConfig(c.vocabSize(), c.hiddenSize(), c.layers(), c.heads(), c.intermediateSize(), activation,
         c.maxPositions(), c.typeVocabSize(), layerNormEps, c.hiddenDropout(), c.attentionDropout(),
-        c.classifierDropout(), c.initializerRange());
+        c.classifierDropout(), c.initializerRange(), c.relativePositions());
   }
 }

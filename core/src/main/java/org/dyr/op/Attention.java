@@ -30,7 +30,7 @@ public record Attention(int heads, int longest, double probability, int site) im
   }
 
   /** The dropout of p, whose inputs stand behind the offsets. */
-  private Value drop(Recorder r, Value p, Value[] in, int offsets) {
+  Value drop(Recorder r, Value p, Value[] in, int offsets) {
     if (probability == 0) return p;
     return r.emit1(new AttentionDropout(probability, site), p, in[offsets + 1], in[offsets], in[offsets + 2]);
   }

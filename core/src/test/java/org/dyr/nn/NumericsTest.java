@@ -14,6 +14,11 @@ class NumericsTest {
     assertEquals(base, Numerics.HUGGINGFACE.of(mindspore));
   }
 
+  @Test void relativePositionsStay() {
+    BertConfig relative = BertConfig.base().withRelativePositions(true);
+    assertEquals(relative, Numerics.HUGGINGFACE.of(Numerics.MINDSPORE.of(relative)));
+  }
+
   @Test void anotherActivationStays() {
     BertConfig b = BertConfig.base();
     BertConfig relu = new BertConfig(b.vocabSize(), b.hiddenSize(), b.layers(), b.heads(), b.intermediateSize(),

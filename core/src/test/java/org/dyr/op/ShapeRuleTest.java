@@ -73,6 +73,19 @@ class ShapeRuleTest {
     refused("AttentionSoftmax: s must be (H,T,L), not f32(6,8)", new AttentionSoftmax(), f32(6, 8), OFFSETS);
   }
 
+  @Test void relativeAttention() {
+    RelativeAttention op = new RelativeAttention(new Attention(2, 4, 0, 0));
+    assertArrayEquals(new Spec[] {f32(6, 8), f32(2, 6)}, op.outputs(f32(6, 8), f32(6, 8), f32(6, 8), OFFSETS,
+        f32(33, 4)));
+    refused("RelativeAttention: takes 5 inputs, not 4", op, f32(6, 8), f32(6, 8), f32(6, 8), OFFSETS);
+    refused("RelativeAttention: the table of distances must be f32(33,4), not f32(33,8)", op, f32(6, 8), f32(6, 8),
+        f32(6, 8), OFFSETS, f32(33, 8));
+    refused("RelativeScores: the table of distances must have 2m+1 rows, m at least 1, not 32",
+        new RelativeScores(2, 4), f32(6, 8), f32(6, 8), f32(32, 4), OFFSETS);
+    refused("RelativeContext: the table of distances must be a matrix, not f32(33)", new RelativeContext(2),
+        f32(2, 6, 4), f32(6, 8), f32(33), OFFSETS);
+  }
+
   @Test void losses() {
     refused("GroupCrossEntropy: z must be (S,1), not f32(6)", new GroupCrossEntropy(), f32(6), OFFSETS);
     refused("GroupCrossEntropy.Grad: dloss must be f32(2), not f32(3)", new GroupCrossEntropy.Grad(), f32(3),

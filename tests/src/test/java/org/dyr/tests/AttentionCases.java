@@ -6,11 +6,15 @@ import static org.dyr.tests.Arg.uniform;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.dyr.op.Attention;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.RelativeAttention;
+import org.dyr.op.RelativeContext;
+import org.dyr.op.RelativeScores;
 
 /**
  * The rows of {@link OpCases} for attention: every layout of packed sequences, through the primitives and the fused op.
@@ -36,6 +40,7 @@ final class AttentionCases {
     c.layout("over two tiles", 1, 33, 132, 130, 0, 130, 131);
     c.layout("wide heads", 2, 65, 20, 20, 0, 20);
     c.layout("the model's", 12, 64, 40, 25, 0, 25, 37);
+    c.layout("more units than parts of a sum", 12, 4, 97, 4, IntStream.rangeClosed(0, 64).map(s -> s * 3 / 2).toArray());
     return c.cases;
   }
 
@@ -62,6 +67,34 @@ final class AttentionCases {
           derived(op, 1, forward, heads, tokens), offsets));
       if (p > 0) grad.addAll(List.of(OpCases.RANDOM, sequence));
       add(edge, OpCase.of(new Attention.Grad(op), grad));
+    }
+    if (tokens < 100) relative(edge, heads, size, tokens, longest, 2, offsets, sequence);
+    relative(edge, heads, size, tokens, longest, 16, offsets, sequence);
+  }
+
+  /** The same with distances of up to {@code most} each way. */
+  private void relative(String edge, int heads, int size, int tokens, int longest, int most, Arg offsets,
+      Arg sequence) {
+    int columns = heads * size;
+    Arg x = Arg.of(tokens, columns), a = Arg.of(2 * most + 1, size);
+    Arg ragged = Arg.of(heads, tokens, longest), share = uniform(0, 1, heads, tokens, longest);
+    add(edge, OpCase.of(new RelativeScores(heads, longest), x, x, a, offsets));
+    add(edge, OpCase.of(new RelativeScores.Grad(heads), ragged, x, x, a, offsets));
+    add(edge, OpCase.of(new RelativeContext(heads), share, x, a, offsets));
+    add(edge, OpCase.of(new RelativeContext.Grad(heads), x, share, x, a, offsets));
+    for (double p : new double[] {0, 0.1, 0.5}) {
+      RelativeAttention op = new RelativeAttention(new Attention(heads, longest, p, 2));
+      List<Arg> random = p > 0 ? List.of(OpCases.RANDOM, sequence) : List.of();
+      List<Arg> in = new ArrayList<>(List.of(x, x, x, offsets));
+      in.addAll(random);
+      in.add(a);
+      add(edge, OpCase.of(op, in));
+      int[] forward = p > 0 ? new int[] {1, 2, 3, 6, 7, 8, 9} : new int[] {1, 2, 3, 6, 7};
+      List<Arg> grad = new ArrayList<>(List.of(x, x, x, x, derived(op, 0, forward, tokens, columns),
+          derived(op, 1, forward, heads, tokens), offsets));
+      grad.addAll(random);
+      grad.add(a);
+      add(edge, OpCase.of(new RelativeAttention.Grad(op), grad));
     }
   }
 

@@ -19,6 +19,9 @@ import org.dyr.op.Gemm;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Recorder;
+import org.dyr.op.RelativeAttention;
+import org.dyr.op.RelativeContext;
+import org.dyr.op.RelativeScores;
 import org.dyr.op.Value;
 
 /** The unfused form of every row of the fusion table. A new row needs a sample here. */
@@ -55,6 +58,7 @@ final class FusionSamples {
   static List<Sample> all() {
     return List.of(
         attention("", 0, false), attention("dropout", 0.5, true), attention("dropout of nothing", 0, true),
+        relative("", 0, false), relative("dropout", 0.5, true), relative("dropout of nothing", 0, true),
         new Sample("bias-activation", "", BiasActivation.class, true, List.of(Arg.of(5, 7), Arg.of(7)), (r, in) -> {
           Value u = r.emit1(new AddBias(), in);
           return new Recorded(r.emit1(new Activation(Activation.Kind.GELU), u), List.of(u));
@@ -80,6 +84,18 @@ final class FusionSamples {
           Value share = r.emit(new AttentionSoftmax(), s, in[3])[0];
           Value kept = drop ? r.emit1(new AttentionDropout(p, 1), share, in[4], in[3], in[5]) : share;
           Value o = r.emit1(new AttentionContext(2), kept, in[2], in[3]);
+          return new Recorded(o, drop ? List.of(s, share, kept) : List.of(s, share));
+        });
+  }
+
+  private static Sample relative(String remark, double p, boolean drop) {
+    Arg x = Arg.of(5, 6);
+    return new Sample("relative-attention", remark, RelativeAttention.class, true,
+        List.of(x, x, x, OFFSETS, OpCases.RANDOM, ints(8, 2), Arg.of(3, 3)), (r, in) -> {
+          Value s = r.emit1(new RelativeScores(2, 3), in[0], in[1], in[6], in[3]);
+          Value share = r.emit(new AttentionSoftmax(), s, in[3])[0];
+          Value kept = drop ? r.emit1(new AttentionDropout(p, 1), share, in[4], in[3], in[5]) : share;
+          Value o = r.emit1(new RelativeContext(2), kept, in[2], in[6], in[3]);
           return new Recorded(o, drop ? List.of(s, share, kept) : List.of(s, share));
         });
   }

@@ -20,6 +20,7 @@ import org.dyr.op.Attention;
 import org.dyr.op.Cast;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeAttention;
 import org.dyr.op.Update;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Half;
@@ -90,7 +91,7 @@ class HalfParityTest {
    * takes the sum of p dp from do . o, where o is rounded: its error does not shrink with the result.
    */
   private static double tolerance(DType type, Op op, Spec[] specs, double expected) {
-    double size = op instanceof Attention.Grad ? Math.abs(expected) + 4 : Math.abs(expected);
+    double size = op instanceof Attention.Grad || op instanceof RelativeAttention.Grad ? Math.abs(expected) + 4 : Math.abs(expected);
     double unit = switch (type) {
       case BF16 -> Math.max(0x1p-8 * size, 0x1p-134);
       case F16 -> Math.max(0x1p-11 * size, 0x1p-25);

@@ -10,6 +10,7 @@ import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeAttention;
 import org.dyr.op.Update;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
@@ -61,7 +62,7 @@ record OpCase(Op op, String remark, List<Arg> in) {
       case LayerNorm _ -> i > 0;
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> i > 1;
       case DropoutAddLayerNorm _ -> i > 1;
-      case Attention.Grad _ -> i == 5;
+      case Attention.Grad _, RelativeAttention.Grad _ -> i == 5;
       default -> false;
     };
   }

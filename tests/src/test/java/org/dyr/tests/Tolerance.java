@@ -12,6 +12,9 @@ import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeAttention;
+import org.dyr.op.RelativeContext;
+import org.dyr.op.RelativeScores;
 import org.dyr.op.Sum;
 import org.dyr.op.SumRows;
 import org.dyr.op.SumSquares;
@@ -55,6 +58,12 @@ final class Tolerance {
       case AttentionContext.Grad a -> Math.max(x.last() / a.heads(), in[1].shape().last());
       case Attention a -> Math.max(x.last() / a.heads(), a.longest());
       case Attention.Grad a -> Math.max(x.last() / a.of().heads(), a.of().longest());
+      case RelativeScores a -> x.last() / a.heads();
+      case RelativeScores.Grad a -> x.size();
+      case RelativeContext a -> x.last();
+      case RelativeContext.Grad a -> in[1].shape().size();
+      case RelativeAttention a -> Math.max(x.last() / a.of().heads(), a.of().longest());
+      case RelativeAttention.Grad a -> Math.max((long) x.dim(0) * a.of().of().heads(), a.of().of().longest());
       default -> 1;
     };
   }

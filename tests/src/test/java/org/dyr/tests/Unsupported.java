@@ -12,6 +12,8 @@ import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeContext;
+import org.dyr.op.RelativeScores;
 
 /**
  * What each kernel set of the CPU leaves to the sets below it, in f32. The parity test expects exactly this: a kernel
@@ -29,7 +31,8 @@ final class Unsupported {
   private static boolean isPartOfAttention(Op op) {
     return op instanceof AttentionScores || op instanceof AttentionScores.Grad || op instanceof AttentionSoftmax
         || op instanceof AttentionSoftmax.Grad || op instanceof AttentionDropout || op instanceof AttentionContext
-        || op instanceof AttentionContext.Grad;
+        || op instanceof AttentionContext.Grad || op instanceof RelativeScores || op instanceof RelativeScores.Grad
+        || op instanceof RelativeContext || op instanceof RelativeContext.Grad;
   }
 
   /** Whether the set is expected to have no kernel for the op. */

@@ -32,10 +32,6 @@ final class Elementary {
     for (long i = 0; i < a.size(); i++) c.set(i, a.get(i) + b.get(i));
   }
 
-  static void copy(Tensor x, Tensor y) {
-    for (long i = 0; i < x.size(); i++) y.set(i, x.get(i));
-  }
-
   static void scale(Tensor x, Tensor factor, Tensor y) {
     double s = factor.get(0);
     for (long i = 0; i < x.size(); i++) y.set(i, s * x.get(i));

@@ -23,6 +23,8 @@ import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeContext;
+import org.dyr.op.RelativeScores;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
 import org.dyr.op.SumRows;
@@ -71,6 +73,10 @@ public final class Reference implements KernelSet {
       case AttentionSoftmax.Grad a -> Attentions.softmaxGrad(in[0], in[1], in[2], out[0]);
       case AttentionContext a -> Attentions.context(a.heads(), in[0], in[1], in[2], out[0]);
       case AttentionContext.Grad a -> Attentions.contextGrad(a.heads(), in, out[0], out[1]);
+      case RelativeScores a -> RelativeAttentions.scores(a.heads(), in, out[0]);
+      case RelativeScores.Grad a -> RelativeAttentions.scoresGrad(a.heads(), in, out);
+      case RelativeContext a -> RelativeAttentions.context(a.heads(), in, out[0]);
+      case RelativeContext.Grad a -> RelativeAttentions.contextGrad(a.heads(), in, out);
       case GroupCrossEntropy c -> () -> Losses.forward(in[0], in[1], c.kept(), out[0]);
       case GroupCrossEntropy.Grad c -> () -> Losses.backward(in[0], in[1], in[2], c.kept(), out[0]);
       case Sum s -> () -> Elementary.sum(in[0], out[0]);
@@ -82,8 +88,8 @@ public final class Reference implements KernelSet {
       case Update.Lamb u -> () -> Updates.lamb(u, in);
       case Update.AdamWeightDecay u -> () -> Updates.adamWeightDecay(u, in);
       case Update.Momentum u -> () -> Updates.momentum(u, in);
-      case AllGather g -> () -> Elementary.copy(in[0], out[0]);
-      case AllGather.Grad g -> () -> Elementary.copy(in[0], out[0]);
+      case AllGather g -> () -> Elementary.cast(in[0], out[0]);
+      case AllGather.Grad g -> () -> Elementary.cast(in[0], out[0]);
       case FusedOp f -> throw new UnsupportedOperationException("reference runs the decomposition of " + f.name());
     };
   }

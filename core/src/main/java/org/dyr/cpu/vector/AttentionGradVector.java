@@ -36,6 +36,9 @@ final class AttentionGradVector implements Kernel {
   private final long dk;
   private final long dv;
   private final AttentionDrop drop;
+  private final AttentionDistances distances; // null where positions are not relative
+  private final long sums; // of the table's gradient, (2m+1, D) for each run of units
+  private final long sumsBytes;
   private final int size; // D
   private final int tokens;
   private final long stride; // of a token
@@ -67,13 +70,26 @@ final class AttentionGradVector implements Kernel {
   }
 
   AttentionGradVector(Attention op, Operands args, Workers workers) {
+    this(op, args, workers, null, 0, 1);
+  }
+
+  /**
+   * With relative positions, whose table is the last input.
+   *
+   * @param sums where each run of {@code run} units adds to the table's gradient, (R,D) of its own
+   */
+  AttentionGradVector(Attention op, Operands args, Workers workers, AttentionDistances distances, long sums, int run) {
     this.workers = workers;
+    this.distances = distances;
+    this.sums = sums;
+    sumsBytes = distances == null ? 0 : args.in()[args.in().length - 1].bytes();
     Spec x = args.in()[1];
     size = x.shape().last() / op.heads();
     tokens = x.shape().rows();
     stride = 4L * x.shape().last();
     scale = (float) (1 / Math.sqrt(size));
-    units = new AttentionUnits(args.inputs()[6].segment(), args.in()[6].shape().dim(0) - 1, tokens, op.heads(), workers.count());
+    units = new AttentionUnits(args.inputs()[6].segment(), args.in()[6].shape().dim(0) - 1, tokens, op.heads(),
+        workers.count(), run);
     held = new MemorySegment[10];
     for (int i = 0; i < 6; i++) held[i] = args.inputs()[i].segment();
     for (int i = 0; i < 3; i++) held[6 + i] = args.outputs()[i].segment();
@@ -103,6 +119,7 @@ final class AttentionGradVector implements Kernel {
   }
 
   private void share(int worker) {
+    if (distances != null) distances.pack(distances.own(worker));
     units.share(worker, unit, rest);
   }
 
@@ -132,8 +149,16 @@ final class AttentionGradVector implements Kernel {
       AttentionTiles.pack(dout + at, stride, rows, size, outputs);
       AttentionTiles.product(rows, width, size, q + at, stride, own, p, row, work);
       AttentionTiles.product(rows, width, size, dout + at, stride, valuesTransposed, dp, row, work);
+      if (distances != null) {
+        distances.keys(distances.own(worker), q + at, stride, rows);
+        distances.values(distances.own(worker), dout + at, stride, rows);
+      }
       for (int r = 0; r < rows; r++) {
         long token = at + r * stride, log = lse + 4L * ((long) head * tokens + start + from + r);
+        if (distances != null) {
+          distances.addFirst(distances.own(worker), r, from + r, p + r * row, width);
+          distances.addSecond(distances.own(worker), r, from + r, dp + r * row, width);
+        }
         VectorMath.exp(p + r * row, Ram.get(log), p + r * row, width);
         float delta = AttentionRows.dot(dout + token, o + token, size, work);
         if (drop != null) {
@@ -142,8 +167,17 @@ final class AttentionGradVector implements Kernel {
         }
         AttentionRows.scoresGrad(p + r * row, dp + r * row, width, delta, scale);
         if (drop != null) AttentionRows.multiply(p + r * row, factors, width);
+        if (distances != null) {
+          distances.foldFirst(distances.own(worker), r, from + r, dp + r * row, length);
+          distances.foldSecond(distances.own(worker), r, from + r, p + r * row, length);
+        }
       }
       AttentionTiles.product(rows, size, length, dp, row, keys, dq + at, stride, work);
+      if (distances != null) {
+        distances.addEmbeddings(distances.own(worker), rows, dq + at, stride);
+        distances.addGradient(distances.own(worker), rows, queries, outputs,
+            sums + units.runOf(index, head) * sumsBytes);
+      }
       AttentionTiles.productTransposed(length, size, rows, dp, row, queries, dk + first, stride, from > 0, work);
       AttentionTiles.productTransposed(length, size, rows, p, row, outputs, dv + first, stride, from > 0, work);
     }

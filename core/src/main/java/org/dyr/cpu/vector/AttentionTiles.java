@@ -54,6 +54,12 @@ final class AttentionTiles {
     tiles(m, n, k, panels, c, cRow, false, work);
   }
 
+  /** c (m,n) += a (m,k) b (k,n), b packed. */
+  static void addProduct(int m, int n, int k, long a, long aRow, long panels, long c, long cRow, long work) {
+    Panels.packA(a, aRow, k, m, work + Tile.SUMS);
+    tiles(m, n, k, panels, c, cRow, true, work);
+  }
+
   /** c (m,n) = a^T b of a (k,m) and b (k,n), b packed; with {@code add}, c is added to. */
   static void productTransposed(int m, int n, int k, long a, long aRow, long panels, long c, long cRow, boolean add, long work) {
     Panels.packTransposedA(a, aRow, k, m, work + Tile.SUMS);

@@ -29,13 +29,20 @@ final class AttentionUnits {
   private final int tokens;
   private final int heads;
   private final int workers;
+  private final int run;
 
   AttentionUnits(MemorySegment offsets, int sequences, int tokens, int heads, int workers) {
+    this(offsets, sequences, tokens, heads, workers, 1);
+  }
+
+  /** @param run so many units in a row go to one worker, counted from unit 0: head 0 of sequence 0, then head 1 */
+  AttentionUnits(MemorySegment offsets, int sequences, int tokens, int heads, int workers, int run) {
     this.offsets = offsets;
     this.sequences = sequences;
     this.tokens = tokens;
     this.heads = heads;
     this.workers = workers;
+    this.run = run;
   }
 
   /** Runs a worker's share. */
@@ -43,14 +50,24 @@ final class AttentionUnits {
     long total = 0;
     for (int s = 0; s < sequences; s++) total += heads * work(s);
     long from = Workers.begin(total, worker, workers), to = Workers.begin(total, worker + 1, workers), at = 0;
+    int last = -1;
+    boolean mine = false;
     for (int s = 0; s < sequences; s++) {
       int start = offset(s), length = offset(s + 1) - start;
       for (int h = 0; h < heads && length > 0; h++, at += work(s)) {
-        if (at >= from && at < to) unit.run(worker, h, s, start, length);
+        int number = runOf(s, h);
+        if (number != last) mine = at >= from && at < to;
+        last = number;
+        if (mine) unit.run(worker, h, s, start, length);
       }
     }
     int end = offset(sequences);
     rest.run(end + Workers.begin(tokens - end, worker, workers), end + Workers.begin(tokens - end, worker + 1, workers));
+  }
+
+  /** The number of a unit's run. */
+  int runOf(int sequence, int head) {
+    return (sequence * heads + head) / run;
   }
 
   private long work(int s) {

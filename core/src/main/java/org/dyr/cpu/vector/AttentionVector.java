@@ -30,6 +30,7 @@ final class AttentionVector implements Kernel {
   private final long o;
   private final long lse;
   private final AttentionDrop drop;
+  private final AttentionDistances distances; // null where positions are not relative
   private final int size; // D
   private final int tokens;
   private final int heads;
@@ -56,8 +57,9 @@ final class AttentionVector implements Kernel {
     }
   }
 
-  AttentionVector(Attention op, Operands args, Workers workers) {
+  AttentionVector(Attention op, Operands args, Workers workers, AttentionDistances distances) {
     this.workers = workers;
+    this.distances = distances;
     Spec x = args.in()[0];
     heads = op.heads();
     size = x.shape().last() / heads;
@@ -88,6 +90,7 @@ final class AttentionVector implements Kernel {
   }
 
   private void share(int worker) {
+    if (distances != null) distances.pack(distances.own(worker));
     units.share(worker, unit, rest);
   }
 
@@ -112,8 +115,10 @@ final class AttentionVector implements Kernel {
       int rows = Math.min(AttentionTiles.BLOCK, length - from);
       long at = first + from * stride;
       AttentionTiles.product(rows, width, size, q + at, stride, own, scores, row, work);
+      if (distances != null) distances.keys(distances.own(worker), q + at, stride, rows);
       for (int r = 0; r < rows; r++) {
         long s = scores + r * row;
+        if (distances != null) distances.addFirst(distances.own(worker), r, from + r, s, width);
         float max = AttentionRows.exponentials(s, length, width);
         float total = AttentionRows.sum(s, width, work);
         Ram.set(totals + 4L * r, total);
@@ -122,8 +127,10 @@ final class AttentionVector implements Kernel {
           drop.factors(index, head, from + r, width, own + layout.factors);
           AttentionRows.multiply(s, own + layout.factors, width);
         }
+        if (distances != null) distances.foldFirst(distances.own(worker), r, from + r, s, length);
       }
       AttentionTiles.product(rows, size, length, scores, row, values, o + at, stride, work);
+      if (distances != null) distances.addEmbeddings(distances.own(worker), rows, o + at, stride);
       for (int r = 0; r < rows; r++) AttentionRows.scale(o + at + r * stride, size, 1 / Ram.get(totals + 4L * r));
     }
   }

@@ -20,6 +20,7 @@ import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeAttention;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
 import org.dyr.op.SumRows;
@@ -43,7 +44,8 @@ public final class VectorKernels implements KernelSet {
   @Override public boolean supports(Op op, Spec[] in) {
     for (Spec s : in) if (s.type().isFloating() && s.type() != DType.F32) return false;
     return switch (op) {
-      case MatMul _, Gemm _, Attention _, Attention.Grad _, Gather _, Gather.Grad _ -> true;
+      case MatMul _, Gemm _, Gather _, Gather.Grad _ -> true;
+      case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
       case GroupCrossEntropy _, GroupCrossEntropy.Grad _, SumSquares _, AllFinite _, ClipFactor _, Update _ -> true;
       case AddBias _, Add _, Scale _, Sum _, SumRows _, Broadcast _ -> true;
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
@@ -59,6 +61,8 @@ public final class VectorKernels implements KernelSet {
       case Gemm o -> MatrixProducts.scratchBytes(o, in, threads);
       case Attention o -> AttentionVector.scratchBytes(o, in, threads);
       case Attention.Grad o -> AttentionGradVector.scratchBytes(o.of(), in, threads);
+      case RelativeAttention o -> RelativeAttentionVector.scratchBytes(o, in, threads);
+      case RelativeAttention.Grad o -> RelativeAttentionVector.Grad.scratchBytes(o, in, threads);
       case SumSquares o -> SumSquaresKernel.scratchBytes(o, in);
       case Update.Lamb o -> LambKernel.scratchBytes(o, in);
       case Activation o -> Tail.scratchBytes(threads);
@@ -79,8 +83,10 @@ public final class VectorKernels implements KernelSet {
     return switch (op) {
       case MatMul o -> MatrixProducts.prepare(gemm(o), args, workers);
       case Gemm o -> MatrixProducts.prepare(o, args, workers);
-      case Attention o -> new AttentionVector(o, args, workers);
+      case Attention o -> new AttentionVector(o, args, workers, null);
       case Attention.Grad o -> new AttentionGradVector(o.of(), args, workers);
+      case RelativeAttention o -> RelativeAttentionVector.forward(o, args, workers);
+      case RelativeAttention.Grad o -> new RelativeAttentionVector.Grad(o, args, workers);
       case Gather o -> new GatherKernel(o, args, workers);
       case Gather.Grad o -> new GatherGradKernel(o, args, workers);
       case GroupCrossEntropy o -> new GroupCrossEntropyKernel(o, args, workers);

@@ -3,6 +3,7 @@ package org.dyr.formats.checkpoint;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -16,6 +17,10 @@ import java.util.regex.Pattern;
 /**
  * What the parameters of a BERT with one logit are called by MindSpore's DYR and by Hugging Face's
  * BertForSequenceClassification. No tensor is transposed between the two: dense weights are (out, in) in both.
+ *
+ * <p>Relative positions are not Hugging Face's, and their tables' names there are this project's own. A model with them
+ * has no embeddings of absolute positions; DYR's checkpoint holds those all the same, never trained, and they belong
+ * nowhere.
  */
 public final class BertNames {
 
@@ -36,12 +41,14 @@ public final class BertNames {
   private static final String MS_EMBEDDING = "bert.bert.bert_embedding_postprocessor.";
   private static final String MS_LAYER = "bert.bert.bert_encoder.layers.#.";
   private static final String HF_LAYER = "bert.encoder.layer.#.";
+  private static final String POSITIONS = "bert.embeddings.position_embeddings.weight";
+  private static final String DISTANCES = "attention.self.relative_positions.weight";
 
   /** In the order of a DYR checkpoint; the rows of a layer stand together and repeat for each. */
   private static final List<Row> TABLE = List.of(
       new Row("bert.bert.bert_embedding_lookup.embedding_table", "bert.embeddings.word_embeddings.weight"),
       new Row(MS_EMBEDDING + "token_type_embedding.embedding_table", "bert.embeddings.token_type_embeddings.weight"),
-      new Row(MS_EMBEDDING + "full_position_embedding.embedding_table", "bert.embeddings.position_embeddings.weight"),
+      new Row(MS_EMBEDDING + "full_position_embedding.embedding_table", POSITIONS),
       new Row(MS_EMBEDDING + "layernorm.gamma", "bert.embeddings.LayerNorm.weight"),
       new Row(MS_EMBEDDING + "layernorm.beta", "bert.embeddings.LayerNorm.bias"),
       new Row(MS_LAYER + "attention.attention.query_layer.weight", HF_LAYER + "attention.self.query.weight"),
@@ -50,6 +57,8 @@ public final class BertNames {
       new Row(MS_LAYER + "attention.attention.key_layer.bias", HF_LAYER + "attention.self.key.bias"),
       new Row(MS_LAYER + "attention.attention.value_layer.weight", HF_LAYER + "attention.self.value.weight"),
       new Row(MS_LAYER + "attention.attention.value_layer.bias", HF_LAYER + "attention.self.value.bias"),
+      new Row(MS_LAYER + "attention.attention._generate_relative_positions_embeddings.embeddings_table",
+          HF_LAYER + DISTANCES),
       new Row(MS_LAYER + "attention.output.dense.weight", HF_LAYER + "attention.output.dense.weight"),
       new Row(MS_LAYER + "attention.output.dense.bias", HF_LAYER + "attention.output.dense.bias"),
       new Row(MS_LAYER + "attention.output.layernorm.gamma", HF_LAYER + "attention.output.LayerNorm.weight"),
@@ -106,6 +115,14 @@ public final class BertNames {
       return TABLE.get(row).in(dialect).replace("#", String.valueOf(layer));
     }
 
+    boolean isPosition() {
+      return TABLE.get(row).huggingFace.equals(POSITIONS);
+    }
+
+    boolean isDistance() {
+      return TABLE.get(row).huggingFace.endsWith(DISTANCES);
+    }
+
     @Override public int compareTo(Place o) {
       boolean both = TABLE.get(row).perLayer() && TABLE.get(o.row).perLayer();
       return both && layer != o.layer ? Integer.compare(layer, o.layer) : Integer.compare(row, o.row);
@@ -158,9 +175,12 @@ public final class BertNames {
       take(found, left, CANONICAL, prefix);
       take(found, left, ALIASES, prefix);
     }
+    if (isRelative(found)) found.keySet().removeIf(Place::isPosition);
+    Set<String> taken = new HashSet<>(found.values());
     Map<String, String> sources = new LinkedHashMap<>();
     found.forEach((place, name) -> sources.put(place.name(wanted), name));
-    return new Placed(sources, List.copyOf(left), missing(found).stream().map(p -> p.name(wanted)).toList(), prefix);
+    return new Placed(sources, names.stream().distinct().filter(name -> !taken.contains(name)).toList(),
+        missing(found).stream().map(p -> p.name(wanted)).toList(), prefix);
   }
 
   private static void take(Map<Place, String> found, Set<String> left, Map<String, Integer> table, String prefix) {
@@ -171,6 +191,10 @@ public final class BertNames {
     });
   }
 
+  private static boolean isRelative(Map<Place, String> found) {
+    return found.keySet().stream().anyMatch(Place::isDistance);
+  }
+
   /** What a model of as many layers as were found, of one at least, has besides. */
   private static List<Place> missing(Map<Place, String> found) {
     int layers = 1 + found.keySet().stream().mapToInt(Place::layer).max().orElse(0);
@@ -178,6 +202,8 @@ public final class BertNames {
     for (int row = 0; row < TABLE.size(); row++) {
       for (int layer = 0; layer < (TABLE.get(row).perLayer() ? layers : 1); layer++) all.add(new Place(row, layer));
     }
+    boolean relative = isRelative(found);
+    all.removeIf(p -> relative ? p.isPosition() : p.isDistance());
     all.removeAll(found.keySet());
     return new ArrayList<>(all);
   }

@@ -14,6 +14,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import org.dyr.formats.checkpoint.BertNames.Placed;
 import org.dyr.nn.Bert;
 import org.dyr.nn.BertConfig;
@@ -52,6 +53,29 @@ class BertNamesTest {
       assertTrue(back.sources().keySet().containsAll(names));
       back.sources().forEach((hf, ms) -> assertEquals(hf, there.sources().get(ms)));
     }
+  }
+
+  @Test void relativePositionsTakeThePlaceOfAbsoluteOnes() {
+    List<String> names = new Bert(BertConfig.base().sized(24, 2, 2).withRelativePositions(true)).parameters().stream()
+        .map(Parameter::name).toList();
+    String position = "bert.bert.bert_embedding_postprocessor.full_position_embedding.embedding_table";
+    String table = "bert.bert.bert_encoder.layers.1.attention.attention._generate_relative_positions_embeddings."
+        + "embeddings_table";
+    Placed there = BertNames.place(names, MIND_SPORE);
+    assertEquals(List.of(), there.unplaced());
+    assertEquals(List.of(), there.missing());
+    assertEquals("bert.encoder.layer.1.attention.self.relative_positions.weight", there.sources().get(table));
+    List<String> order = List.copyOf(there.sources().keySet());
+    assertTrue(order.get(order.indexOf(table) - 1).endsWith("layers.1.attention.attention.value_layer.bias"));
+    List<String> checkpoint = new ArrayList<>(order);
+    checkpoint.add(2, position); // the original has it all the same
+    Placed back = BertNames.place(checkpoint.stream().map(n -> "network." + n).toList(), HUGGING_FACE);
+    assertEquals(List.of("network." + position), back.unplaced());
+    assertEquals(List.of(), back.missing());
+    assertEquals(Set.copyOf(names), back.sources().keySet());
+    checkpoint.remove(table);
+    assertEquals(List.of("bert.encoder.layer.1.attention.self.relative_positions.weight"),
+        BertNames.place(checkpoint, HUGGING_FACE).missing());
   }
 
   @Test void aliasesArePlaced() {

@@ -174,14 +174,16 @@ final class ConvertCommand implements Callable<Integer> {
     if (!placed.prefix().isEmpty()) {
       out.println("prefix   %s stands before the names and is left off".formatted(placed.prefix()));
     }
-    for (String name : placed.unplaced()) out.println("left out %s (%s)".formatted(name, why(name, dialect)));
+    for (String name : placed.unplaced()) out.println("left out %s (%s)".formatted(name, why(name, dialect, placed)));
     for (String name : placed.missing()) out.println("missing  " + name);
     return new Chosen(tensors, List.copyOf(placed.sources().values()));
   }
 
-  private static String why(String name, Dialect dialect) {
+  private static String why(String name, Dialect dialect, BertNames.Placed placed) {
     if (BertNames.isTrainingState(name)) return "state of a training run; --names keep takes it along";
-    return BertNames.translate(name, dialect).map(n -> "a second " + n).orElse("no name of a BERT with one logit");
+    return BertNames.translate(name.substring(name.startsWith(placed.prefix()) ? placed.prefix().length() : 0), dialect)
+        .map(n -> placed.sources().containsKey(n) ? "a second " + n : "not used where positions are relative")
+        .orElse("no name of a BERT with one logit");
   }
 
   private void write(TensorFile source, Target target, Names whose, List<StoredTensor> tensors, PrintWriter out)

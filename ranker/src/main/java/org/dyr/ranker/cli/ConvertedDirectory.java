@@ -85,13 +85,17 @@ record ConvertedDirectory(BertConfig config, Map<String, Path> companions) {
   /**
    * Compares shapes with the config.
    *
-   * @throws ModelException if one differs, or a weight belongs to a layer that the config does not have
+   * @throws ModelException if one differs, or a weight belongs to a layer or to positions that the config does not have
    */
   void check(List<StoredTensor> tensors, Path from) {
     Map<String, Parameter> expected = new HashMap<>();
     new Bert(config).parameters().forEach(p -> expected.put(p.name(), p));
     for (StoredTensor t : tensors) {
       Parameter p = expected.get(t.name());
+      if (p == null && (t.name().contains(".position_embeddings.") || t.name().contains(".relative_positions."))) {
+        throw new ModelException(from, "has %s, but config.json says position_embedding_type %s".formatted(t.name(),
+            config.positionEmbeddingType()));
+      }
       if (p == null) {
         throw new ModelException(from,
             "has %s, but config.json says %d layers (num_hidden_layers)".formatted(t.name(), config.layers()));

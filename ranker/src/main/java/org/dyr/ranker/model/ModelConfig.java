@@ -23,8 +23,8 @@ public final class ModelConfig {
   /**
    * Reads the fields that matter; those that may be absent have Hugging Face's defaults.
    *
-   * @throws ModelException when the file is missing, is no JSON, is not a BERT with one label and absolute positions,
-   *     or a field is missing, of another type, or out of range
+   * @throws ModelException when the file is missing, is no JSON, is not a BERT with one label, or a
+   *     field is missing, of another type, or out of range
    */
   public static BertConfig read(Path file) {
     JsonNode json;
@@ -39,7 +39,6 @@ public final class ModelConfig {
     }
     Fields f = new Fields(file, json);
     f.only("model_type", "bert");
-    f.only("position_embedding_type", "absolute");
     int labels = f.integer("num_labels", json.has("id2label") ? json.get("id2label").size() : 1);
     if (labels != 1) throw new ModelException(file, "the model has %d labels; a ranker has 1 (num_labels)".formatted(labels));
     double dropout = f.number("hidden_dropout_prob", 0.1);
@@ -49,13 +48,17 @@ public final class ModelConfig {
           BertConfig.activationOf(f.text("hidden_act", "gelu")), f.integer("max_position_embeddings", 512),
           f.integer("type_vocab_size", 2), f.number("layer_norm_eps", 1e-12), dropout,
           f.number("attention_probs_dropout_prob", 0.1), f.number("classifier_dropout", dropout),
-          f.number("initializer_range", 0.02));
+          f.number("initializer_range", 0.02),
+          BertConfig.relativePositionsOf(f.text("position_embedding_type", "absolute")));
     } catch (IllegalArgumentException e) {
       throw new ModelException(file, e.getMessage(), e);
     }
   }
 
-  /** Writes the config so that Hugging Face's BertForSequenceClassification reads it. */
+  /**
+   * Writes the config so that Hugging Face's BertForSequenceClassification reads it. It has no relative positions like
+   * this project's: it would read such a model, and score without positions.
+   */
   static void write(Path file, BertConfig c) throws IOException {
     ObjectNode json = JSON.createObjectNode();
     json.put("model_type", "bert");
@@ -66,7 +69,7 @@ public final class ModelConfig {
         .put("type_vocab_size", c.typeVocabSize()).put("layer_norm_eps", c.layerNormEps())
         .put("hidden_dropout_prob", c.hiddenDropout()).put("attention_probs_dropout_prob", c.attentionDropout())
         .put("classifier_dropout", c.classifierDropout()).put("initializer_range", c.initializerRange())
-        .put("position_embedding_type", "absolute").put("pad_token_id", 0).put("torch_dtype", "float32");
+        .put("position_embedding_type", c.positionEmbeddingType()).put("pad_token_id", 0).put("torch_dtype", "float32");
     json.putObject("id2label").put("0", "LABEL_0");
     json.putObject("label2id").put("LABEL_0", 0);
     Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n", StandardCharsets.UTF_8);

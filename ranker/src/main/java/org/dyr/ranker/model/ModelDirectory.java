@@ -45,7 +45,8 @@ public final class ModelDirectory {
   }
 
   /**
-   * Loads a pretrained BERT to go on from. Pooler and classifier may be missing and then begin fresh.
+   * Loads a pretrained BERT to go on from. Pooler, classifier and the tables of relative positions may be missing and
+   * then begin fresh.
    *
    * @param config the directory's own, or that with another dropout
    * @param fresh takes the names of the parameters that begin fresh
@@ -61,7 +62,7 @@ public final class ModelDirectory {
       for (Parameter p : bert.parameters()) {
         Optional<String> name = find(tensors, p.name());
         if (name.isPresent()) copy(tensors, name.get(), p, weights);
-        else if (p.name().startsWith("bert.pooler.") || p.name().startsWith("classifier.")) fresh.add(p.name());
+        else if (mayBeginFresh(p.name())) fresh.add(p.name());
         else throw new ModelException(directory, "has no tensor " + p.name());
       }
       return new Model(bert, weights, tokenizer, backend);
@@ -71,6 +72,11 @@ public final class ModelDirectory {
       if (e instanceof IllegalArgumentException) throw new ModelException(directory, e.getMessage(), e);
       throw e;
     }
+  }
+
+  private static boolean mayBeginFresh(String name) {
+    return name.startsWith("bert.pooler.") || name.startsWith("classifier.")
+        || name.endsWith("attention.self.relative_positions.weight");
   }
 
   /** The name as it stands, without the prefix (a bare BertModel), or with TensorFlow's names of layer norm. */

@@ -113,6 +113,9 @@ final class ConfigKeys {
   static final ConfigKey<String> RECOMPUTE = key("recompute", oneOf("none", "layer"), "none", any(),
       "layer = activations inside encoder layers are computed again in backward: less memory, a third more time",
       TrainConfig::recompute);
+  static final ConfigKey<Boolean> USE_RELATIVE_POSITIONS = unset("use_relative_positions", FLAG,
+      "true = attention embeds distances of up to 16 tokens, false = absolute positions; not set = as the model says",
+      c -> c.useRelativePositions().orElse(null));
   static final ConfigKey<Integer> ACCUMULATE = key("accumulate", INTEGER, 1, atLeast(1),
       "batches whose gradients make one optimizer step", TrainConfig::accumulate);
   static final ConfigKey<Integer> TOKEN_BUDGET = key("token_budget", INTEGER, 16384, atLeast(1),

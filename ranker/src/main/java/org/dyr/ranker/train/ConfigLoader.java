@@ -98,7 +98,8 @@ public final class ConfigLoader {
         get(ConfigKeys.KEEP_CHECKPOINTS), get(ConfigKeys.EVAL_EVERY), get(ConfigKeys.EVAL_QUERIES),
         get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF),
         get(ConfigKeys.VERSION), get(ConfigKeys.NEGATIVES_KEPT), get(ConfigKeys.COMPRESSION), get(ConfigKeys.LEVELS),
-        optional(ConfigKeys.NUMERICS), ComputeType.of(get(ConfigKeys.COMPUTE_TYPE)), get(ConfigKeys.RECOMPUTE));
+        optional(ConfigKeys.NUMERICS), ComputeType.of(get(ConfigKeys.COMPUTE_TYPE)), get(ConfigKeys.RECOMPUTE),
+        optional(ConfigKeys.USE_RELATIVE_POSITIONS));
   }
 
   private OptimizerConfig optimizer() {

@@ -94,8 +94,7 @@ final class OriginalKeys {
     t.put(NET + "hidden_dropout_prob", OriginalKeys::dropout);
     t.put(NET + "attention_probs_dropout_prob", remark("goes with hidden_dropout_prob"));
     t.put(NET + "initializer_range", remark("is the model's, in its config.json; for parameters that begin fresh"));
-    t.put(NET + "use_relative_positions",
-        needs("relative positions", v -> !flag(v).equals("false"), "set it to False"));
+    t.put(NET + "use_relative_positions", becomes("use_relative_positions", OriginalKeys::flag));
     t.put(NET + "dtype", needs("weights in another type than fp32", v -> !type(v).equals("float32"),
         "set it to mstype.float32"));
     t.put(NET + "compute_type", becomes("compute_type", OriginalKeys::type));

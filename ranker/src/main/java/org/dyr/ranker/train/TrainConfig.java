@@ -20,7 +20,8 @@ public record TrainConfig(
     int relevantFrom, OptimizerConfig optimizer, double clipNorm, Optional<Double> dropout, int accumulate, int tokenBudget, int checkpointEvery,
     int keepCheckpoints, int evalEvery, int evalQueries, String device, String kernels, int threads,
     List<String> fusionsOff, String version, int negativesKept, String compressionForm,
-    List<Compression.Level> levels, Optional<String> numerics, ComputeType computeType, String recompute) {
+    List<Compression.Level> levels, Optional<String> numerics, ComputeType computeType, String recompute,
+    Optional<Boolean> useRelativePositions) {
 
   /** Checks what no single key shows. */
   public TrainConfig {

@@ -141,6 +141,18 @@ public final class Trainer implements AutoCloseable {
   /** The model's configuration with what the run changes of it. */
   private BertConfig adapted(BertConfig bert) {
     BertConfig b = config.dropout().map(bert::withDropout).orElse(bert);
+    if (config.useRelativePositions().isPresent()) b = b.withRelativePositions(config.useRelativePositions().get());
+    if (b.relativePositions() && config.maxLength() > b.maxPositions()) {
+      if (config.maxLength() > BertConfig.MOST_RELATIVE_POSITIONS) {
+        throw new ConfigException("", "max_length %d is longer than %d positions, the most where they are relative"
+            .formatted(config.maxLength(), BertConfig.MOST_RELATIVE_POSITIONS));
+      }
+      b = b.withMaxPositions(config.maxLength());
+    }
+    return withNumerics(b);
+  }
+
+  private BertConfig withNumerics(BertConfig b) {
     return config.numerics().map(name -> Numerics.valueOf(name.toUpperCase(Locale.ROOT)).of(b)).orElse(b);
   }
 
@@ -249,6 +261,9 @@ public final class Trainer implements AutoCloseable {
     BertConfig b = model.bert().config();
     lines.add(String.format(Locale.ROOT, "model: %d layers of %d, %d heads, %,d parameters", b.layers(), b.hiddenSize(),
         b.heads(), model.weights().count()));
+    if (b.relativePositions()) {
+      lines.add("positions: relative, up to %d tokens each way".formatted(BertConfig.MOST_DISTANCE));
+    }
     lines.addAll(input.description());
     lines.add("device: %s, kernels %s".formatted(backend.name(), backend.kernelSets().stream().map(s -> s.name()).toList()));
     BlockSplit s = config.split();

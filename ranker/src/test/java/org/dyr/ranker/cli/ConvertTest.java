@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.dyr.formats.checkpoint.BertNames;
 import org.dyr.formats.checkpoint.ElementType;
 import org.dyr.formats.checkpoint.MindSporeCheckpointWriter;
 import org.dyr.formats.checkpoint.MindSporeCheckpointWriter.Scalars;
@@ -125,6 +126,38 @@ class ConvertTest {
     assertTrue(out.toString().contains("note     MindSpore's DYR computes with layer_norm_eps 1e-7"), out.toString());
     assertEquals(0, convert(path("back"), path("again.ckpt")));
     assertEquals(-1, Files.mismatch(path("m.ckpt"), path("again.ckpt")));
+  }
+
+  @Test void relativePositionsGoToADirectoryAndBackBitForBit() throws IOException {
+    List<StoredTensor> tensors = new ArrayList<>();
+    for (Parameter p : new Bert(CONFIG.withRelativePositions(true)).parameters()) {
+      List<Long> dims = Arrays.stream(p.shape().dims()).mapToObj(d -> (long) d).toList();
+      byte[] bytes = random(p.name(), (int) p.shape().size() * 4);
+      String name = BertNames.translate(p.name(), BertNames.Dialect.MIND_SPORE).orElseThrow();
+      tensors.add(new StoredTensor(name, ElementType.FLOAT32, dims, bytes.length,
+          () -> new ByteArrayInputStream(bytes)));
+    }
+    MindSporeCheckpointWriter.write(path("plain.ckpt"), tensors, Scalars.ZERO, false);
+    String unused = "bert.bert.bert_embedding_postprocessor.full_position_embedding.embedding_table";
+    tensors.add(2, new StoredTensor(unused, ElementType.FLOAT32, List.of(6L, 8L), 6 * 8 * 4,
+        () -> new ByteArrayInputStream(new byte[6 * 8 * 4])));
+    MindSporeCheckpointWriter.write(path("original.ckpt"), tensors, Scalars.ZERO, false);
+    String[] named = {"--config", config.toString(), "--vocab", words.toString()};
+    fails(1, "relative_positions.weight, but config.json says position_embedding_type absolute",
+        "--from", path("original.ckpt").toString(), "--to", path("r").toString(), "--config", config.toString(),
+        "--vocab", words.toString());
+    Files.writeString(config, JSON.replace("{", "{\"position_embedding_type\": \"relative_key_value_clipped\", "));
+    assertEquals(0, convert(path("original.ckpt"), path("r"), named), err.toString());
+    assertTrue(out.toString().contains("left out " + unused + " (not used where positions are relative)"),
+        out.toString());
+    assertTrue(out.toString().contains("tensor   bert.encoder.layer.1.attention.self.relative_positions.weight <- "
+        + "bert.bert.bert_encoder.layers.1.attention.attention._generate_relative_positions_embeddings."
+        + "embeddings_table  FLOAT32 [33, 4]"), out.toString());
+    assertFalse(out.toString().contains("missing"), out.toString());
+    assertEquals(0, convert(path("r"), path("back.ckpt")), err.toString());
+    assertSameTensors(path("plain.ckpt"), path("back.ckpt"));
+    fails(1, "position_embeddings.weight, but config.json says position_embedding_type relative_key_value_clipped",
+        "--from", model.toString(), "--to", path("a").toString());
   }
 
   @Test void aSafetensorsFileGoesThereAndBack() throws IOException {

@@ -47,7 +47,7 @@ class ConfigTest {
         Optional.empty(), Optional.of(Path.of("p")), Optional.empty(), Path.of("o"), 42, 1, 0, 8, 8, 1, 0, "samples", 512, 64, true, 1,
         new OptimizerConfig("lamb", 1e-5, 1e-7, 1.0, 0.1, 0.01, 1e-6, 0.9, 0.999, 0.9), 1.0, Optional.empty(), 1,
         16384, 0, 1, 0, 0, "cpu", "auto", 0, List.of(), "dyr_base", 15, "two_pass", List.of(),
-        Optional.empty(), ComputeType.FLOAT32, "none");
+        Optional.empty(), ComputeType.FLOAT32, "none", Optional.empty());
     assertEquals(expected, with());
   }
 

@@ -133,6 +133,7 @@ class OriginalConfigTest {
     assertEquals(new OptimizerConfig("lamb", 1e-5, 1e-7, 1.0, 0.1, 0, 1e-6, 0.9, 0.999, 0.9), c.optimizer());
     assertEquals(1.0, c.clipNorm());
     assertEquals("cpu", c.device());
+    assertEquals(Optional.of(false), c.useRelativePositions());
     assertEquals(c, ConfigLoader.load(Files.writeString(folder.resolve("ours.yaml"), c.toYaml()), Map.of()));
   }
 
@@ -164,6 +165,12 @@ class OriginalConfigTest {
     assertEquals(2e-5, momentum.learningRate());
     assertEquals(2e-5, momentum.endLearningRate(), "one rate from the first step to the last");
     assertEquals(0, momentum.warmupRatio());
+  }
+
+  @Test void relativePositionsAreTaken() throws IOException {
+    TrainConfig c = load(with("use_relative_positions: False", "use_relative_positions: True"));
+    assertEquals(Optional.of(true), c.useRelativePositions());
+    assertNoted("dyr_net_cfg.use_relative_positions True -> use_relative_positions true");
   }
 
   @Test void setComesAfterTheTranslation() throws IOException {
@@ -215,7 +222,7 @@ class OriginalConfigTest {
       "do_eval: \"true\"|do_eval: maybe|F:13: do_eval must be \"true\" or \"false\"",
       "eval_data_file_path: \"\"|eval_data_file_path: e.mindrecord|F:16: eval_data_file_path e.mindrecord asks",
       "\"Ascend\"|TPU|F:20: device_target must be Ascend, GPU or CPU, not 'TPU'",
-      "use_relative_positions: False|use_relative_positions: true|F:44: dyr_net_cfg.use_relative_positions true asks",
+      "use_relative_positions: False|use_relative_positions: 2|F:44: dyr_net_cfg.use_relative_positions: use_rel",
       " dtype: mstype.float32| dtype: mstype.float16|F:45: dyr_net_cfg.dtype mstype.float16 asks for weights in",
       "compute_type: mstype.float32|compute_type: mstype.int8|F:46: dyr_net_cfg.compute_type: compute_type must be one",
       "hidden_dropout_prob: 0.1|hidden_dropout_prob: 0.2|F:41: dyr_net_cfg.hidden_dropout_prob 0.2 differs from",

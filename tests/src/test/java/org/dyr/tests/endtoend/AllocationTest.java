@@ -34,13 +34,14 @@ class AllocationTest {
   private static final class Rig implements AutoCloseable {
     final CpuBackend cpu;
     final CountingBackend backend;
-    final Bert bert = new Bert(TinyData.model(0.1).sized(16, 1, 2));
+    final Bert bert;
     final Weights weights;
     final PackedBatch batch;
     final List<List<EncodedPair>> groups = TinyBatches.groups(1, 2, 3, 8);
     final long[] workers;
 
-    Rig(String set) {
+    Rig(String set, boolean relativePositions) {
+      bert = new Bert(TinyData.model(0.1).sized(16, 1, 2).withRelativePositions(relativePositions));
       cpu = (CpuBackend) KernelSets.open(set);
       backend = new CountingBackend(cpu);
       weights = new Weights(backend, DType.F32, bert.parameters());
@@ -98,7 +99,17 @@ class AllocationTest {
   @ParameterizedTest
   @MethodSource("sets")
   void aTrainingStepAllocatesNothing(String set) {
-    try (Rig rig = new Rig(set)) {
+    aTrainingStepAllocatesNothing(set, false);
+  }
+
+  @ParameterizedTest
+  @MethodSource("sets")
+  void norDoesOneWithRelativePositions(String set) {
+    aTrainingStepAllocatesNothing(set, true);
+  }
+
+  private static void aTrainingStepAllocatesNothing(String set, boolean relativePositions) {
+    try (Rig rig = new Rig(set, relativePositions)) {
       rig.fill(0);
       try (BertProgram program =
               new BertProgram(rig.backend, rig.bert, rig.weights, rig.batch.bucket(), true, Set.of());
@@ -117,7 +128,7 @@ class AllocationTest {
   @ParameterizedTest
   @MethodSource("sets")
   void inferenceAllocatesNothing(String set) {
-    try (Rig rig = new Rig(set)) {
+    try (Rig rig = new Rig(set, false)) {
       rig.fill(0);
       try (BertProgram program =
           new BertProgram(rig.backend, rig.bert, rig.weights, rig.batch.bucket(), false, Set.of())) {

@@ -68,6 +68,14 @@ class ResumeTest {
     assertSame(whole, out);
   }
 
+  @Test void aModelWithRelativePositions() throws IOException {
+    Path whole = folder.resolve("whole");
+    Runs.train(config(whole, "use_relative_positions", "true"));
+    Runs.train(config(out, "use_relative_positions", "true"));
+    Runs.train(config(out, "use_relative_positions", "true"), Optional.of(Runs.checkpoint(out, 4)), () -> false);
+    assertSame(whole, out);
+  }
+
   @ParameterizedTest
   @CsvSource({"1, 5", "2, 3"})
   void afterARequestToStop(String accumulate, int stopAfter) throws IOException {
