@@ -97,7 +97,7 @@ public final class Trainer implements AutoCloseable {
       input = new TrainingInput(config, model.tokenizer());
       opened.push(input::close);
       step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.seed(), config.tokenBudget(),
-          Set.copyOf(config.fusionsOff()), config.compression(), config.split(), () -> rankDevice(threads));
+          Set.copyOf(config.fusionsOff()), config.compression(), config.split(), rank -> rankDevice(threads));
       opened.push(step::close);
       profile = watch.profile() ? new Profile() : null;
       step.checkNan(watch.checkNan());

@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.Set;
-import java.util.function.Supplier;
+import java.util.function.IntFunction;
 import org.dyr.collective.ThreadRanks;
 import org.dyr.device.Backend;
 import org.dyr.device.Slab;
@@ -57,18 +57,18 @@ public final class TrainingStep implements AutoCloseable {
   /** On one rank, with compression of negatives. */
   public TrainingStep(Model model, Optimizer optimizer, double clipNorm, long seed, int tokens, Set<String> fusionsOff,
       Compression compression) {
-    this(model, optimizer, clipNorm, seed, tokens, fusionsOff, compression, BlockSplit.NONE, model::backend);
+    this(model, optimizer, clipNorm, seed, tokens, fusionsOff, compression, BlockSplit.NONE, rank -> model.backend());
   }
 
   /**
    * On ranks.
    *
    * @param tokens the most tokens of one rank's micro-batch
-   * @param devices opens a device that is one rank's alone; it is closed with the step. Not asked for a single rank,
-   *     which takes the model's
+   * @param devices opens the device that is to be this rank's alone; it is closed with the step. Not asked for a single
+   *     rank, which takes the model's
    */
   public TrainingStep(Model model, Optimizer optimizer, double clipNorm, long seed, int tokens, Set<String> fusionsOff,
-      Compression compression, BlockSplit split, Supplier<Backend> devices) {
+      Compression compression, BlockSplit split, IntFunction<Backend> devices) {
     this.split = split;
     ranks = new RankStep[split.ranks()];
     losses = new double[split.ranks()];
@@ -84,7 +84,7 @@ public final class TrainingStep implements AutoCloseable {
       opened.push(() -> {
         for (RankStep r : ranks) if (r != null) r.close();
       });
-      threads.run(all -> ranks[all.rank()] = new RankStep(model, all.size() == 1 ? model.backend() : devices.get(),
+      threads.run(all -> ranks[all.rank()] = new RankStep(model, all.size() == 1 ? model.backend() : devices.apply(all.rank()),
           gradients, settings, all));
       complete = true;
     } finally {

@@ -7,15 +7,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntFunction;
 import java.util.stream.Stream;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
+import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.graph.NotFiniteException;
 import org.dyr.nn.Bert;
 import org.dyr.nn.BertConfig;
@@ -35,6 +37,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** However a step is split over ranks, it is the step of one rank. */
 class RanksTest {
@@ -111,6 +114,82 @@ class RanksTest {
     }
   }
 
+  /** A word whose embedding is NaN stands in one sample, which one rank has: that rank's failure is what comes out. */
+  @Test void aRankThatFailsEndsTheStepOfAll() {
+    int word = TinyData.VOCABULARY - 1;
+    List<EncodedGroup> good = new ArrayList<>();
+    for (EncodedGroup block : blocks(8, 8)) {
+      good.add(EncodedGroup.of(block.pairs().stream().map(p -> new EncodedPair(
+          Arrays.stream(p.ids()).map(id -> id % word).toArray(), p.firstSegment())).toList()));
+    }
+    List<EncodedPair> pairs = new ArrayList<>(good.get(1).pairs());
+    pairs.set(5, new EncodedPair(new int[] {1, word, 2}, 1));
+    List<EncodedGroup> bad = List.of(good.get(0), EncodedGroup.of(pairs));
+    Bert bert = new Bert(TinyData.model(0.1));
+    try (Backend backend = KernelSets.open("vector"); Weights weights = new Weights(backend, DType.F32, bert.parameters());
+        TrainingStep step = new TrainingStep(new Model(bert, weights, null, backend), new Optimizer.Lamb(), 1, 5, WHOLE,
+            Set.of(), Compression.NONE, new BlockSplit(4, 2, Balance.SAMPLES), rank -> device("vector"))) {
+      weights.initialize(1, 0.2);
+      Parameter words = weights.parameters().getFirst();
+      assertEquals("bert.embeddings.word_embeddings.weight", words.name());
+      weights.span(words).segment().setAtIndex(ValueLayout.JAVA_FLOAT, words.shape().size() - 1, Float.NaN);
+      step.checkNan(true);
+      NotFiniteException e = assertThrows(NotFiniteException.class, () -> step.run(bad, 0, 0));
+      assertTrue(e.getMessage().contains("Gather at embeddings"), e.getMessage());
+      step.checkNan(false);
+      assertTrue(Double.isNaN(step.run(bad, 0, 0).loss()));
+      double loss = step.run(good, 0, 0).loss();
+      assertTrue(loss > 0, "the ranks go on after a failure: " + loss);
+    }
+  }
+
+  /** Rank 2 is refused its gradients, then a workspace: the caller gets that very error, and nothing is left open. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void aRankWithoutMemoryEndsTheStepOfAll(int refused) {
+    Bert bert = new Bert(TinyData.model(0.1));
+    CountingBackend[] devices = new CountingBackend[4];
+    IntFunction<Backend> open = rank -> {
+      devices[rank] = new CountingBackend(device("vector"));
+      if (rank == 2) devices[rank].refuse(refused);
+      return devices[rank];
+    };
+    long threads = threads();
+    try (CountingBackend backend = new CountingBackend(KernelSets.open("vector"));
+        Weights weights = new Weights(backend, DType.F32, bert.parameters())) {
+      weights.initialize(1, 0.2);
+      OutOfDeviceMemory e = assertThrows(OutOfDeviceMemory.class, () -> {
+        try (TrainingStep step = new TrainingStep(new Model(bert, weights, null, backend), new Optimizer.Lamb(), 1, 5,
+            WHOLE, Set.of(), Compression.NONE, new BlockSplit(4, 1, Balance.SAMPLES), open)) {
+          assertEquals(2, refused, "a rank without gradients is no rank");
+          step.run(blocks(8, 8), 0, 1e-3);
+        }
+      });
+      assertEquals(refused == 1 ? "refused: gradients of rank 2" : "refused: workspace", e.getMessage());
+      assertEquals(1, backend.live(), "the weights alone");
+      for (CountingBackend device : devices) assertEquals(0, device.live(), "slabs of a rank");
+    }
+    assertEquals(threads, threads());
+  }
+
+  private static long threads() {
+    return Thread.getAllStackTraces().keySet().stream().filter(t -> t.getName().startsWith("dyr-")).count();
+  }
+
+  @Test void blocksThatTheGroupsCannotShareAreRefused() {
+    Bert bert = new Bert(TinyData.model(0.1));
+    try (Backend backend = KernelSets.open("vector"); Weights weights = new Weights(backend, DType.F32, bert.parameters());
+        TrainingStep step = new TrainingStep(new Model(bert, weights, null, backend), new Optimizer.Lamb(), 1, 5, WHOLE,
+            Set.of(), Compression.NONE, new BlockSplit(2, 2, Balance.SAMPLES), rank -> device("vector"))) {
+      String message = assertThrows(IllegalArgumentException.class, () -> step.run(blocks(2, 2, 2), 0, 0)).getMessage();
+      assertEquals("a step of 3 blocks cannot be shared by 2 groups of ranks", message);
+    }
+  }
+
+  private static Backend device(String set) {
+    return Devices.open("cpu", new DeviceOptions(1, set));
+  }
+
   private static List<EncodedGroup> blocks(int... sizes) {
     List<EncodedGroup> blocks = new ArrayList<>();
     for (int size : sizes) blocks.add(TinyBatches.encodedGroups(100 + blocks.size(), 1, size, 10).getFirst());
@@ -151,7 +230,7 @@ class RanksTest {
         Model model = new Model(bert, weights, null, backend);
         List<Double> losses = new ArrayList<>(), norms = new ArrayList<>();
         try (TrainingStep step = new TrainingStep(model, a.optimizer(), 1, 5, budget, Set.of(), compression, split,
-            () -> Devices.open("cpu", new DeviceOptions(1, a.set)))) {
+            rank -> device(a.set))) {
           for (int i = 0; i < STEPS; i++) {
             TrainingStep.Result r = step.run(blocks, i, 1e-2);
             assertTrue(r.applied());
