@@ -1,11 +1,15 @@
 package org.dyr.tests.endtoend;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -33,6 +37,7 @@ import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.TrainingStep;
 import org.dyr.tensor.DType;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -184,6 +189,31 @@ class RanksTest {
       String message = assertThrows(IllegalArgumentException.class, () -> step.run(blocks(2, 2, 2), 0, 0)).getMessage();
       assertEquals("a step of 3 blocks cannot be shared by 2 groups of ranks", message);
     }
+  }
+
+  /** The same groups in the same order, whole run and evaluations through. */
+  @Test void aRunOnRanksIsThatOfOne(@TempDir Path folder) throws IOException {
+    TinyData data = TinyData.write(folder);
+    Map<String, String> common = Map.of("group_size", "4", "dropout", "0.1", "optimizer.name", "momentum");
+    Path one = folder.resolve("one"), four = folder.resolve("four");
+    Runs.train(data.config(one, with(common, "batch_groups", "2")));
+    Runs.train(data.config(four, with(common, "batch_groups", "1", "group_num", "2", "ranks", "4")));
+    List<double[]> expected = numbers(one), actual = numbers(four);
+    assertEquals(8, expected.size());
+    for (int i = 0; i < 8; i++) assertArrayEquals(expected.get(i), actual.get(i), 1e-5, "step " + (i + 1));
+    assertEquals(Files.readString(one.resolve("evaluations.jsonl")), Files.readString(four.resolve("evaluations.jsonl")));
+  }
+
+  private static Map<String, String> with(Map<String, String> settings, String... more) {
+    Map<String, String> all = new HashMap<>(settings);
+    for (int i = 0; i < more.length; i += 2) all.put(more[i], more[i + 1]);
+    return all;
+  }
+
+  /** The numbers of each line of a run's metrics. */
+  private static List<double[]> numbers(Path out) throws IOException {
+    return Runs.metrics(out).stream().map(line -> Arrays.stream(line.split(" ")).filter(word -> word.matches("[-0-9].*"))
+        .mapToDouble(Double::parseDouble).toArray()).toList();
   }
 
   private static Backend device(String set) {
