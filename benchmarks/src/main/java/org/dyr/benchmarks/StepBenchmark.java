@@ -33,8 +33,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * A whole training step of 8 sequences (one group; dropout 0.1, clip, Lamb), which ranks may share, and inference of 32,
- * at fixed lengths, on BERT-base and on 6 layers of 384.
+ * A whole training step of 8 sequences (one group; dropout 0.1, clip, Lamb), which ranks may share, and inference of
+ * 32, at fixed lengths, on BERT-base and on 6 layers of 384.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)

@@ -47,8 +47,8 @@ final class ThreadRank implements Collective {
     meeting.to[rank] = to;
     meeting.await();
     for (int r = 0; r < size(); r++) {
-      Spans.check(meeting.from[r].bytes() == from.bytes(), "rank %d gives %d bytes, rank %d gives %d", rank, from.bytes(),
-          r, meeting.from[r].bytes());
+      long others = meeting.from[r].bytes();
+      Spans.check(others == from.bytes(), "rank %d gives %d bytes, rank %d gives %d", rank, from.bytes(), r, others);
     }
   }
 

@@ -4,7 +4,8 @@ import java.util.function.Consumer;
 
 /**
  * Ranks as threads of one process: the caller of {@link #run} is rank 0, the others are persistent threads. The first
- * failure of a rank breaks the meeting, and is what the caller gets. One caller at a time: callers queue on the monitor.
+ * failure of a rank breaks the meeting, and is what the caller gets. One caller at a time: callers queue on the
+ * monitor.
  */
 public final class ThreadRanks implements AutoCloseable {
   private final Circle circle = new Circle();

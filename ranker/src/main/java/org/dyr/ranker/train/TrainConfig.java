@@ -13,7 +13,8 @@ import java.util.Optional;
 public record TrainConfig(
     Optional<Path> data, String trainSplit, String devSplit, Optional<Path> groups, Optional<Path> modelConfig,
     Optional<Path> pretrained, Optional<Path> vocab, Path out, long seed, int epochs, int maxSteps, int groupSize,
-    int batchGroups, int groupNum, int ranks, String balance, int maxLength, int maxQueryLength, boolean shuffle, int relevantFrom, OptimizerConfig optimizer,
+    int batchGroups, int groupNum, int ranks, String balance, int maxLength, int maxQueryLength, boolean shuffle,
+    int relevantFrom, OptimizerConfig optimizer,
     double clipNorm, Optional<Double> dropout, int accumulate, int tokenBudget, int checkpointEvery,
     int keepCheckpoints, int evalEvery, int evalQueries, String device, String kernels, int threads,
     List<String> fusionsOff, String version, int negativesKept, String compressionForm,

@@ -116,7 +116,8 @@ public final class Trainer implements AutoCloseable {
 
   /** One rank's part of the device. */
   private Backend rankDevice(int threads) {
-    return Devices.open(config.device(), new DeviceOptions(Math.max(1, threads / config.split().ranks()), config.kernels()));
+    int share = Math.max(1, threads / config.split().ranks());
+    return Devices.open(config.device(), new DeviceOptions(share, config.kernels()));
   }
 
   private Model fresh() {

@@ -47,7 +47,7 @@ public final class TrainingStep implements AutoCloseable {
    *
    * @param clipNorm the global norm that gradients are clipped to; 0 never clips
    * @param seed what dropout follows from
-   * @param tokens the most tokens of a micro-batch; a group is never split, so a larger group makes a larger batch
+   * @param tokens the most tokens of a micro-batch, which a group must fit
    * @param fusionsOff names of fusions to switch off
    */
   public TrainingStep(Model model, Optimizer optimizer, double clipNorm, long seed, int tokens, Set<String> fusionsOff) {
@@ -63,7 +63,7 @@ public final class TrainingStep implements AutoCloseable {
   /**
    * On ranks.
    *
-   * @param tokens the most tokens of one rank's micro-batch
+   * @param tokens the most tokens of a rank's micro-batch, which its share of a group must fit
    * @param devices opens the device that is to be this rank's alone; it is closed with the step. Not asked for a single
    *     rank, which takes the model's
    */
@@ -84,8 +84,11 @@ public final class TrainingStep implements AutoCloseable {
       opened.push(() -> {
         for (RankStep r : ranks) if (r != null) r.close();
       });
-      threads.run(all -> ranks[all.rank()] = new RankStep(model, all.size() == 1 ? model.backend() : devices.apply(all.rank()),
-          gradients, settings, all));
+      threads.run(all -> {
+        int rank = all.rank();
+        Backend device = all.size() == 1 ? model.backend() : devices.apply(rank);
+        ranks[rank] = new RankStep(model, device, gradients, settings, all);
+      });
       complete = true;
     } finally {
       if (!complete) close();

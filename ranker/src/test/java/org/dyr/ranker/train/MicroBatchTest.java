@@ -26,8 +26,10 @@ class MicroBatchTest {
 
   @Test void tokensGoToWhoHasTheFewest() {
     assertArrayEquals(new int[] {0, 1, 1, 1}, Balance.TOKENS.owners(new int[] {9, 3, 3, 3}, NOTHING));
-    assertArrayEquals(new int[] {0, 1, 0}, Balance.TOKENS.owners(new int[] {4, 4, 4}, NOTHING), "of equal ones the first");
-    assertArrayEquals(new int[] {1, 1}, Balance.TOKENS.owners(new int[] {4, 4}, new int[] {9, 1}), "counting those before");
+    assertArrayEquals(new int[] {0, 1, 0}, Balance.TOKENS.owners(new int[] {4, 4, 4}, NOTHING),
+        "of equal ones the first");
+    assertArrayEquals(new int[] {1, 1}, Balance.TOKENS.owners(new int[] {4, 4}, new int[] {9, 1}),
+        "counting those before");
     assertArrayEquals(new int[3], Balance.TOKENS.owners(new int[3], new int[1]));
   }
 
@@ -58,8 +60,8 @@ class MicroBatchTest {
     assertEquals(Bucket.of(8, 2, 2), cuts.getFirst().bucket());
     assertEquals(List.of("0-3", "3-4"),
         MicroBatch.cut(lengths, 2, Balance.TOKENS, 12).stream().map(m -> m.from() + "-" + m.to()).toList());
-    assertEquals("a group of 10 tokens, split along 2 ranks, does not fit token_budget 8: raise it, or lower max_length or "
-        + "group_size", assertThrows(IllegalArgumentException.class,
+    assertEquals("a group of 10 tokens, split along 2 ranks, does not fit token_budget 8: raise it, or lower "
+        + "max_length or group_size", assertThrows(IllegalArgumentException.class,
             () -> MicroBatch.cut(lengths, 2, Balance.SAMPLES, 8)).getMessage());
     assertTrue(assertThrows(IllegalArgumentException.class, () -> MicroBatch.cut(lengths, 1, Balance.SAMPLES, 9))
         .getMessage().startsWith("a group of 10 tokens does not fit token_budget 9"));

@@ -100,7 +100,7 @@ class RanksTest {
     }
   }
 
-  /** A budget that cuts the blocks of a group of ranks into micro-batches; the groups have different numbers of them. */
+  /** Budgets that cut the blocks of a group of ranks; the groups have different numbers of micro-batches. */
   @ParameterizedTest
   @CsvSource({"2, 1, SAMPLES, 40", "4, 2, SAMPLES, 48", "4, 2, TOKENS, 36", "8, 1, SAMPLES, 12"})
   void microBatches(int ranks, int groups, Balance balance, int budget) {
@@ -131,7 +131,8 @@ class RanksTest {
     pairs.set(5, new EncodedPair(new int[] {1, word, 2}, 1));
     List<EncodedGroup> bad = List.of(good.get(0), EncodedGroup.of(pairs));
     Bert bert = new Bert(TinyData.model(0.1));
-    try (Backend backend = KernelSets.open("vector"); Weights weights = new Weights(backend, DType.F32, bert.parameters());
+    try (Backend backend = KernelSets.open("vector");
+        Weights weights = new Weights(backend, DType.F32, bert.parameters());
         TrainingStep step = new TrainingStep(new Model(bert, weights, null, backend), new Optimizer.Lamb(), 1, 5, WHOLE,
             Set.of(), Compression.NONE, new BlockSplit(4, 2, Balance.SAMPLES), rank -> device("vector"))) {
       weights.initialize(1, 0.2);
@@ -183,7 +184,8 @@ class RanksTest {
 
   @Test void blocksThatTheGroupsCannotShareAreRefused() {
     Bert bert = new Bert(TinyData.model(0.1));
-    try (Backend backend = KernelSets.open("vector"); Weights weights = new Weights(backend, DType.F32, bert.parameters());
+    try (Backend backend = KernelSets.open("vector");
+        Weights weights = new Weights(backend, DType.F32, bert.parameters());
         TrainingStep step = new TrainingStep(new Model(bert, weights, null, backend), new Optimizer.Lamb(), 1, 5, WHOLE,
             Set.of(), Compression.NONE, new BlockSplit(2, 2, Balance.SAMPLES), rank -> device("vector"))) {
       String message = assertThrows(IllegalArgumentException.class, () -> step.run(blocks(2, 2, 2), 0, 0)).getMessage();
@@ -201,7 +203,8 @@ class RanksTest {
     List<double[]> expected = numbers(one), actual = numbers(four);
     assertEquals(8, expected.size());
     for (int i = 0; i < 8; i++) assertArrayEquals(expected.get(i), actual.get(i), 1e-5, "step " + (i + 1));
-    assertEquals(Files.readString(one.resolve("evaluations.jsonl")), Files.readString(four.resolve("evaluations.jsonl")));
+    assertEquals(Files.readString(one.resolve("evaluations.jsonl")),
+        Files.readString(four.resolve("evaluations.jsonl")));
   }
 
   private static Map<String, String> with(Map<String, String> settings, String... more) {
@@ -212,8 +215,8 @@ class RanksTest {
 
   /** The numbers of each line of a run's metrics. */
   private static List<double[]> numbers(Path out) throws IOException {
-    return Runs.metrics(out).stream().map(line -> Arrays.stream(line.split(" ")).filter(word -> word.matches("[-0-9].*"))
-        .mapToDouble(Double::parseDouble).toArray()).toList();
+    return Runs.metrics(out).stream().map(line -> Arrays.stream(line.split(" "))
+        .filter(word -> word.matches("[-0-9].*")).mapToDouble(Double::parseDouble).toArray()).toList();
   }
 
   private static Backend device(String set) {
@@ -226,9 +229,10 @@ class RanksTest {
     return blocks;
   }
 
-  private static void assertAsOneRank(Arithmetic a, List<EncodedGroup> blocks, Compression compression, BlockSplit split,
-      int budget) {
-    Outcome one = OF_ONE_RANK.computeIfAbsent(List.of(a, blocks.stream().map(g -> g.pairs().size()).toList(), compression),
+  private static void assertAsOneRank(Arithmetic a, List<EncodedGroup> blocks, Compression compression,
+      BlockSplit split, int budget) {
+    List<Integer> sizes = blocks.stream().map(g -> g.pairs().size()).toList();
+    Outcome one = OF_ONE_RANK.computeIfAbsent(List.of(a, sizes, compression),
         key -> train(a, blocks, compression, BlockSplit.NONE, WHOLE));
     Outcome many = train(a, blocks, compression, split, budget);
     assertTrue(one.losses.getFirst() - one.losses.getLast() > 1e-3, "the model learns: " + one.losses);
@@ -243,7 +247,7 @@ class RanksTest {
         error += Math.pow(actual[i] - expected[i], 2);
         norm += expected[i] * expected[i];
       }
-      // A key's bias and the classifier's begin at zero and have no gradient but rounding: no norm to hold them against.
+      // A key's bias and the classifier's begin at zero, and their gradient is rounding: no norm to hold them against.
       double allowed = a.tolerance * Math.max(Math.sqrt(norm), 0.1);
       assertTrue(Math.sqrt(error) <= allowed, "%s is off by %s of %s in %s".formatted(name, Math.sqrt(error),
           Math.sqrt(norm), a.set));
