@@ -178,6 +178,20 @@ class CollectiveTest {
     }
   }
 
+  @Test void nobodyWaitsForARankThatHasEnded() {
+    try (ThreadRanks ranks = new ThreadRanks(3)) {
+      for (int early = 0; early < 3; early++) {
+        int ends = early;
+        Exception e = assertThrows(IllegalStateException.class, () -> ranks.run(r -> {
+          Collective all = r.split(7);
+          if (r.rank() != ends) all.sum(1);
+        }));
+        assertEquals("rank %d has ended while others wait for it".formatted(ends), e.getMessage());
+      }
+      ranks.run(r -> assertEquals(3, r.sum(1)));
+    }
+  }
+
   @Test void otherFailuresAreKeptWithTheFirst() {
     try (ThreadRanks ranks = new ThreadRanks(2)) {
       RuntimeException e = assertThrows(RuntimeException.class, () -> ranks.run(r -> {
