@@ -6,6 +6,8 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.Devices;
 import org.dyr.nn.Bert;
 import org.dyr.nn.BertConfig;
 import org.dyr.nn.Weights;
@@ -13,6 +15,8 @@ import org.dyr.optim.Optimizer;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
+import org.dyr.ranker.train.Balance;
+import org.dyr.ranker.train.BlockSplit;
 import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.StepSettings;
 import org.dyr.ranker.train.TrainingStep;
@@ -29,8 +33,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * A whole training step of 8 sequences (one group; dropout 0.1, clip, Lamb) and inference of 32, at fixed lengths, on
- * BERT-base and on 6 layers of 384.
+ * A whole training step of 8 sequences (one group; dropout 0.1, clip, Lamb), which ranks may share, and inference of
+ * 32, at fixed lengths, on BERT-base and on 6 layers of 384.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -44,6 +48,7 @@ public class StepBenchmark {
   @Param({"base", "minilm"}) String model;
   @Param({"128", "512"}) int length;
   @Param({"train", "infer"}) String mode;
+  @Param({"1"}) int ranks;
 
   private Bench bench;
   private Model loaded;
@@ -62,8 +67,13 @@ public class StepBenchmark {
     Weights weights = new Weights(bench.backend(), DType.F32, bert.parameters());
     weights.initialize(1, bert.config().initializerRange());
     loaded = new Model(bert, weights, null, bench.backend());
-    if (mode.equals("train")) step = new TrainingStep(loaded, new Optimizer.Lamb(), 1, new StepSettings(1, TRAINED * length));
-    else scorer = new Scorer(loaded, Set.of());
+    if (mode.equals("train")) {
+      step = new TrainingStep(loaded, new Optimizer.Lamb(), 1,
+          new StepSettings(1, TRAINED * length).with(new BlockSplit(ranks, 1, Balance.SAMPLES)),
+          rank -> Devices.open("cpu", new DeviceOptions(Math.max(1, threads / ranks), kernels)));
+    } else {
+      scorer = new Scorer(loaded, Set.of());
+    }
     pairs = pairs(mode.equals("train") ? TRAINED : SCORED, length, bert.config().vocabSize());
   }
 

@@ -6,7 +6,8 @@ import org.dyr.tensor.DType;
 /**
  * One rank's place in a meeting of ranks that compute a step together. All ranks of a meeting call the same methods in
  * the same order, each from its own thread; a call returns when the result is here and the caller may overwrite what it
- * gave. When a rank fails, the others' calls throw {@link BrokenMeetingException} and do not wait for it.
+ * gave. When a rank fails, the others' calls throw {@link BrokenMeetingException}, when it ends too early, an
+ * {@link IllegalStateException}: nobody waits for it.
  */
 public interface Collective {
 

@@ -1,5 +1,6 @@
 package org.dyr.collective;
 
+import java.util.Arrays;
 import org.dyr.device.Span;
 
 /**
@@ -14,13 +15,16 @@ final class Meeting {
   final int[] colors;
   final Meeting[] parts;
   private final Circle circle;
+  private final int[] members;
   private int attempt;
   private int arrived;
   private long round;
 
-  Meeting(Circle circle, int size) {
+  /** @param members the ranks that meet, by their numbers in the circle */
+  Meeting(Circle circle, int[] members) {
     this.circle = circle;
-    this.size = size;
+    this.members = members;
+    size = members.length;
     from = new Span[size];
     to = new Span[size];
     numbers = new double[size];
@@ -28,21 +32,22 @@ final class Meeting {
     parts = new Meeting[size];
   }
 
-  /** A meeting of fewer, which breaks when this one does. */
-  Meeting of(int ranks) {
-    return new Meeting(circle, ranks);
+  /** A meeting of these of its ranks, which breaks when this one does. */
+  Meeting of(int[] ranks) {
+    return new Meeting(circle, Arrays.stream(ranks).map(r -> members[r]).toArray());
   }
 
   /**
    * Returns when every rank has come.
    *
    * @throws BrokenMeetingException when one has failed before
+   * @throws IllegalStateException when one will not come any more
    */
   void await() {
     boolean interrupted = false;
     try {
       synchronized (circle) {
-        circle.check();
+        circle.check(members);
         if (attempt != circle.attempt()) arrived = 0;
         attempt = circle.attempt();
         long mine = round;
@@ -53,7 +58,7 @@ final class Meeting {
         }
         while (round == mine) {
           interrupted |= circle.interruptedWait();
-          if (round == mine) circle.check();
+          if (round == mine) circle.check(members);
         }
       }
     } finally {

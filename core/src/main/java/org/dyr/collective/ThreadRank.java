@@ -2,6 +2,8 @@ package org.dyr.collective;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.dyr.device.Span;
 import org.dyr.tensor.DType;
 
@@ -47,8 +49,8 @@ final class ThreadRank implements Collective {
     meeting.to[rank] = to;
     meeting.await();
     for (int r = 0; r < size(); r++) {
-      Spans.check(meeting.from[r].bytes() == from.bytes(), "rank %d gives %d bytes, rank %d gives %d", rank, from.bytes(),
-          r, meeting.from[r].bytes());
+      long others = meeting.from[r].bytes();
+      Spans.check(others == from.bytes(), "rank %d gives %d bytes, rank %d gives %d", rank, from.bytes(), r, others);
     }
   }
 
@@ -109,17 +111,11 @@ final class ThreadRank implements Collective {
   @Override public Collective split(int color) {
     meeting.colors[rank] = color;
     meeting.await();
-    int first = -1, place = 0, members = 0;
-    for (int r = 0; r < size(); r++) {
-      if (meeting.colors[r] != color) continue;
-      if (first < 0) first = r;
-      if (r < rank) place++;
-      members++;
-    }
-    if (first == rank) meeting.parts[rank] = meeting.of(members);
+    int[] members = IntStream.range(0, size()).filter(r -> meeting.colors[r] == color).toArray();
+    if (members[0] == rank) meeting.parts[rank] = meeting.of(members);
     meeting.await();
-    Meeting part = meeting.parts[first];
+    Meeting part = meeting.parts[members[0]];
     meeting.await();
-    return members == 1 ? new Solo() : new ThreadRank(part, place);
+    return members.length == 1 ? new Solo() : new ThreadRank(part, Arrays.binarySearch(members, rank));
   }
 }

@@ -1,13 +1,15 @@
 package org.dyr.collective;
 
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 
 /**
  * Ranks as threads of one process: the caller of {@link #run} is rank 0, the others are persistent threads. The first
- * failure of a rank breaks the meeting, and is what the caller gets. One caller at a time: callers queue on the monitor.
+ * failure of a rank breaks the meeting, and is what the caller gets. One caller at a time: callers queue on the
+ * monitor.
  */
 public final class ThreadRanks implements AutoCloseable {
-  private final Circle circle = new Circle();
+  private final Circle circle;
   private final Collective[] ranks;
   private final Thread[] threads;
   private Consumer<Collective> task;
@@ -18,7 +20,8 @@ public final class ThreadRanks implements AutoCloseable {
   /** Starts {@code count - 1} daemon threads. */
   public ThreadRanks(int count) {
     if (count < 1) throw new IllegalArgumentException("ranks must be at least 1, not " + count);
-    Meeting meeting = new Meeting(circle, count);
+    circle = new Circle(count);
+    Meeting meeting = new Meeting(circle, IntStream.range(0, count).toArray());
     ranks = new Collective[count];
     for (int r = 0; r < count; r++) ranks[r] = count == 1 ? new Solo() : new ThreadRank(meeting, r);
     threads = new Thread[count - 1];
@@ -43,6 +46,7 @@ public final class ThreadRanks implements AutoCloseable {
       this.task = task;
       pending = threads.length;
       round++;
+      circle.begin();
       circle.notifyAll();
     }
     perform(0, task);
@@ -62,6 +66,7 @@ public final class ThreadRanks implements AutoCloseable {
     } catch (Throwable e) {
       circle.fail(e);
     }
+    circle.leave(rank);
   }
 
   private void awaitOthers() {

@@ -48,6 +48,11 @@ class ShapeRuleTest {
     refused("LayerNorm: w must be f32(4), not f32(2)", new LayerNorm(1e-12), f32(2, 4), f32(2), f32(4));
     refused("Gather: index must be i32(n), not f32(3)", new Gather(), f32(5, 4), f32(3));
     refused("Gather: table must be a matrix, not f32(5)", new Gather(), f32(5), OFFSETS);
+    assertEquals(f32(6, 4), new AllGather(3).outputs(f32(2, 4))[0]);
+    assertEquals(f32(2, 4), new AllGather.Grad(3).outputs(f32(6, 4))[0]);
+    refused("AllGather: x must be a matrix, not f32(5)", new AllGather(3), f32(5));
+    refused("AllGather.Grad: the 5 rows of dy must be 3 equal parts", new AllGather.Grad(3), f32(5, 1));
+    assertThrows(ShapeException.class, () -> new AllGather(0));
     refused("Broadcast: x must be f32(1), not f32(2)", new Broadcast(Shape.of(3)), f32(2));
     refused("ClipFactor: the norm to clip at must not be negative, it is -1.0", new ClipFactor(-1), f32(1), f32(1));
   }

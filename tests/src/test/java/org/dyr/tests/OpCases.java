@@ -14,6 +14,7 @@ import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
 import org.dyr.op.AllFinite;
+import org.dyr.op.AllGather;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
@@ -177,6 +178,7 @@ final class OpCases {
       Arg repeated = ints(4, 0, 4, 4, 2, 0);
       add(of(new Gather(), Arg.of(5, n), repeated).on("repeated"));
       add(of(new Gather.Grad(5), Arg.of(6, n), repeated).on("repeated"));
+      add(of(new AllGather(1), Arg.of(n, 3)), of(new AllGather.Grad(1), Arg.of(n, 3)));
     }
     int[] all = new int[65];
     int[] spread = new int[200];

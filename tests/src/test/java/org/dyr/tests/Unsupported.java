@@ -3,6 +3,7 @@ package org.dyr.tests;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import org.dyr.op.AllGather;
 import org.dyr.op.Cast;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
@@ -22,7 +23,7 @@ import org.dyr.op.RelativeScores;
 final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
-      "vector", op -> op instanceof Cast || isPartOfAttention(op),
+      "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}

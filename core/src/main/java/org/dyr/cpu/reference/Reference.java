@@ -33,8 +33,8 @@ import org.dyr.op.Update;
 import org.dyr.tensor.Spec;
 
 /**
- * Every primitive op as a plain loop, in any type of storage. Fused ops are left to their decompositions, gathering from
- * more than one rank to the set that knows the ranks.
+ * Every primitive op as a plain loop, in any type of storage. Fused ops are left to their decompositions, gathering
+ * from more than one rank to the set that knows the ranks.
  */
 public final class Reference implements KernelSet {
 

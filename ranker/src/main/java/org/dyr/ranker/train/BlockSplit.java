@@ -34,11 +34,11 @@ public record BlockSplit(int ranks, int groups, Balance balance) {
    */
   static BlockSplit of(int ranks, int groups, int size, Balance balance) {
     if (divides(ranks, groups, size, balance)) return new BlockSplit(ranks, groups, balance);
-    throw new IllegalArgumentException(("ranks %d, group_num %d and group_size %d do not divide: %d ranks can have group_num "
-        + "%s; group_num %d can have ranks %s%s").formatted(ranks, groups, size, ranks,
-        those(g -> divides(ranks, g, size, balance)), groups,
-        balance == Balance.TOKENS ? "that are any multiple of it" : those(r -> divides(r, groups, size, balance)),
-        balance == Balance.TOKENS ? "" : "; with balance tokens group_size need not divide"));
+    String ranksOfTheseGroups = balance == Balance.TOKENS ? "that are any multiple of it"
+        : those(r -> divides(r, groups, size, balance)) + "; with balance tokens group_size need not divide";
+    throw new IllegalArgumentException(("ranks %d, group_num %d and group_size %d do not divide: %d ranks can have "
+        + "group_num %s; group_num %d can have ranks %s").formatted(ranks, groups, size, ranks,
+        those(g -> divides(ranks, g, size, balance)), groups, ranksOfTheseGroups));
   }
 
   private static boolean divides(int ranks, int groups, int size, Balance balance) {
@@ -46,7 +46,8 @@ public record BlockSplit(int ranks, int groups, Balance balance) {
   }
 
   private static String those(IntPredicate holds) {
-    return IntStream.rangeClosed(1, MOST_RANKS).filter(holds).mapToObj(String::valueOf).collect(Collectors.joining(", "));
+    return IntStream.rangeClosed(1, MOST_RANKS).filter(holds).mapToObj(String::valueOf)
+        .collect(Collectors.joining(", "));
   }
 
   /** The ranks that a block is split along. */

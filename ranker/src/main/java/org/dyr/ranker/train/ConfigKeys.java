@@ -119,7 +119,7 @@ final class ConfigKeys {
   static final ConfigKey<Integer> ACCUMULATE = key("accumulate", INTEGER, 1, atLeast(1),
       "batches whose gradients make one optimizer step", TrainConfig::accumulate);
   static final ConfigKey<Integer> TOKEN_BUDGET = key("token_budget", INTEGER, 16384, atLeast(1),
-      "most tokens computed at once (a micro-batch); memory grows with it, results do not change",
+      "most tokens that a rank computes at once (a micro-batch); memory grows with it, results do not change",
       TrainConfig::tokenBudget);
   static final ConfigKey<Integer> CHECKPOINT_EVERY = key("checkpoint_every", INTEGER, 0, atLeast(0),
       "steps between checkpoints; 0 = at the end of each epoch only", TrainConfig::checkpointEvery);

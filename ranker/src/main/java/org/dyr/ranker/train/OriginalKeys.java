@@ -172,7 +172,8 @@ final class OriginalKeys {
   private static void groups(OriginalConfig file, String key, ConfigFile.Entry value) {
     becomes("group_num").apply(file, key, value);
     if (!file.overridden("ranks")) {
-      file.note("how many devices there are, the original's launcher says: here one for each of group_num, or --set ranks=N");
+      file.note("how many devices there are, the original's launcher says: here one for each of group_num,"
+          + " or --set ranks=N");
     }
   }
 

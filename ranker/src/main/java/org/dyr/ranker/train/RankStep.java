@@ -154,8 +154,10 @@ final class RankStep implements AutoCloseable {
     for (EncodedGroup before : all.subList(0, first)) number += before.pairs().size();
     List<EncodedGroup> mine = all.subList(first, first + count);
     List<int[]> staying = selection.select(mine);
+    List<MicroBatch> cuts =
+        MicroBatch.cut(lengths(mine, staying), group.size(), settings.split().balance(), settings.tokens());
     double total = 0;
-    for (MicroBatch m : MicroBatch.cut(lengths(mine, staying), group.size(), settings.split().balance(), settings.tokens())) {
+    for (MicroBatch m : cuts) {
       number = pack(mine, staying, m, number);
       batch.random(settings.seed(), (int) step);
       total += run(m, m.from() > 0, 1.0 / all.size(), lossScale);

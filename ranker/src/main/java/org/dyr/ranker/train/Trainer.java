@@ -99,7 +99,7 @@ public final class Trainer implements AutoCloseable {
       }
       input = new TrainingInput(config, model.tokenizer());
       opened.push(input::close);
-      step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.step(), () -> rankDevice(threads));
+      step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.step(), rank -> rankDevice(threads));
       opened.push(step::close);
       scorer = new Scorer(model, Set.copyOf(config.fusionsOff()));
       opened.push(scorer::close);
@@ -122,7 +122,8 @@ public final class Trainer implements AutoCloseable {
 
   /** One rank's part of the device. */
   private Backend rankDevice(int threads) {
-    return Devices.open(config.device(), new DeviceOptions(Math.max(1, threads / config.split().ranks()), config.kernels()));
+    int share = Math.max(1, threads / config.split().ranks());
+    return Devices.open(config.device(), new DeviceOptions(share, config.kernels()));
   }
 
   private Model fresh() {

@@ -4,7 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
-import java.util.function.Supplier;
+import java.util.function.IntFunction;
 import org.dyr.collective.ThreadRanks;
 import org.dyr.device.Backend;
 import org.dyr.device.Slab;
@@ -44,18 +44,18 @@ public final class TrainingStep implements AutoCloseable {
 
   /** On one rank. */
   public TrainingStep(Model model, Optimizer optimizer, double clipNorm, StepSettings settings) {
-    this(model, optimizer, clipNorm, settings, model::backend);
+    this(model, optimizer, clipNorm, settings, rank -> model.backend());
   }
 
   /**
    * On ranks.
    *
    * @param clipNorm the global norm that gradients are clipped to; 0 never clips
-   * @param devices opens a device that is one rank's alone; it is closed with the step. Not asked for a single rank,
+   * @param devices opens the device that is to be this rank's alone; it is closed with the step. Not asked for a single rank,
    *     which takes the model's
    */
   public TrainingStep(Model model, Optimizer optimizer, double clipNorm, StepSettings settings,
-      Supplier<Backend> devices) {
+      IntFunction<Backend> devices) {
     split = settings.split();
     weights = model.weights().bytes();
     ranks = new RankStep[split.ranks()];
@@ -71,8 +71,11 @@ public final class TrainingStep implements AutoCloseable {
       opened.push(() -> {
         for (RankStep r : ranks) if (r != null) r.close();
       });
-      threads.run(all -> ranks[all.rank()] = new RankStep(model, all.size() == 1 ? model.backend() : devices.get(),
-          gradients, settings, all));
+      threads.run(all -> {
+        int rank = all.rank();
+        Backend device = all.size() == 1 ? model.backend() : devices.apply(rank);
+        ranks[rank] = new RankStep(model, device, gradients, settings, all);
+      });
       complete = true;
     } finally {
       if (!complete) close();

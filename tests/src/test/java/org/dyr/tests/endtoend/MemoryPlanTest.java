@@ -48,7 +48,7 @@ class MemoryPlanTest {
       try (Weights weights = new Weights(backend, DType.F32, bert.parameters())) {
         weights.initialize(1, 0.2);
         Model model = new Model(bert, weights, null, backend, compute);
-        try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, settings, () -> other(others))) {
+        try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, settings, rank -> other(others))) {
           step.reserve(count, BLOCK, LENGTH);
           MemoryPlan plan = step.memory();
           assertEquals(held(backend, others), plan.total(), "planned");

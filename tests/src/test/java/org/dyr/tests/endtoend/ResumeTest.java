@@ -92,6 +92,20 @@ class ResumeTest {
     assertEquals(accumulate.equals("1") ? 6 : 12, sequences(out));
   }
 
+  /** Ranks too: what they share and what they add has no order of its own. */
+  @ParameterizedTest
+  @CsvSource({"samples, dyr_base", "tokens, dyr"})
+  void onRanks(String balance, String version) throws IOException {
+    String[] settings = {"ranks", "4", "group_num", "2", "group_size", "4", "batch_groups", "1", "balance", balance,
+        "version", version, "negatives_kept", "2"};
+    Path whole = folder.resolve("whole");
+    Runs.train(config(whole, settings));
+    Runs.train(config(out, settings));
+    assertEquals(8, sequences(out), "two groups of four");
+    Runs.train(config(out, settings), Optional.of(Runs.checkpoint(out, 4)), () -> false);
+    assertSame(whole, out);
+  }
+
   private static int sequences(Path out) throws IOException {
     return Integer.parseInt(Runs.metrics(out).getLast().replaceAll(".*sequences (\\d+).*", "$1"));
   }
