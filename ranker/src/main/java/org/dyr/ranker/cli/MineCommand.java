@@ -23,7 +23,6 @@ import org.dyr.ranker.data.Passages;
 import org.dyr.ranker.eval.PoolEvaluator;
 import org.dyr.ranker.eval.Qrels;
 import org.dyr.ranker.model.Model;
-import org.dyr.ranker.model.ModelDirectory;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.PairEncoder;
 import org.dyr.ranker.text.TokenCache;
@@ -80,8 +79,11 @@ final class MineCommand implements Callable<Integer> {
           + " relevant logit minus this: probable false negatives. Needs qrels.<split>.tsv.")
   private Double margin;
 
-  @Option(names = "--model", paramLabel = "DIR", description = "The model's directory, for --drop-above.")
+  @Option(names = "--model", paramLabel = "PATH",
+      description = "The model's directory, or a MindSpore checkpoint (.ckpt), for --drop-above.")
   private Path model;
+
+  @Mixin private CheckpointOption checkpoint;
 
   private int relevantFrom = 1;
 
@@ -165,7 +167,7 @@ final class MineCommand implements Callable<Integer> {
       throws IOException {
     DeviceOptions options = new DeviceOptions(common.threads(), common.kernels());
     try (Backend backend = Devices.open(common.device(), options);
-        Model loaded = ModelDirectory.load(model, backend);
+        Model loaded = checkpoint.source(model).load(backend);
         Scorer scorer = new Scorer(loaded, Set.of())) {
       int longest = loaded.bert().config().maxPositions();
       PairEncoder encoder =

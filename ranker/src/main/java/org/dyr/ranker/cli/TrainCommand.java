@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.dyr.ranker.eval.RecordEvaluator;
 import org.dyr.ranker.train.ConfigLoader;
 import org.dyr.ranker.train.TrainConfig;
 import org.dyr.ranker.train.Trainer;
@@ -63,6 +64,9 @@ final class TrainCommand implements Callable<Integer> {
       boolean finished = trainer.run(interrupt::requested);
       progress.close();
       trainer.profile().ifPresent(out::print);
+      if (settings.evalFiles().records().isPresent()) {
+        trainer.evaluation().ifPresent(m -> out.println(RecordEvaluator.originalLine(m)));
+      }
       out.println(finished ? "trained %d steps; %s; models in %s".formatted(trainer.steps(), trainer.truncation(), settings.out())
           : "stopped after step %d; go on with --resume %s".formatted(trainer.steps(), settings.out()));
       out.flush();

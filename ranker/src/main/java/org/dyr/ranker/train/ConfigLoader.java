@@ -97,7 +97,9 @@ public final class ConfigLoader {
         get(ConfigKeys.KEEP_CHECKPOINTS), get(ConfigKeys.EVAL_EVERY), get(ConfigKeys.EVAL_QUERIES),
         get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF),
         get(ConfigKeys.VERSION), get(ConfigKeys.NEGATIVES_KEPT), get(ConfigKeys.COMPRESSION), get(ConfigKeys.LEVELS),
-        optional(ConfigKeys.NUMERICS));
+        optional(ConfigKeys.NUMERICS), new EvalFiles(optional(ConfigKeys.EVAL_RECORDS), optional(ConfigKeys.EVAL_IDS),
+            optional(ConfigKeys.EVAL_QRELS), optional(ConfigKeys.EVAL_SCORES)), get(ConfigKeys.ATTENTION_HEADS),
+        get(ConfigKeys.SAVE_CKPT));
   }
 
   private OptimizerConfig optimizer() {

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.dyr.ranker.model.ModelSource;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -47,7 +48,7 @@ class ConfigTest {
         Optional.empty(), Optional.of(Path.of("p")), Optional.empty(), Path.of("o"), 42, 1, 0, 8, 8, 512, 64, true, 1,
         new OptimizerConfig("lamb", 1e-5, 1e-7, 1.0, 0.1, 0.01, 1e-6, 0.9, 0.999, 0.9), 1.0, Optional.empty(), 1,
         16384, 0, 1, 0, 0, "cpu", "auto", 0, List.of(), "dyr_base", 15, "two_pass", List.of(),
-        Optional.empty());
+        Optional.empty(), EvalFiles.NONE, 0, false);
     assertEquals(expected, with());
   }
 
@@ -180,6 +181,21 @@ class ConfigTest {
   void keysThatDoNotFitTogether(String key, String text, String expected) {
     String message = assertThrows(ConfigException.class, () -> with(key, text)).getMessage();
     assertTrue(message.startsWith(expected), message);
+  }
+
+  @Test void aCheckpointMayHaveAConfig() {
+    TrainConfig c = with("pretrained", "b.ckpt", "model_config", "m");
+    assertEquals(Optional.of(new ModelSource(Path.of("b.ckpt"), Optional.of(Path.of("m")), Optional.empty(), 0)), c.source());
+    assertEquals(Optional.empty(), with("pretrained", "b.ckpt").modelConfig());
+  }
+
+  @Test void pairsNeedIdsAndJudgements() {
+    EvalFiles files = with("eval_records", "e", "eval_ids", "i", "eval_qrels", "q", "eval_scores", "s").evalFiles();
+    assertEquals(Optional.of(Path.of("s")), files.scores());
+    assertEquals("eval_records needs eval_ids and eval_qrels",
+        assertThrows(ConfigException.class, () -> with("eval_records", "e", "eval_ids", "i")).getMessage());
+    assertEquals("eval_ids, eval_qrels and eval_scores are for eval_records, which is not given",
+        assertThrows(ConfigException.class, () -> with("eval_scores", "s")).getMessage());
   }
 
   @Test void vocabIsNeededWithModelConfig() {
