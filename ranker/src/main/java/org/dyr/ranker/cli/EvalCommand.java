@@ -24,6 +24,7 @@ import org.dyr.ranker.eval.ScoredPool;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelSource;
 import org.dyr.ranker.model.Scorer;
+import org.dyr.ranker.remote.Remote;
 import org.dyr.ranker.text.PairEncoder;
 import org.dyr.ranker.text.TokenCache;
 import org.dyr.ranker.train.EvalConfig;
@@ -153,6 +154,8 @@ final class EvalCommand implements Callable<Integer> {
     int from = relevantFrom != null ? relevantFrom : settings == null ? 1 : settings.relevantFrom();
     ModelSource where = settings == null ? checkpoint.source(source)
         : checkpoint.source(source, settings.vocab(), settings.heads());
+    for (Path path : List.of(source, records, pairs, judged)) Remote.fetch(path);
+    if (settings != null && settings.vocab().isPresent()) Remote.fetch(settings.vocab().get());
     if (settings != null) settings.compare(where, note -> spec.commandLine().getErr().println(note));
     try (Backend backend = backend();
         Model loaded = where.load(backend);
@@ -167,6 +170,7 @@ final class EvalCommand implements Callable<Integer> {
       PrintWriter print = spec.commandLine().getOut();
       evaluator.gradesNote(from).ifPresent(note -> print.print(note + "\n"));
       print.print(RecordEvaluator.originalLine(metrics) + "\n");
+      Remote.upload(target.get());
     }
   }
 

@@ -26,6 +26,7 @@ import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.PairEncoder;
 import org.dyr.ranker.text.TokenCache;
+import org.dyr.ranker.remote.Remote;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -124,6 +125,7 @@ final class MineCommand implements Callable<Integer> {
         mineWithModel(queries, index, qrels, target, interrupt);
       }
     }
+    if (out == null) Remote.upload(target);
     return 0;
   }
 

@@ -5,6 +5,7 @@ import static org.dyr.ranker.train.ConfigType.INTEGER;
 import static org.dyr.ranker.train.ConfigType.LONG;
 import static org.dyr.ranker.train.ConfigType.NAMES;
 import static org.dyr.ranker.train.ConfigType.NUMBER;
+import static org.dyr.ranker.train.ConfigType.OUTPUT;
 import static org.dyr.ranker.train.ConfigType.PATH;
 import static org.dyr.ranker.train.ConfigType.TEXT;
 import static org.dyr.ranker.train.ConfigType.oneOf;
@@ -38,7 +39,7 @@ final class ConfigKeys {
   static final ConfigKey<Path> VOCAB = unset("vocab", PATH,
       "vocab.txt or tokenizer.json; needed with model_config, else that of pretrained; texts need it with a .ckpt",
       c -> c.vocab().orElse(null));
-  static final ConfigKey<Path> OUT = unset("out", PATH,
+  static final ConfigKey<Path> OUT = unset("out", OUTPUT,
       "folder for checkpoints, metrics and the best model; always needed", TrainConfig::out);
   static final ConfigKey<Long> SEED = key("seed", LONG, 42L, any(),
       "all that is random follows from it", TrainConfig::seed);
@@ -122,7 +123,7 @@ final class ConfigKeys {
       "qid and pid of each row of eval_records, a line each", c -> c.evalFiles().ids().orElse(null));
   static final ConfigKey<Path> EVAL_QRELS = unset("eval_qrels", PATH,
       "judgements for eval_records: qid 0 pid grade a line", c -> c.evalFiles().qrels().orElse(null));
-  static final ConfigKey<Path> EVAL_SCORES = unset("eval_scores", PATH,
+  static final ConfigKey<Path> EVAL_SCORES = unset("eval_scores", OUTPUT,
       "where qid, pid, score of the newest evaluation on eval_records go", c -> c.evalFiles().scores().orElse(null));
   static final ConfigKey<String> DEVICE = key("device", TEXT, "cpu", any(),
       "device to train on; dyr info lists those that are here", TrainConfig::device);

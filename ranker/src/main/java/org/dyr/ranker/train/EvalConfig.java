@@ -49,7 +49,7 @@ public record EvalConfig(EvalFiles files, Optional<Path> model, Optional<Path> v
     boolean trains = entries.containsKey("do_train")
         && entries.get("do_train").text().toLowerCase(Locale.ROOT).equals("true");
     if (model.isEmpty() && trains) {
-      model = keys.path(ConfigKeys.OUT, "save_finetune_checkpoint_path").map(out -> out.resolve("model"));
+      model = keys.path(ConfigKeys.PRETRAINED, "save_finetune_checkpoint_path").map(out -> out.resolve("model"));
     }
     return new EvalConfig(new EvalFiles(keys.path(ConfigKeys.EVAL_RECORDS, "eval_data_file_path"),
         keys.path(ConfigKeys.EVAL_IDS, "eval_ids_path"), keys.path(ConfigKeys.EVAL_QRELS, "eval_qrels_path"),

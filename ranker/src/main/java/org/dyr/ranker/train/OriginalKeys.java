@@ -1,6 +1,5 @@
 package org.dyr.ranker.train;
 
-import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,6 +8,7 @@ import java.util.Map;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.dyr.ranker.data.DataFolder;
+import org.dyr.ranker.remote.RemotePaths;
 
 /**
  * The keys of the original's {@code dyr_config.yaml} and what becomes of each: a key of this project, a remark, or an
@@ -201,7 +201,7 @@ final class OriginalKeys {
   }
 
   private static boolean isTextFolder(String text) {
-    return !text.isEmpty() && new DataFolder(Path.of(text)).find("collection.tsv").isPresent();
+    return !text.isEmpty() && new DataFolder(RemotePaths.input(text)).find("collection.tsv").isPresent();
   }
 
   private static void doTrain(OriginalConfig file, String key, ConfigFile.Entry value) {
