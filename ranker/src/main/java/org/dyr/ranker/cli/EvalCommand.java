@@ -38,8 +38,8 @@ import picocli.CommandLine.Spec;
 
 /** {@code dyr eval}: scores the pool of a split, or ready-made pairs, and measures the ranking. */
 @Command(name = "eval", sortOptions = false,
-    description = "Scores the pool of a split, or the pairs of MindRecord files as the original does; writes scores.tsv,"
-        + " run.trec and metrics.json, and prints the measures.",
+    description = "Scores the pool of a split, or the pairs of MindRecord files as the original does; writes"
+        + " scores.tsv, run.trec and metrics.json, and prints the measures.",
     footer = {
       "",
       "--data DIR --split NAME --out DIR measures texts; --data FILE.mindrecord --ids FILE --qrels FILE measures pairs"
@@ -111,7 +111,8 @@ final class EvalCommand implements Callable<Integer> {
         Model loaded = checkpoint.source(model).load(backend);
         Scorer scorer = new Scorer(loaded, Set.of())) {
       int longest = loaded.bert().config().maxPositions();
-      PairEncoder encoder = new PairEncoder(loaded.tokenizer(), longest, Math.min(Ranker.MAX_QUERY_LENGTH, longest / 2));
+      PairEncoder encoder =
+          new PairEncoder(loaded.tokenizer(), longest, Math.min(Ranker.MAX_QUERY_LENGTH, longest / 2));
       TokenCache tokens = new TokenCache(loaded.tokenizer(), longest, TOKEN_CACHE_BYTES);
       List<ScoredPool> pools;
       try (CountProgress progress = new CountProgress("queries", set.queries().size(), spec.commandLine().getErr())) {

@@ -92,8 +92,8 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /** Trains and says so; what a run that fails has written goes up too, as far as it can. */
-  private String train(Trainer trainer, RemoteRun run, TrainConfig settings, Interrupt interrupt, TrainingProgress progress)
-      throws IOException {
+  private String train(Trainer trainer, RemoteRun run, TrainConfig settings, Interrupt interrupt,
+      TrainingProgress progress) throws IOException {
     PrintWriter out = spec.commandLine().getOut();
     boolean complete = false;
     boolean finished;

@@ -97,7 +97,7 @@ public final class RecordEvaluator implements AutoCloseable {
         m.overQueriesInBoth().mrr10());
   }
 
-  /** What is otherwise than in the original's script, which does not look at grades; empty for judgements like MS MARCO's. */
+  /** What is otherwise than in the original's script, which does not look at grades; empty where nothing is. */
   public Optional<String> gradesNote(int relevantFrom) {
     long below = qrels.grades().values().stream().flatMap(of -> of.values().stream()).filter(g -> g < relevantFrom)
         .count();

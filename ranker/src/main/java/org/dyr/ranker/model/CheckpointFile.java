@@ -44,7 +44,8 @@ public final class CheckpointFile {
         Parameter p = byName.get(ours);
         MemorySegment values = weights.view(weights.slab(), p, arena);
         long bytes = weights.spec(p).bytes();
-        tensors.add(new StoredTensor(name, type, ParameterSource.dims(p), bytes, () -> new Bytes(values.asSlice(0, bytes))));
+        tensors.add(new StoredTensor(name, type, ParameterSource.dims(p), bytes,
+            () -> new Bytes(values.asSlice(0, bytes))));
       });
       MindSporeCheckpointWriter.write(file, tensors, MindSporeCheckpointWriter.Scalars.ZERO, false);
     }

@@ -102,7 +102,8 @@ final class CheckpointParameters implements ParameterSource {
     StoredTensor t = byName.get(name);
     if (t == null) throw new FormatException(path, "", "has no " + name + ", whose shape tells the model's sizes");
     if (t.dims().size() != 2 || t.dims().stream().anyMatch(d -> d < 1 || d > Integer.MAX_VALUE)) {
-      throw new FormatException(path, "parameter " + name, "has the shape %s, not that of a matrix".formatted(t.dims()));
+      throw new FormatException(path, "parameter " + name,
+          "has the shape %s, not that of a matrix".formatted(t.dims()));
     }
     return t.dims().stream().map(Long::intValue).toList();
   }

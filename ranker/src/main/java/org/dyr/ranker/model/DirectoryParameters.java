@@ -28,7 +28,8 @@ final class DirectoryParameters implements ParameterSource {
     List<String> names = new ArrayList<>(List.of(name));
     if (name.startsWith(PREFIX)) names.add(name.substring(PREFIX.length()));
     for (String n : List.copyOf(names)) {
-      if (n.contains("LayerNorm")) names.add(n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"));
+      if (!n.contains("LayerNorm")) continue;
+      names.add(n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"));
     }
     return names.stream().filter(tensors::contains).findFirst();
   }
@@ -37,8 +38,8 @@ final class DirectoryParameters implements ParameterSource {
     String name = find(p.name()).orElseThrow();
     List<Long> dims = tensors.entry(name).dims();
     if (!dims.equals(ParameterSource.dims(p))) {
-      throw new ModelException(tensors.fileOf(name).path(), "%s has the shape %s, config.json asks for %s".formatted(name,
-          dims, ParameterSource.dims(p)));
+      throw new ModelException(tensors.fileOf(name).path(),
+          "%s has the shape %s, config.json asks for %s".formatted(name, dims, ParameterSource.dims(p)));
     }
     tensors.copy(name, to, as);
   }

@@ -73,7 +73,8 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
     Bert net = new Bert(bert);
     Tokenizer tokenizer = tokenizer();
     Weights weights = null;
-    try (ParameterSource parameters = isCheckpoint(path) ? new CheckpointParameters(path) : new DirectoryParameters(path)) {
+    try (ParameterSource parameters =
+        isCheckpoint(path) ? new CheckpointParameters(path) : new DirectoryParameters(path)) {
       if (tokenizer != null) Model.checkVocabulary(bert, tokenizer);
       weights = new Weights(backend, DType.F32, net.parameters());
       weights.initialize(seed, bert.initializerRange());

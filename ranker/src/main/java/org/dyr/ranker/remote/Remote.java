@@ -78,6 +78,7 @@ public final class Remote {
     if (there) return;
     room(file);
     room(etag);
+    Files.deleteIfExists(etag); // whatever happens now, an ETag never stands beside another content
     s3().get(entry, file);
     Files.createDirectories(etag.getParent());
     AtomicFiles.write(etag, channel -> channel.write(ByteBuffer.wrap(entry.etag().getBytes(StandardCharsets.UTF_8))));

@@ -6,8 +6,8 @@ import java.util.Optional;
 /**
  * The local paths of {@code s3://bucket/key}: {@code CACHE/s3/in/bucket/key} for what is read, {@code
  * CACHE/s3/out/bucket/key} for what is written over a run's time. CACHE is the system property {@code dyr.cache}, else
- * the variable {@code DYR_CACHE}, else {@code dyr} in {@code XDG_CACHE_HOME} or {@code ~/.cache}. Names alone decide; no
- * network is asked.
+ * the variable {@code DYR_CACHE}, else {@code dyr} in {@code XDG_CACHE_HOME} or {@code ~/.cache}. Names alone decide;
+ * no network is asked.
  */
 public final class RemotePaths {
   private static final String SCHEME = "s3://";

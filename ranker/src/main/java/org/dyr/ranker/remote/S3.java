@@ -31,6 +31,7 @@ import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
 import software.amazon.awssdk.services.s3.model.NoSuchKeyException;
+import software.amazon.awssdk.services.s3.model.S3Object;
 
 /**
  * The AWS SDK, which nothing but this class touches. Endpoint, region and credentials are those that every AWS tool
@@ -62,9 +63,11 @@ final class S3 {
     this.part = part;
     boolean endpoint = hasEndpoint();
     S3ClientBuilder builder = S3Client.builder().httpClientBuilder(UrlConnectionHttpClient.builder()).region(region());
-    // Other servers know neither bucket names as host names nor the newer checksums.
+    // Other servers know neither bucket names as host names nor the newer checksums, and some do not answer to
+    // "Expect: 100-continue", for which the JDK's client waits five seconds.
     if (endpoint) {
-      builder.forcePathStyle(true).requestChecksumCalculation(RequestChecksumCalculation.WHEN_REQUIRED)
+      builder.forcePathStyle(true).serviceConfiguration(c -> c.expectContinueEnabled(false))
+          .requestChecksumCalculation(RequestChecksumCalculation.WHEN_REQUIRED)
           .responseChecksumValidation(ResponseChecksumValidation.WHEN_REQUIRED);
     } else {
       builder.crossRegionAccessEnabled(true);
@@ -73,7 +76,9 @@ final class S3 {
   }
 
   private static boolean hasEndpoint() {
-    for (String name : new String[] {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}) if (System.getenv(name) != null) return true;
+    for (String name : new String[] {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}) {
+      if (System.getenv(name) != null) return true;
+    }
     for (String name : new String[] {"aws.endpointUrlS3", "aws.endpointUrl"}) {
       if (System.getProperty(name) != null) return true;
     }
@@ -114,14 +119,15 @@ final class S3 {
   List<Entry> list(S3Location folder) {
     return call(folder, () -> {
       List<Entry> entries = new ArrayList<>();
-      client.listObjectsV2Paginator(r -> r.bucket(folder.bucket()).prefix(folder.prefix())).contents().forEach(object -> {
-        if (object.key().endsWith("/")) return;
+      for (S3Object object : client.listObjectsV2Paginator(r -> r.bucket(folder.bucket()).prefix(folder.prefix()))
+          .contents()) {
+        if (object.key().endsWith("/")) continue;
         try {
           entries.add(new Entry(new S3Location(folder.bucket(), object.key()), object.eTag(), object.size()));
         } catch (IllegalArgumentException e) {
           throw new RemoteException(e.getMessage());
         }
-      });
+      }
       return entries;
     });
   }
@@ -140,7 +146,8 @@ final class S3 {
           bytes += n;
         }
         if (bytes != entry.bytes()) {
-          throw new RemoteException("%s: %,d bytes came of %,d; the connection broke".formatted(at, bytes, entry.bytes()));
+          throw new RemoteException(
+              "%s: %,d bytes came of %,d; the connection broke".formatted(at, bytes, entry.bytes()));
         }
       });
     }

@@ -15,8 +15,8 @@ public record S3Location(String bucket, String key) {
     if (!key.isEmpty()) {
       for (String part : key.split("/", -1)) {
         if (part.isEmpty() || part.equals(".") || part.equals("..") || part.indexOf('\0') >= 0) {
-          throw new IllegalArgumentException("s3://%s/%s: '%s' as part of a key has no place in a folder".formatted(bucket,
-              key, part));
+          throw new IllegalArgumentException(
+              "s3://%s/%s: '%s' as part of a key has no place in a folder".formatted(bucket, key, part));
         }
       }
     }

@@ -117,7 +117,7 @@ final class ConfigKeys {
   static final ConfigKey<Integer> EVAL_QUERIES = key("eval_queries", INTEGER, 0, atLeast(0),
       "queries of dev_split to evaluate on during training; 0 = all", TrainConfig::evalQueries);
   static final ConfigKey<Path> EVAL_RECORDS = unset("eval_records", PATH,
-      "MindRecord file or folder of pairs, a row each, to evaluate on in place of dev_split; with eval_ids and eval_qrels",
+      "MindRecord file or folder of pairs, a row each, to evaluate on in place of dev_split; with eval_ids, eval_qrels",
       c -> c.evalFiles().records().orElse(null));
   static final ConfigKey<Path> EVAL_IDS = unset("eval_ids", PATH,
       "qid and pid of each row of eval_records, a line each", c -> c.evalFiles().ids().orElse(null));

@@ -34,7 +34,7 @@ public record EvalConfig(EvalFiles files, Optional<Path> model, Optional<Path> v
 
   private static EvalConfig ours(Map<String, ConfigFile.Entry> entries) {
     Reader keys = new Reader(entries);
-    for (Map.Entry<String, ConfigFile.Entry> e : entries.entrySet()) ConfigLoader.known(e.getKey(), e.getValue().place());
+    entries.forEach((key, value) -> ConfigLoader.known(key, value.place()));
     return new EvalConfig(new EvalFiles(keys.path(ConfigKeys.EVAL_RECORDS, "eval_records"),
         keys.path(ConfigKeys.EVAL_IDS, "eval_ids"), keys.path(ConfigKeys.EVAL_QRELS, "eval_qrels"),
         keys.path(ConfigKeys.EVAL_SCORES, "eval_scores")), Optional.empty(), keys.path(ConfigKeys.VOCAB, "vocab"),

@@ -13,5 +13,6 @@ import java.util.Optional;
  */
 public record EvalFiles(Optional<Path> records, Optional<Path> ids, Optional<Path> qrels, Optional<Path> scores) {
   /** No pairs. */
-  public static final EvalFiles NONE = new EvalFiles(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
+  public static final EvalFiles NONE =
+      new EvalFiles(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
 }

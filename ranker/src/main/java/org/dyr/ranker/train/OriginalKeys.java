@@ -211,8 +211,8 @@ final class OriginalKeys {
 
   private static void doEval(OriginalConfig file, String key, ConfigFile.Entry value) {
     if (flag(value.text()).equals("true")) {
-      file.note(shown(key, value) + ": the model is measured at the end of each epoch, on eval_data_file_path or, without"
-          + " it, on dev_split of data");
+      file.note(shown(key, value) + ": the model is measured at the end of each epoch, on eval_data_file_path or,"
+          + " without it, on dev_split of data");
     } else if (flag(value.text()).equals("false")) {
       file.set("dev_split", "none", key, value);
     } else {
@@ -245,7 +245,8 @@ final class OriginalKeys {
 
   /** A model that is a checkpoint alone: nothing but this file says what its tensors do not tell. */
   private static boolean bareCheckpoint(OriginalConfig file) {
-    return file.text(PRETRAINED).endsWith(".ckpt") && !file.overridden("pretrained") && !file.overridden("model_config");
+    return file.text(PRETRAINED).endsWith(".ckpt") && !file.overridden("pretrained")
+        && !file.overridden("model_config");
   }
 
   private static void heads(OriginalConfig file, String key, ConfigFile.Entry value) {
@@ -256,8 +257,8 @@ final class OriginalKeys {
   /** A checkpoint's activation is MindSpore's gelu, unless a config.json says otherwise. */
   private static void activation(OriginalConfig file, String key, ConfigFile.Entry value) {
     if (!bareCheckpoint(file) || value.text().equals("gelu")) {
-      file.note(shown(key, value) + " is the model's, in its config.json; of a .ckpt MindSpore's gelu, which is the tanh"
-          + " form, gelu_new");
+      file.note(shown(key, value) + " is the model's, in its config.json; of a .ckpt MindSpore's gelu, which is the"
+          + " tanh form, gelu_new");
     } else {
       file.problem(value, shown(key, value) + ": a .ckpt is taken to have gelu; --set model_config=FILE names a"
           + " config.json that says otherwise");

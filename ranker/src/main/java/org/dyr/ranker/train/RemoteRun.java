@@ -21,9 +21,9 @@ import org.dyr.ranker.remote.RemotePaths;
 import org.dyr.ranker.remote.S3Location;
 
 /**
- * A run of which {@code out} is in a bucket: it is written locally and goes up after each checkpoint and at the end. An
- * upload that fails on the way is told and tried again with the next checkpoint; at the end it fails the run, which then
- * is whole in the local folder. Where {@code out} is local, all this does nothing.
+ * A run of which {@code out} is in a bucket: it is written locally and goes up after each checkpoint and at the end.
+ * An upload that fails on the way is told and tried again with the next checkpoint; at the end it fails the run, which
+ * then is whole in the local folder. Where {@code out} is local, all this does nothing.
  */
 public final class RemoteRun implements TrainingListener {
   private static final Pattern CHECKPOINT = Pattern.compile("(checkpoints/step-(\\d+))/.+");
@@ -54,8 +54,8 @@ public final class RemoteRun implements TrainingListener {
    */
   public static boolean fetch(TrainConfig config) throws IOException {
     EvalFiles files = config.evalFiles();
-    List<Path> remote = Stream.of(config.data(), config.groups(), config.modelConfig(), config.pretrained(), config.vocab(),
-        files.records(), files.ids(), files.qrels()).flatMap(Optional::stream)
+    List<Path> remote = Stream.of(config.data(), config.groups(), config.modelConfig(), config.pretrained(),
+        config.vocab(), files.records(), files.ids(), files.qrels()).flatMap(Optional::stream)
         .filter(path -> RemotePaths.location(path).isPresent()).toList();
     for (Path path : remote) Remote.fetch(path);
     return !remote.isEmpty();
@@ -81,12 +81,12 @@ public final class RemoteRun implements TrainingListener {
     boolean same = from.isPresent() && (from.get().toString() + "/").startsWith(at.get().toString() + "/");
     if (!same) {
       if (there.isPresent()) {
-        throw new ConfigException("", "out %s has the checkpoints of another run: go on with it (--resume %1$s), or name "
-            .formatted(at.get()) + "another out");
+        throw new ConfigException("", ("out %s has the checkpoints of another run: go on with it (--resume %1$s), or "
+            + "name another out").formatted(at.get()));
       }
       if (here.isPresent()) {
-        throw new ConfigException("", ("a run with the same out could not be uploaded and is in %s: --resume %s goes on "
-            + "with it, or remove that folder").formatted(config.out(), at.get()));
+        throw new ConfigException("", ("a run with the same out could not be uploaded and is in %s: --resume %s goes "
+            + "on with it, or remove that folder").formatted(config.out(), at.get()));
       }
       if (resume.isPresent()) Remote.fetch(resume.get());
       return resume;
@@ -160,7 +160,8 @@ public final class RemoteRun implements TrainingListener {
     try {
       upload();
     } catch (RemoteException e) {
-      throw folder == null ? e : e.with("; the run is whole in %s, and --resume %s uploads it".formatted(config.out(), folder));
+      if (folder == null) throw e;
+      throw e.with("; the run is whole in %s, and --resume %s uploads it".formatted(config.out(), folder));
     }
     if (folder != null) AtomicFiles.removeTree(config.out());
   }

@@ -209,7 +209,7 @@ public final class Trainer implements AutoCloseable {
     listener.stepped(record);
   }
 
-  /** Measures MRR@10 over all judged queries of dev split or eval_records and keeps the model when it is the best so far. */
+  /** Measures MRR@10 over all judged queries and keeps the model when it is the best so far. */
   private void evaluate(Scorer scorer, MetricsLog evaluations) throws IOException {
     if (input.dev.isEmpty()) return;
     Metrics m = input.dev.get().measure(scorer);

@@ -55,8 +55,8 @@ final class TrainingInput implements AutoCloseable {
     boolean complete = false;
     try {
       source = source(config);
-      dev = records.<Dev>map(e -> scorer -> Metrics.compute(e.qrels(), Run.of(e.score(scorer, files.scores(), done -> {})),
-          config.relevantFrom())).or(() -> split(config));
+      dev = records.<Dev>map(e -> scorer -> Metrics.compute(e.qrels(),
+          Run.of(e.score(scorer, files.scores(), done -> {})), config.relevantFrom())).or(() -> split(config));
       complete = true;
     } finally {
       if (!complete) records.ifPresent(RecordEvaluator::close);

@@ -121,7 +121,8 @@ class OriginalEvaluationTest {
     Column[] columns = rows.getFirst().cells().keySet().stream().sorted()
         .map(column -> Column.list(column, ColumnType.INT64)).toArray(Column[]::new);
     Path file = folder.resolve(name);
-    try (MindRecordWriter writer = MindRecordWriter.create(file, Schema.of("pairs", columns), WriterOptions.standard(1))) {
+    try (MindRecordWriter writer =
+        MindRecordWriter.create(file, Schema.of("pairs", columns), WriterOptions.standard(1))) {
       writer.write(rows);
       writer.finish();
     }
@@ -145,7 +146,9 @@ class OriginalEvaluationTest {
   /** MRR over the five queries in both files, by counting. */
   private static double mrr(List<String> scores) {
     Map<String, List<String[]>> byQuery = new HashMap<>();
-    for (String line : scores) byQuery.computeIfAbsent(line.split("\t")[0], q -> new ArrayList<>()).add(line.split("\t"));
+    for (String line : scores) {
+      byQuery.computeIfAbsent(line.split("\t")[0], q -> new ArrayList<>()).add(line.split("\t"));
+    }
     double sum = 0;
     for (String c : COLOURS.subList(0, 5)) {
       List<String[]> list = byQuery.get("q-" + c);
@@ -222,7 +225,8 @@ class OriginalEvaluationTest {
     Path maskless = write("maskless.mindrecord", List.of(new Row(group)));
     assertFails("has no column input_mask; pairs have input_ids, input_mask, segment_ids", "--data",
         maskless.toString(), "--ids", few.toString(), "--qrels", qrels.toString());
-    assertEquals(2, execute("eval", "--model", model.toString(), "--data", records.toString(), "--ids", ids.toString()));
+    assertEquals(2, execute("eval", "--model", model.toString(), "--data", records.toString(), "--ids",
+        ids.toString()));
     assertTrue(err.toString().contains("--qrels FILE is needed"), err.toString());
   }
 
@@ -288,7 +292,7 @@ class OriginalEvaluationTest {
     assertFalse(trained.equals(expectedScores()), "it has learnt");
     assertEquals(2, Files.readAllLines(run.resolve("evaluations.jsonl")).size(), "each epoch");
     try (var ckpts = Files.list(run.resolve("ckpt_0"))) {
-      assertEquals(List.of("dyr_base-2_3.ckpt"), ckpts.map(f -> f.getFileName().toString()).toList(), "the newest alone");
+      assertEquals(List.of("dyr_base-2_3.ckpt"), ckpts.map(f -> f.getFileName().toString()).toList(), "the newest");
     }
     assertSameWeights(run.resolve("model"), run.resolve("ckpt_0/dyr_base-2_3.ckpt"));
 

@@ -6,6 +6,7 @@ import java.net.URI;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.core.sync.RequestBody;
@@ -22,6 +23,11 @@ public final class Buckets implements AutoCloseable {
   public static final String BUCKET = "dyr-test";
   private static final String KEY = "aws.accessKeyId";
   private static final String SECRET = "aws.secretAccessKey";
+
+  static { // neither the server's own leaks nor that nobody listens to logs is the tests' matter
+    System.setProperty("io.netty.leakDetection.level", "disabled");
+    System.setProperty("slf4j.internal.verbosity", "ERROR");
+  }
 
   private final LocalS3 server = LocalS3.builder().port(-1).mode(LocalS3Mode.IN_MEMORY).build();
   private final Map<String, String> settings;
@@ -74,6 +80,18 @@ public final class Buckets implements AutoCloseable {
     Remote.reset();
     try {
       test.run();
+    } finally {
+      settings.forEach(System::setProperty);
+      Remote.reset();
+    }
+  }
+
+  /** Runs something while no server listens where the endpoint is. */
+  public <T> T unreachable(Supplier<T> test) {
+    System.setProperty("aws.endpointUrl", "http://127.0.0.1:1");
+    Remote.reset();
+    try {
+      return test.get();
     } finally {
       settings.forEach(System::setProperty);
       Remote.reset();

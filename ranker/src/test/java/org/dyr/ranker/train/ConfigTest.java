@@ -185,7 +185,8 @@ class ConfigTest {
 
   @Test void aCheckpointMayHaveAConfig() {
     TrainConfig c = with("pretrained", "b.ckpt", "model_config", "m");
-    assertEquals(Optional.of(new ModelSource(Path.of("b.ckpt"), Optional.of(Path.of("m")), Optional.empty(), 0)), c.source());
+    assertEquals(Optional.of(new ModelSource(Path.of("b.ckpt"), Optional.of(Path.of("m")), Optional.empty(), 0)),
+        c.source());
     assertEquals(Optional.empty(), with("pretrained", "b.ckpt").modelConfig());
   }
 
