@@ -15,7 +15,6 @@ import org.dyr.formats.checkpoint.MindSporeCheckpointWriter;
 import org.dyr.formats.checkpoint.StoredTensor;
 import org.dyr.nn.Parameter;
 import org.dyr.nn.Weights;
-import org.dyr.tensor.DType;
 
 /** A model's weights as a MindSpore checkpoint: the names, order and bits that DYR's own net saves and loads. */
 public final class CheckpointFile {
@@ -24,23 +23,22 @@ public final class CheckpointFile {
   /**
    * Writes the weights, not the optimizer's states. Whole or not at all; replaces the file of that name.
    *
-   * @throws ModelException when a parameter has no name or type in MindSpore
+   * @throws ModelException when a parameter has no name in MindSpore
    */
   public static void write(Path file, Model model) {
     Weights weights = model.weights();
     Map<String, Parameter> byName = new HashMap<>();
     weights.parameters().forEach(p -> byName.put(p.name(), p));
-    BertNames.Placed placed = BertNames.place(byName.keySet(), BertNames.Dialect.MIND_SPORE);
-    if (!placed.unplaced().isEmpty()) {
-      throw new ModelException(file, "MindSpore's DYR has no parameter for " + placed.unplaced());
-    }
-    if (weights.type() != DType.F32 && weights.type() != DType.F64) {
-      throw new ModelException(file, "weights in %s are not written".formatted(weights.type()));
-    }
-    ElementType type = weights.type() == DType.F64 ? ElementType.FLOAT64 : ElementType.FLOAT32;
+    ElementType type = switch (weights.type()) {
+      case F32 -> ElementType.FLOAT32;
+      case F64 -> ElementType.FLOAT64;
+      case BF16 -> ElementType.BFLOAT16;
+      case F16 -> ElementType.FLOAT16;
+      case I32 -> throw new ModelException(file, "weights are no integers");
+    };
     try (Arena arena = Arena.ofConfined()) {
       List<StoredTensor> tensors = new ArrayList<>();
-      placed.sources().forEach((name, ours) -> {
+      names(file, model).forEach((name, ours) -> {
         Parameter p = byName.get(ours);
         MemorySegment values = weights.view(weights.slab(), p, arena);
         long bytes = weights.spec(p).bytes();
@@ -49,6 +47,23 @@ public final class CheckpointFile {
       });
       MindSporeCheckpointWriter.write(file, tensors, MindSporeCheckpointWriter.Scalars.ZERO, false);
     }
+  }
+
+  /**
+   * Whether the model can be written, before it is trained.
+   *
+   * @throws ModelException when a parameter has no name in MindSpore
+   */
+  public static void check(Path file, Model model) {
+    names(file, model);
+  }
+
+  /** MindSpore's name to ours, in the order of a DYR checkpoint. */
+  private static Map<String, String> names(Path file, Model model) {
+    BertNames.Placed placed = BertNames.place(model.weights().parameters().stream().map(Parameter::name).toList(),
+        BertNames.Dialect.MIND_SPORE);
+    if (placed.unplaced().isEmpty()) return placed.sources();
+    throw new ModelException(file, "MindSpore's DYR has no parameter for " + placed.unplaced());
   }
 
   /** Memory as a stream; on the machines that are supported numbers lie in it as the file wants them, little-endian. */

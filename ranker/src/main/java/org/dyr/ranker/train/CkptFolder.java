@@ -25,6 +25,11 @@ final class CkptFolder {
     this.prefix = prefix;
   }
 
+  /** @throws org.dyr.ranker.model.ModelException when the model is none that MindSpore knows */
+  void check(Model model) {
+    CheckpointFile.check(folder, model);
+  }
+
   /** @throws ConfigException when another run's file is there */
   void begin() throws IOException {
     if (!Files.isDirectory(folder)) return;

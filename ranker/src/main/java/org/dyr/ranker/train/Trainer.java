@@ -110,6 +110,7 @@ public final class Trainer implements AutoCloseable {
       schedule = new Schedule(o.learningRate(), o.endLearningRate(), o.power(), (long) (o.warmupRatio() * total), total);
       state = TrainingState.start(config.seed());
       ckpts = config.saveCkpt() ? Optional.of(new CkptFolder(config.out(), config.version())) : Optional.empty();
+      ckpts.ifPresent(c -> c.check(model));
       if (from.isPresent()) goOn(from.get());
       else if (ckpts.isPresent()) ckpts.get().begin();
       complete = true;

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.dyr.ranker.model.ModelSource;
+import org.dyr.ranker.remote.RemotePaths;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -188,6 +189,15 @@ class ConfigTest {
     assertEquals(Optional.of(new ModelSource(Path.of("b.ckpt"), Optional.of(Path.of("m")), Optional.empty(), 0)),
         c.source());
     assertEquals(Optional.empty(), with("pretrained", "b.ckpt").modelConfig());
+  }
+
+  @Test void pathsInBucketsStayWhatTheyAre() throws IOException {
+    TrainConfig c = with("data", "s3://bucket/a/b", "out", "s3://bucket/run/");
+    assertEquals("s3://bucket/a/b", RemotePaths.text(c.data().orElseThrow()));
+    assertTrue(c.toYaml().contains("out: \"s3://bucket/run\""), c.toYaml());
+    assertEquals(c, load(c.toYaml(), Map.of()));
+    assertEquals("--set out=s3://: out must be a path, not 's3://'",
+        assertThrows(ConfigException.class, () -> with("out", "s3://")).getMessage());
   }
 
   @Test void pairsNeedIdsAndJudgements() {
