@@ -12,6 +12,13 @@ module org.dyr.ranker {
   requires org.yaml.snakeyaml;
   requires java.logging;
   requires jdk.management;
+  requires software.amazon.awssdk.awscore;
+  requires software.amazon.awssdk.core;
+  requires software.amazon.awssdk.http.urlconnection;
+  requires software.amazon.awssdk.profiles;
+  requires software.amazon.awssdk.regions;
+  requires software.amazon.awssdk.services.s3;
+  requires software.amazon.awssdk.http;
   requires me.tongfei.progressbar;
 
   exports org.dyr.ranker;

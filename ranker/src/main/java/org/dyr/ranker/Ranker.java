@@ -4,12 +4,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
 import org.dyr.ranker.model.Model;
-import org.dyr.ranker.model.ModelDirectory;
+import org.dyr.ranker.model.ModelSource;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.PairEncoder;
@@ -54,10 +55,22 @@ public final class Ranker implements AutoCloseable {
    * @throws IllegalArgumentException when the device or the kernel set is not here
    */
   public static Ranker load(Path directory, String device, DeviceOptions options) {
+    return load(directory, Optional.empty(), Optional.empty(), device, options);
+  }
+
+  /**
+   * As {@link #load(Path, String, DeviceOptions)}, of a directory or of a MindSpore checkpoint ({@code .ckpt}).
+   *
+   * @param config the checkpoint's {@code config.json}; without it its tensors tell the sizes, with a head every 64
+   * @param vocabulary {@code vocab.txt} or {@code tokenizer.json}; a checkpoint needs one
+   */
+  public static Ranker load(Path path, Optional<Path> config, Optional<Path> vocabulary, String device,
+      DeviceOptions options) {
+    ModelSource source = new ModelSource(path, config, vocabulary, 0);
     Backend backend = Devices.open(device, options);
     Model model = null;
     try {
-      model = ModelDirectory.load(directory, backend);
+      model = source.load(backend);
       return new Ranker(backend, model);
     } catch (RuntimeException | Error e) {
       if (model != null) model.close();

@@ -20,7 +20,8 @@ public final class TensorFiles {
   enum Kind { MIND_SPORE, SAFE_TENSORS, PY_TORCH }
 
   /**
-   * Opens a file or a Hugging Face directory, which holds safetensors files or {@code pytorch_model.bin}.
+   * Opens a file or a Hugging Face directory, which holds safetensors files, {@code pytorch_model.bin}, or an
+   * index of several such.
    *
    * @throws FormatException                 if there is none, or it is not of a format that is read, or damaged
    * @throws org.dyr.io.SafeTensorsException if it is a damaged safetensors file
@@ -28,9 +29,10 @@ public final class TensorFiles {
   public static TensorFile open(Path path) throws IOException {
     if (Files.isDirectory(path)) {
       Path pickled = path.resolve(PICKLED);
-      boolean onlyPickled = Files.exists(pickled) && !Files.exists(path.resolve(ModelTensors.FILE))
-          && !Files.exists(path.resolve(ModelTensors.INDEX));
-      return onlyPickled ? PyTorchCheckpoint.open(pickled) : SafeTensorsCheckpoint.open(path);
+      boolean safe = Files.exists(path.resolve(ModelTensors.FILE)) || Files.exists(path.resolve(ModelTensors.INDEX));
+      if (!safe && Files.exists(pickled)) return PyTorchCheckpoint.open(pickled);
+      if (!safe && Files.exists(path.resolve(PyTorchShards.INDEX))) return PyTorchShards.open(path);
+      return SafeTensorsCheckpoint.open(path);
     }
     if (!Files.isRegularFile(path)) {
       throw new FormatException(path, "", Files.exists(path) ? "neither a file nor a directory" : "no such file");

@@ -3,6 +3,7 @@ package org.dyr.formats.tfrecord;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -12,6 +13,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.ZipException;
 import org.dyr.formats.Inspector;
 
 /** Looks into a TFRecord file of tf.Examples: how many records it has, all of them checked, and what the first hold. */
@@ -19,9 +22,15 @@ public final class TfRecordInspector implements Inspector {
   private static final int BEGINNING = 12;
 
   @Override public boolean reads(Path file) throws IOException {
-    if (file.getFileName().toString().endsWith(".tfrecord")) return true;
+    String name = file.getFileName().toString();
+    if (name.endsWith(".tfrecord") || name.endsWith(".tfrecord.gz")) return true;
     try (InputStream in = Files.newInputStream(file)) {
+      if (TfRecordReader.beginsRecord(in.readNBytes(BEGINNING))) return true;
+    }
+    try (InputStream in = new GZIPInputStream(Files.newInputStream(file))) {
       return TfRecordReader.beginsRecord(in.readNBytes(BEGINNING));
+    } catch (ZipException | EOFException e) {
+      return false;
     }
   }
 

@@ -89,6 +89,32 @@ class PyTorchCheckpointTest {
     assertEquals(11, new CheckpointInspector().inspect(file, 0).get("entries").asInt());
   }
 
+  @Test void shardsAreOneModelAsTheIndexSays() throws IOException {
+    byte[] other = little(16, b -> b.putFloat(5).putFloat(6).putFloat(7).putFloat(8));
+    Path first = archive(good());
+    Files.move(first, folder.resolve("pytorch_model-00001-of-00002.bin"));
+    byte[] second = new Pickle().begin().tensor("v", "FloatStorage", "0", 4, 0, l(4), l(1)).end();
+    Files.move(zip("archive/data.pkl", second, "archive/data/0", other), folder.resolve("second.bin"));
+    Path index = Files.writeString(folder.resolve("pytorch_model.bin.index.json"), """
+        {"metadata": {"total_size": 32}, "weight_map": {"v": "second.bin", "w": "pytorch_model-00001-of-00002.bin"}}
+        """);
+    try (TensorFile model = TensorFiles.open(folder)) {
+      assertEquals(List.of("v", "w"), model.tensors().stream().map(StoredTensor::name).toList());
+      assertArrayEquals(other, content(model.tensors().get(0)));
+      assertArrayEquals(FOUR_FLOATS, content(model.tensors().get(1)));
+    }
+    Map<String, String> wrong = Map.of("{\"weight_map\": {\"u\": \"second.bin\"}}", "tensor \"u\": is not in \"second.bin\"",
+        "{\"weight_map\": {\"v\": \"../second.bin\"}}", "is not the plain name of a .bin file",
+        "{\"weight_map\": {\"v\": 3}}", "is not the plain name of a .bin file",
+        "{\"weight_map\": {\"v\": \"none.bin\"}}", "no such file", "{\"weight_map\": {}}", "must be an object with",
+        "[1]", "must be an object with", "{\"weight_map\":", "is no valid JSON");
+    for (Map.Entry<String, String> w : wrong.entrySet()) {
+      Files.writeString(index, w.getKey());
+      String said = assertThrows(FormatException.class, () -> TensorFiles.open(folder).close()).getMessage();
+      assertTrue(said.startsWith(folder.toString()) && said.contains(w.getValue()), said);
+    }
+  }
+
   @Test void theOldFormIsRefusedByName() throws IOException {
     refused("before version 1.6", resource("legacy.bin"));
   }

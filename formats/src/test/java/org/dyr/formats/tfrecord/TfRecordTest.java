@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
 import java.util.zip.CRC32C;
+import java.util.zip.GZIPOutputStream;
 import org.dyr.formats.FormatException;
 import org.dyr.formats.SharedSamples;
 import org.junit.jupiter.api.Test;
@@ -130,6 +131,41 @@ class TfRecordTest {
     for (int length = 1; length < good.length; length += 7) {
       assertTrue(refused(write(Arrays.copyOf(good, length))).getMessage().contains("record 0"));
     }
+  }
+
+  private static byte[] gzip(byte[] plain) throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try (GZIPOutputStream gzip = new GZIPOutputStream(out)) {
+      gzip.write(plain);
+    }
+    return out.toByteArray();
+  }
+
+  @Test void gzippedFilesAreReadAlike() throws IOException {
+    byte[] plain = Files.readAllBytes(write(record(example()), record(example())));
+    byte[] packed = gzip(plain);
+    TfRecordInspector inspector = new TfRecordInspector();
+    JsonNode expected = inspector.inspect(write(plain), 5).get("records");
+    Path file = Files.write(folder.resolve("packed"), packed);
+    assertTrue(inspector.reads(file));
+    assertEquals(expected, inspector.inspect(file, 5).get("records"));
+    Files.write(file, gzip(new byte[0]));
+    assertEquals(0, inspector.inspect(file, 5).get("record_count").asInt());
+    for (int length = 3; length < packed.length; length += 5) {
+      refused(Files.write(file, Arrays.copyOf(packed, length)));
+    }
+    refused(Files.write(file, gzip(Arrays.copyOf(plain, plain.length - 1))));
+    Random random = new Random(3);
+    for (int i = 0; i < 500; i++) {
+      byte[] bad = packed.clone();
+      bad[3 + random.nextInt(bad.length - 3)] ^= (byte) (1 + random.nextInt(255));
+      try { // a byte of the gzip header says nothing of the content
+        assertEquals(expected, inspector.inspect(Files.write(file, bad), 5).get("records"));
+      } catch (FormatException e) {
+        assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
+      }
+    }
+    assertFalse(inspector.reads(Files.write(file, gzip("some text of a file".getBytes(StandardCharsets.UTF_8)))));
   }
 
   @Test void noDamagedExampleIsMoreThanAFormatException() throws IOException {

@@ -1,11 +1,15 @@
 package org.dyr.ranker.cli;
 
 import java.io.BufferedWriter;
+import java.io.IOException;
 import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import org.dyr.ranker.data.DataException;
+import org.dyr.ranker.remote.RemoteException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -32,6 +36,7 @@ public final class Main implements Runnable {
   /** Runs one command and ends the process. */
   public static void main(String[] args) {
     LUCENE.setLevel(Level.WARNING);
+    System.setProperty("slf4j.internal.verbosity", "ERROR"); // the AWS SDK logs through it, and nobody listens
     CommandLine line = commandLine();
     line.setOut(new PrintWriter(
         new BufferedWriter(new OutputStreamWriter(new StandardOutput(), StandardCharsets.UTF_8))));
@@ -46,8 +51,9 @@ public final class Main implements Runnable {
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setParameterExceptionHandler(Failures::usage);
     line.setExecutionExceptionHandler(Failures::execution);
+    line.registerConverter(Path.class, RemoteOptions::path);
     line.setExecutionStrategy(parsed -> {
-      int code = new CommandLine.RunLast().execute(parsed);
+      int code = execute(parsed);
       try {
         line.getOut().flush(); // what the buffer holds can still fail: a full disk, a closed pipe
       } catch (RuntimeException e) {
@@ -56,6 +62,16 @@ public final class Main implements Runnable {
       return code;
     });
     return line;
+  }
+
+  private static int execute(CommandLine.ParseResult parsed) {
+    try {
+      return RemoteOptions.execute(parsed, new CommandLine.RunLast());
+    } catch (RemoteException | DataException | IOException e) {
+      CommandLine.ParseResult command = parsed;
+      while (command.hasSubcommand()) command = command.subcommand();
+      throw new CommandLine.ExecutionException(command.commandSpec().commandLine(), "remote files", e);
+    }
   }
 
   @Override public void run() {

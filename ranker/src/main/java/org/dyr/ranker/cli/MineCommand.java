@@ -23,10 +23,10 @@ import org.dyr.ranker.data.Passages;
 import org.dyr.ranker.eval.PoolEvaluator;
 import org.dyr.ranker.eval.Qrels;
 import org.dyr.ranker.model.Model;
-import org.dyr.ranker.model.ModelDirectory;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.PairEncoder;
 import org.dyr.ranker.text.TokenCache;
+import org.dyr.ranker.remote.Remote;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -80,8 +80,11 @@ final class MineCommand implements Callable<Integer> {
           + " relevant logit minus this: probable false negatives. Needs qrels.<split>.tsv.")
   private Double margin;
 
-  @Option(names = "--model", paramLabel = "DIR", description = "The model's directory, for --drop-above.")
+  @Option(names = "--model", paramLabel = "PATH",
+      description = "The model's directory, or a MindSpore checkpoint (.ckpt), for --drop-above.")
   private Path model;
+
+  @Mixin private CheckpointOption checkpoint;
 
   private int relevantFrom = 1;
 
@@ -122,6 +125,7 @@ final class MineCommand implements Callable<Integer> {
         mineWithModel(queries, index, qrels, target, interrupt);
       }
     }
+    if (out == null) Remote.upload(target);
     return 0;
   }
 
@@ -165,7 +169,7 @@ final class MineCommand implements Callable<Integer> {
       throws IOException {
     DeviceOptions options = new DeviceOptions(common.threads(), common.kernels());
     try (Backend backend = Devices.open(common.device(), options);
-        Model loaded = ModelDirectory.load(model, backend);
+        Model loaded = checkpoint.source(model).load(backend);
         Scorer scorer = new Scorer(loaded, Set.of())) {
       int longest = loaded.bert().config().maxPositions();
       PairEncoder encoder =

@@ -3,11 +3,16 @@ package org.dyr.ranker.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.dyr.ranker.eval.RecordEvaluator;
+import org.dyr.ranker.remote.RemotePaths;
 import org.dyr.ranker.train.ConfigLoader;
+import org.dyr.ranker.train.RemoteRun;
 import org.dyr.ranker.train.TrainConfig;
 import org.dyr.ranker.train.Trainer;
 import picocli.CommandLine.Command;
@@ -55,18 +60,56 @@ final class TrainCommand implements Callable<Integer> {
     Map<String, String> overrides = new LinkedHashMap<>(set);
     overrides.putAll(common.overrides());
     PrintWriter err = spec.commandLine().getErr();
-    TrainConfig settings = ConfigLoader.load(config, overrides, err::println);
-    err.flush();
-    try (Interrupt interrupt = new Interrupt();
-        TrainingProgress progress = new TrainingProgress(err);
-        Trainer trainer = new Trainer(settings, Optional.ofNullable(resume), new Trainer.Watch(profile, checkNan), progress)) {
-      boolean finished = trainer.run(interrupt::requested);
-      progress.close();
-      trainer.profile().ifPresent(out::print);
-      out.println(finished ? "trained %d steps; %s; models in %s".formatted(trainer.steps(), trainer.truncation(), settings.out())
-          : "stopped after step %d; go on with --resume %s".formatted(trainer.steps(), settings.out()));
+    TrainConfig settings = settings(overrides, err);
+    try (Interrupt interrupt = new Interrupt(); TrainingProgress progress = new TrainingProgress(err)) {
+      RemoteRun run = new RemoteRun(settings, progress, line -> {
+        err.println(line);
+        err.flush();
+      });
+      Optional<Path> from = run.begin(Optional.ofNullable(resume));
+      String summary;
+      try (Trainer trainer = new Trainer(settings, from, new Trainer.Watch(profile, checkNan), run)) {
+        summary = train(trainer, run, settings, interrupt, progress);
+      }
+      run.finish();
+      out.println(summary);
       out.flush();
       return 0;
     }
+  }
+
+  private TrainConfig settings(Map<String, String> overrides, PrintWriter err) throws IOException {
+    List<String> notes = new ArrayList<>();
+    try {
+      TrainConfig settings = ConfigLoader.load(config, overrides, notes::add);
+      if (!RemoteRun.fetch(settings)) return settings;
+      notes.clear();
+      return ConfigLoader.load(config, overrides, notes::add); // which now sees the files
+    } finally {
+      notes.forEach(err::println);
+      err.flush();
+    }
+  }
+
+  /** Trains and says so; what a run that fails has written goes up too, as far as it can. */
+  private String train(Trainer trainer, RemoteRun run, TrainConfig settings, Interrupt interrupt,
+      TrainingProgress progress) throws IOException {
+    PrintWriter out = spec.commandLine().getOut();
+    boolean complete = false;
+    boolean finished;
+    try {
+      finished = trainer.run(interrupt::requested);
+      complete = true;
+    } finally {
+      if (!complete) run.tryUpload();
+    }
+    progress.close();
+    trainer.profile().ifPresent(out::print);
+    if (settings.evalFiles().records().isPresent()) {
+      trainer.evaluation().ifPresent(m -> out.println(RecordEvaluator.originalLine(m)));
+    }
+    String place = RemotePaths.text(settings.out());
+    return finished ? "trained %d steps; %s; models in %s".formatted(trainer.steps(), trainer.truncation(), place)
+        : "stopped after step %d; go on with --resume %s".formatted(trainer.steps(), place);
   }
 }

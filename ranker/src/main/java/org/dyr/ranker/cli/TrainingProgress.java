@@ -9,6 +9,7 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.dyr.ranker.eval.Metrics;
+import org.dyr.ranker.remote.RemotePaths;
 import org.dyr.ranker.train.TrainingListener;
 
 /** A run on the terminal: a bar with loss, rate, speed and time left; a line every tenth of the run where there is none. */
@@ -65,7 +66,7 @@ final class TrainingProgress implements TrainingListener, AutoCloseable {
   }
 
   @Override public void saved(Path path) {
-    if (!terminal) say("saved " + path);
+    if (!terminal) say("saved " + RemotePaths.text(path));
   }
 
   private void say(String line) {

@@ -37,6 +37,7 @@ public final class GroupRow {
   private static final String SEGMENT_IDS = "segment_ids";
   private static final String LABEL_IDS = "label_ids";
   private static final List<String> COLUMNS = List.of(INPUT_IDS, INPUT_MASK, LABEL_IDS, SEGMENT_IDS);
+  private static final List<String> PAIR_COLUMNS = List.of(INPUT_IDS, INPUT_MASK, SEGMENT_IDS);
 
   private static final String PADDED = "DYR groups, padded: input_ids, input_mask and segment_ids hold the passages of "
       + "a group one after another, each of max_length; label_ids has one label a passage";
@@ -60,9 +61,19 @@ public final class GroupRow {
 
   /** What keeps rows of this schema from being groups, or null. */
   static String problem(Schema schema) {
-    for (String name : COLUMNS) {
+    return problem(schema, COLUMNS, "groups");
+  }
+
+  /** What keeps rows of this schema from being single pairs, or null. Labels are not needed. */
+  static String pairProblem(Schema schema) {
+    if (isPacked(schema)) return "has packed groups; to be evaluated, pairs stand one a row";
+    return problem(schema, PAIR_COLUMNS, "pairs");
+  }
+
+  private static String problem(Schema schema, List<String> columns, String kind) {
+    for (String name : columns) {
       Column column = schema.column(name);
-      if (column == null) return "has no column " + name + "; groups have " + String.join(", ", COLUMNS);
+      if (column == null) return "has no column %s; %s have %s".formatted(name, kind, String.join(", ", columns));
       if (!column.isArray() || column.type() != ColumnType.INT32 && column.type() != ColumnType.INT64) {
         return "column " + name + " is no array of int32 or int64";
       }
@@ -111,10 +122,7 @@ public final class GroupRow {
     long[] mask = row.integers(INPUT_MASK);
     long[] segments = row.integers(SEGMENT_IDS);
     long[] labels = row.integers(LABEL_IDS);
-    if (mask.length != ids.length || segments.length != ids.length) {
-      throw new IllegalArgumentException("input_ids, input_mask and segment_ids have %d, %d and %d elements".formatted(
-          ids.length, mask.length, segments.length));
-    }
+    requireEqual(ids, mask, segments);
     int positive = positive(labels);
     if (!packed && ids.length % labels.length != 0) {
       throw new IllegalArgumentException(ids.length + " input_ids are no equal share for each of " + labels.length
@@ -134,6 +142,29 @@ public final class GroupRow {
     }
     pairs.addFirst(pairs.remove(positive));
     return pairs;
+  }
+
+  /**
+   * The one pair of a row, without padding. Its label, if it has one, is not looked at.
+   *
+   * @throws IllegalArgumentException saying what is wrong with the row
+   */
+  static EncodedPair pair(Row row) {
+    long[] ids = row.integers(INPUT_IDS);
+    long[] mask = row.integers(INPUT_MASK);
+    long[] segments = row.integers(SEGMENT_IDS);
+    requireEqual(ids, mask, segments);
+    if (row.cells().get(LABEL_IDS) instanceof Cell.Wholes labels && labels.values().length > 1) {
+      throw new IllegalArgumentException("is a group of %d passages; to be evaluated, pairs stand one a row".formatted(
+          labels.values().length));
+    }
+    return pair(0, ids, mask, segments, 0, ids.length);
+  }
+
+  private static void requireEqual(long[] ids, long[] mask, long[] segments) {
+    if (mask.length == ids.length && segments.length == ids.length) return;
+    throw new IllegalArgumentException("input_ids, input_mask and segment_ids have %d, %d and %d elements".formatted(
+        ids.length, mask.length, segments.length));
   }
 
   private static int positive(long[] labels) {

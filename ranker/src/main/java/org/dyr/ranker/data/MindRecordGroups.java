@@ -1,11 +1,8 @@
 package org.dyr.ranker.data;
 
-import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.stream.Stream;
 import org.dyr.formats.FormatException;
 import org.dyr.formats.mindrecord.MindRecordReader;
 import org.dyr.ranker.text.EncodedPair;
@@ -35,34 +32,10 @@ public final class MindRecordGroups implements AutoCloseable {
    * @throws UncheckedIOException when a file cannot be read
    */
   public static MindRecordGroups open(Path path) {
-    MindRecordReader reader = Files.isDirectory(path)
-        ? MindRecordReader.open(files(path)) : MindRecordReader.open(path);
-    try {
-      String problem = GroupRow.problem(reader.schema());
-      if (problem != null) throw new FormatException(reader.files().getFirst(), "schema", problem);
-      if (reader.count() > Integer.MAX_VALUE) throw new DataException(path, reader.count() + " groups are too many");
-      reader.checkIndexes();
-      return new MindRecordGroups(reader);
-    } catch (RuntimeException | Error e) {
-      try {
-        reader.close();
-      } catch (UncheckedIOException closing) {
-        e.addSuppressed(closing);
-      }
-      throw e;
-    }
-  }
-
-  private static List<Path> files(Path folder) {
-    try (Stream<Path> all = Files.list(folder)) {
-      List<Path> files = all.filter(Files::isRegularFile).filter(file -> {
-        String name = file.getFileName().toString();
-        return name.contains("mindrecord") && !name.endsWith(".db");
-      }).sorted().toList();
-      if (files.isEmpty()) throw new DataException(folder, "no file there has a name with mindrecord in it");
-      return files;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    MindRecordReader reader = MindRecordFiles.open(path, GroupRow::problem);
+    if (reader.count() <= Integer.MAX_VALUE) return new MindRecordGroups(reader);
+    try (reader) {
+      throw new DataException(path, reader.count() + " groups are too many");
     }
   }
 

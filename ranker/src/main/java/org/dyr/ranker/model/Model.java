@@ -10,6 +10,7 @@ import org.dyr.tensor.DType;
 /**
  * A cross-encoder: BERT, its weights on a device, and its tokenizer. Owns the weights and the tokenizer.
  *
+ * @param tokenizer null where no vocabulary came with the weights; such a model scores ready-made tokens
  * @param compute the type that the encoder computes in, see {@link org.dyr.nn.Pass}
  */
 public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend, DType compute)
@@ -43,6 +44,18 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
     }
   }
 
+  /** Whether there is a tokenizer. */
+  public boolean readsText() {
+    return tokenizer != null;
+  }
+
+  /** @throws ModelException when there is none */
+  @Override public Tokenizer tokenizer() {
+    if (tokenizer != null) return tokenizer;
+    throw new ModelException("the model has no vocabulary and reads no texts: a vocab.txt or tokenizer.json in its "
+        + "directory, or --vocab (vocab in a configuration), gives it one");
+  }
+
   static void checkVocabulary(BertConfig config, Tokenizer tokenizer) {
     if (tokenizer.vocabularySize() > config.vocabSize()) {
       throw new ModelException(tokenizer.source(), "has %d entries, but the model embeds %d (vocab_size of config.json)".formatted(
@@ -52,6 +65,6 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
 
   @Override public void close() {
     weights.close();
-    tokenizer.close();
+    if (tokenizer != null) tokenizer.close();
   }
 }

@@ -6,6 +6,10 @@ import java.nio.file.Path;
 public final class ModelException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  public ModelException(String problem) {
+    super(problem);
+  }
+
   public ModelException(Path file, String problem) {
     super(file + ": " + problem);
   }

@@ -5,6 +5,7 @@ import static org.dyr.ranker.train.ConfigType.INTEGER;
 import static org.dyr.ranker.train.ConfigType.LONG;
 import static org.dyr.ranker.train.ConfigType.NAMES;
 import static org.dyr.ranker.train.ConfigType.NUMBER;
+import static org.dyr.ranker.train.ConfigType.OUTPUT;
 import static org.dyr.ranker.train.ConfigType.PATH;
 import static org.dyr.ranker.train.ConfigType.TEXT;
 import static org.dyr.ranker.train.ConfigType.oneOf;
@@ -33,10 +34,12 @@ final class ConfigKeys {
   static final ConfigKey<Path> MODEL_CONFIG = unset("model_config", PATH,
       "config.json of a model to train from scratch; or give pretrained", c -> c.modelConfig().orElse(null));
   static final ConfigKey<Path> PRETRAINED = unset("pretrained", PATH,
-      "folder of a model to start from, in place of model_config", c -> c.pretrained().orElse(null));
+      "folder of a model to start from, in place of model_config; or a MindSpore .ckpt, with model_config or without",
+      c -> c.pretrained().orElse(null));
   static final ConfigKey<Path> VOCAB = unset("vocab", PATH,
-      "vocab.txt or tokenizer.json; needed with model_config, else that of pretrained", c -> c.vocab().orElse(null));
-  static final ConfigKey<Path> OUT = unset("out", PATH,
+      "vocab.txt or tokenizer.json; needed with model_config, else that of pretrained; texts need it with a .ckpt",
+      c -> c.vocab().orElse(null));
+  static final ConfigKey<Path> OUT = unset("out", OUTPUT,
       "folder for checkpoints, metrics and the best model; always needed", TrainConfig::out);
   static final ConfigKey<Long> SEED = key("seed", LONG, 42L, any(),
       "all that is random follows from it", TrainConfig::seed);
@@ -129,6 +132,15 @@ final class ConfigKeys {
       "steps between evaluations; 0 = at the end of each epoch only", TrainConfig::evalEvery);
   static final ConfigKey<Integer> EVAL_QUERIES = key("eval_queries", INTEGER, 0, atLeast(0),
       "queries of dev_split to evaluate on during training; 0 = all", TrainConfig::evalQueries);
+  static final ConfigKey<Path> EVAL_RECORDS = unset("eval_records", PATH,
+      "MindRecord file or folder of pairs, a row each, to evaluate on in place of dev_split; with eval_ids, eval_qrels",
+      c -> c.evalFiles().records().orElse(null));
+  static final ConfigKey<Path> EVAL_IDS = unset("eval_ids", PATH,
+      "qid and pid of each row of eval_records, a line each", c -> c.evalFiles().ids().orElse(null));
+  static final ConfigKey<Path> EVAL_QRELS = unset("eval_qrels", PATH,
+      "judgements for eval_records: qid 0 pid grade a line", c -> c.evalFiles().qrels().orElse(null));
+  static final ConfigKey<Path> EVAL_SCORES = unset("eval_scores", OUTPUT,
+      "where qid, pid, score of the newest evaluation on eval_records go", c -> c.evalFiles().scores().orElse(null));
   static final ConfigKey<String> DEVICE = key("device", TEXT, "cpu", any(),
       "device to train on; dyr info lists those that are here", TrainConfig::device);
   static final ConfigKey<String> KERNELS = key("kernels", oneOf("auto", "reference", "vector", "openblas"), "auto",
@@ -137,6 +149,13 @@ final class ConfigKeys {
       "threads of the device; 0 = one a processor", TrainConfig::threads);
   static final ConfigKey<List<String>> FUSIONS_OFF = key("fusions_off", NAMES, List.of(), any(),
       "names of fusions to switch off", TrainConfig::fusionsOff);
+
+  static final ConfigKey<Integer> ATTENTION_HEADS = key("attention_heads", INTEGER, 0, atLeast(0),
+      "heads of a pretrained .ckpt without model_config, which its tensors do not tell; 0 = hidden size / 64",
+      TrainConfig::attentionHeads);
+  static final ConfigKey<Boolean> SAVE_CKPT = key("save_ckpt", FLAG, false, any(),
+      "write the newest checkpoint's weights as MindSpore's out/ckpt_0/VERSION-EPOCH_STEP.ckpt too",
+      TrainConfig::saveCkpt);
 
   /** All keys, in the order of the help. */
   static final List<ConfigKey<?>> ALL = Collections.unmodifiableList(TABLE);

@@ -99,7 +99,10 @@ public final class ConfigLoader {
         get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF),
         get(ConfigKeys.VERSION), get(ConfigKeys.NEGATIVES_KEPT), get(ConfigKeys.COMPRESSION), get(ConfigKeys.LEVELS),
         optional(ConfigKeys.NUMERICS), ComputeType.of(get(ConfigKeys.COMPUTE_TYPE)), get(ConfigKeys.RECOMPUTE),
-        optional(ConfigKeys.USE_RELATIVE_POSITIONS));
+        optional(ConfigKeys.USE_RELATIVE_POSITIONS),
+        new EvalFiles(optional(ConfigKeys.EVAL_RECORDS), optional(ConfigKeys.EVAL_IDS),
+            optional(ConfigKeys.EVAL_QRELS), optional(ConfigKeys.EVAL_SCORES)), get(ConfigKeys.ATTENTION_HEADS),
+        get(ConfigKeys.SAVE_CKPT));
   }
 
   private OptimizerConfig optimizer() {

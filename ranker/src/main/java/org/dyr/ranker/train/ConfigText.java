@@ -5,6 +5,7 @@ final class ConfigText {
   private static final String HEAD = """
       # All keys of a training configuration with their defaults; a key without a value is not set.
       # Give data or groups, model_config (with vocab) or pretrained, and out; the others as needed.
+      # Every path may be s3://bucket/key, of an object or a folder.
       # Relative paths start at the working directory, not at this file. A key of a section may also be written with a
       # dot, as in "optimizer.name: lamb"; --set optimizer.name=lamb overrides the file, and "--set key=" unsets it.
       """;

@@ -1,6 +1,5 @@
 package org.dyr.ranker.train;
 
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -8,6 +7,7 @@ import java.util.Locale;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.dyr.ranker.remote.RemotePaths;
 
 /**
  * How the text of a value becomes a value, and back. Values are read from their text as written, never through YAML's
@@ -29,7 +29,12 @@ record ConfigType<T>(String expected, Function<String, T> parser, Function<T, St
   static final ConfigType<Double> NUMBER = new ConfigType<>("a number", ConfigType::number, ConfigType::printNumber);
   static final ConfigType<Boolean> FLAG = new ConfigType<>("true or false", ConfigType::flag, String::valueOf);
   static final ConfigType<String> TEXT = new ConfigType<>("a name", t -> t.isBlank() ? null : t, ConfigType::quote);
-  static final ConfigType<Path> PATH = new ConfigType<>("a path", ConfigType::path, p -> quote(p.toString()));
+  /** To be read; {@code s3://bucket/key} too. */
+  static final ConfigType<Path> PATH = new ConfigType<>("a path", text -> path(text, RemotePaths::input),
+      path -> quote(RemotePaths.text(path)));
+  /** To be written; {@code s3://bucket/key} too. */
+  static final ConfigType<Path> OUTPUT = new ConfigType<>("a path", text -> path(text, RemotePaths::output),
+      path -> quote(RemotePaths.text(path)));
   /** A list also takes a YAML sequence; its text is the items with commas between, with or without brackets. */
   static final ConfigType<List<String>> NAMES = new ConfigType<>("a list of names", ConfigType::names,
       names -> names.stream().map(ConfigType::quote).collect(Collectors.joining(", ", "[", "]")));
@@ -80,10 +85,10 @@ record ConfigType<T>(String expected, Function<String, T> parser, Function<T, St
     };
   }
 
-  private static Path path(String text) {
+  private static Path path(String text, Function<String, Path> meaning) {
     try {
-      return text.isBlank() ? null : Path.of(text);
-    } catch (InvalidPathException e) {
+      return text.isBlank() ? null : meaning.apply(text);
+    } catch (IllegalArgumentException e) { // an InvalidPathException among them
       return null;
     }
   }

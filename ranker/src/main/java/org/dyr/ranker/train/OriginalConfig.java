@@ -84,6 +84,17 @@ final class OriginalConfig {
     return new Translation(config.entries, config.notes, config.original);
   }
 
+  /** The file's own keys, dotted, as {@link Translation#original}; nothing is translated. */
+  static Map<String, ConfigFile.Entry> entries(Path file, List<Node> documents) {
+    OriginalConfig config = new OriginalConfig(file, Set.of());
+    config.flatten("", (MappingNode) documents.getFirst());
+    config.original.forEach((key, value) -> {
+      if (!OriginalKeys.TABLE.containsKey(key)) config.unknown(key, value);
+    });
+    if (!config.problems.isEmpty()) throw new ConfigException("", String.join("\n", config.problems));
+    return config.original;
+  }
+
   private void flatten(String section, MappingNode map) {
     for (NodeTuple tuple : map.getValue()) {
       if (!(tuple.getKeyNode() instanceof ScalarNode name)) {

@@ -1,6 +1,5 @@
 package org.dyr.ranker.train;
 
-import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,6 +8,7 @@ import java.util.Map;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.dyr.ranker.data.DataFolder;
+import org.dyr.ranker.remote.RemotePaths;
 
 /**
  * The keys of the original's {@code dyr_config.yaml} and what becomes of each: a key of this project, a remark, or an
@@ -31,8 +31,9 @@ final class OriginalKeys {
   static final String OPTIMIZER = "optimizer_cfg.optimizer";
 
   private static final String NET = "dyr_net_cfg.";
+  private static final String EVAL_DATA = "eval_data_file_path";
+  private static final String PRETRAINED = "load_pretrain_checkpoint_path";
   private static final String MODEL_ARTS = "belongs to Huawei's ModelArts service";
-  private static final String MIND_RECORD = "MindRecord files";
 
   static {
     Map<String, Rule> t = new LinkedHashMap<>();
@@ -42,19 +43,19 @@ final class OriginalKeys {
     t.put("train_batch_size", becomes("batch_groups"));
     t.put("group_num", OriginalKeys::groups);
     t.put("train_data_shuffle", becomes("shuffle", OriginalKeys::flag));
-    t.put("save_finetune_checkpoint_path", becomes("out"));
-    t.put("load_pretrain_checkpoint_path", OriginalKeys::pretrained);
+    t.put("save_finetune_checkpoint_path", OriginalKeys::out);
+    t.put(PRETRAINED, OriginalKeys::pretrained);
     t.put("train_data_file_path", OriginalKeys::trainingData);
 
     t.put("do_train", OriginalKeys::doTrain);
     t.put("do_eval", OriginalKeys::doEval);
-    t.put("eval_data_file_path", OriginalKeys::evaluationData);
-    t.put("eval_ids_path", remark("is for MindRecord evaluation; dyr eval takes ids from the pool of a split"));
-    t.put("eval_qrels_path", remark("is for MindRecord evaluation; here qrels.<split>.tsv of data"));
-    t.put("save_score_path", remark("is not written while training; dyr eval --out DIR writes scores.tsv"));
+    t.put(EVAL_DATA, OriginalKeys::evaluationData);
+    t.put("eval_ids_path", ofEvaluation("eval_ids"));
+    t.put("eval_qrels_path", ofEvaluation("eval_qrels"));
+    t.put("save_score_path", ofEvaluation("eval_scores"));
     t.put("eval_batch_size", remark("has no counterpart: batches are packed by tokens; no score depends on it"));
     t.put("eval_data_shuffle", remark("has no counterpart: the order of evaluation changes no score"));
-    t.put("load_finetune_checkpoint_path", remark("is for evaluation alone; dyr eval --model DIR"));
+    t.put("load_finetune_checkpoint_path", remark("is for evaluation without training: dyr eval --config FILE"));
     t.put("schema_file_path", remark("is read by neither: the original's data set is always MindRecord"));
 
     t.put("device_target", OriginalKeys::device);
@@ -88,9 +89,9 @@ final class OriginalKeys {
     t.put(of("Momentum", "momentum"), chosen("Momentum", becomes("optimizer.momentum")));
 
     t.put(NET + "seq_length", becomes("max_length"));
-    for (String size : OriginalModel.SIZES) t.put(NET + size, remark("is compared with the model's config.json"));
-    t.put(NET + "hidden_act",
-        remark("is the model's, in its config.json; MindSpore's gelu is the tanh form, gelu_new"));
+    for (String size : OriginalModel.SIZES) t.put(NET + size, remark("is compared with the model's own"));
+    t.put(OriginalModel.HEADS, OriginalKeys::heads);
+    t.put(NET + "hidden_act", OriginalKeys::activation);
     t.put(NET + "hidden_dropout_prob", OriginalKeys::dropout);
     t.put(NET + "attention_probs_dropout_prob", remark("goes with hidden_dropout_prob"));
     t.put(NET + "initializer_range", remark("is the model's, in its config.json; for parameters that begin fresh"));
@@ -184,9 +185,6 @@ final class OriginalKeys {
     } else if (value.text().isEmpty()) {
       file.problem(value, key + " is empty: the original does not train without a pretrained model;"
           + " --set pretrained=DIR, or model_config and vocab to begin from scratch");
-    } else if (value.text().endsWith(".ckpt")) {
-      needs("reading MindSpore checkpoints while training", v -> true,
-          "dyr convert makes it a model directory, and --set pretrained=DIR names that").apply(file, key, value);
     } else {
       file.set("pretrained", value.text(), key, value);
     }
@@ -209,17 +207,18 @@ final class OriginalKeys {
   }
 
   private static boolean isTextFolder(String text) {
-    return !text.isEmpty() && new DataFolder(Path.of(text)).find("collection.tsv").isPresent();
+    return !text.isEmpty() && new DataFolder(RemotePaths.input(text)).find("collection.tsv").isPresent();
   }
 
   private static void doTrain(OriginalConfig file, String key, ConfigFile.Entry value) {
     if (flag(value.text()).equals("true")) file.note(shown(key, value) + " is what dyr train does");
-    else file.problem(value, shown(key, value) + ": this command trains; dyr eval measures a model");
+    else file.problem(value, shown(key, value) + ": this command trains; dyr eval --config FILE measures a model");
   }
 
   private static void doEval(OriginalConfig file, String key, ConfigFile.Entry value) {
     if (flag(value.text()).equals("true")) {
-      file.note(shown(key, value) + ": dev_split of data is measured while training, any split by dyr eval afterwards");
+      file.note(shown(key, value) + ": the model is measured at the end of each epoch, on eval_data_file_path or,"
+          + " without it, on dev_split of data");
     } else if (flag(value.text()).equals("false")) {
       file.set("dev_split", "none", key, value);
     } else {
@@ -228,11 +227,47 @@ final class OriginalKeys {
   }
 
   private static void evaluationData(OriginalConfig file, String key, ConfigFile.Entry value) {
-    if (value.text().isEmpty() || flag(file.text("do_eval")).equals("false")) {
-      remark("is not read").apply(file, key, value);
+    if (evaluates(file)) becomes("eval_records").apply(file, key, value);
+    else remark("is not read").apply(file, key, value);
+  }
+
+  /** Whether the file asks for an evaluation on MindRecord rows. */
+  private static boolean evaluates(OriginalConfig file) {
+    return !file.text(EVAL_DATA).isEmpty() && !flag(file.text("do_eval")).equals("false");
+  }
+
+  /** A path that goes with eval_data_file_path. */
+  private static Rule ofEvaluation(String ours) {
+    return (file, key, value) -> {
+      if (evaluates(file)) becomes(ours).apply(file, key, value);
+      else file.note(shown(key, value) + " goes with " + EVAL_DATA + ", which is not read");
+    };
+  }
+
+  private static void out(OriginalConfig file, String key, ConfigFile.Entry value) {
+    becomes("out").apply(file, key, value);
+    if (!value.text().isEmpty()) file.set("save_ckpt", "true", key, value);
+  }
+
+  /** A model that is a checkpoint alone: nothing but this file says what its tensors do not tell. */
+  private static boolean bareCheckpoint(OriginalConfig file) {
+    return file.text(PRETRAINED).endsWith(".ckpt") && !file.overridden("pretrained")
+        && !file.overridden("model_config");
+  }
+
+  private static void heads(OriginalConfig file, String key, ConfigFile.Entry value) {
+    if (bareCheckpoint(file)) becomes("attention_heads").apply(file, key, value);
+    else remark("is compared with the model's own").apply(file, key, value);
+  }
+
+  /** A checkpoint's activation is MindSpore's gelu, unless a config.json says otherwise. */
+  private static void activation(OriginalConfig file, String key, ConfigFile.Entry value) {
+    if (!bareCheckpoint(file) || value.text().equals("gelu")) {
+      file.note(shown(key, value) + " is the model's, in its config.json; of a .ckpt MindSpore's gelu, which is the"
+          + " tanh form, gelu_new");
     } else {
-      needs(MIND_RECORD, v -> true, "--set data=DIR is measured on its dev_split; or do_eval: \"false\"", "data",
-          "groups", "dev_split").apply(file, key, value);
+      file.problem(value, shown(key, value) + ": a .ckpt is taken to have gelu; --set model_config=FILE names a"
+          + " config.json that says otherwise");
     }
   }
 

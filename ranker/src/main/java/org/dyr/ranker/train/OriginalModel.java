@@ -8,12 +8,15 @@ import java.util.function.Consumer;
 import org.dyr.nn.BertConfig;
 import org.dyr.op.Activation;
 import org.dyr.ranker.model.ModelConfig;
+import org.dyr.ranker.model.ModelSource;
 
 /**
  * Holds the sizes of the original's {@code dyr_net_cfg} against those of the model that is to be trained: there they
  * say how the net is built, here the model's {@code config.json} does.
  */
 final class OriginalModel {
+  static final String HEADS = "dyr_net_cfg.num_attention_heads";
+
   /** The keys that are compared. */
   static final List<String> SIZES = List.of("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
       "intermediate_size", "max_position_embeddings", "type_vocab_size");
@@ -27,9 +30,22 @@ final class OriginalModel {
    * @throws ConfigException at the first size that differs
    */
   static void compare(Map<String, ConfigFile.Entry> file, TrainConfig config, Consumer<String> notes) {
-    Path path = config.modelConfig().orElseGet(() -> config.pretrained().orElseThrow().resolve(ModelConfig.FILE));
-    if (!Files.isRegularFile(path)) return;
-    BertConfig model = ModelConfig.read(path);
+    if (config.source().isPresent()) {
+      compare(file, config.source().get(), notes);
+      return;
+    }
+    Path path = config.modelConfig().orElseThrow();
+    if (Files.isRegularFile(path)) compare(file, ModelConfig.read(path), path, notes);
+  }
+
+  /** As {@link #compare(Map, TrainConfig, Consumer)}, with a model that is loaded. */
+  static void compare(Map<String, ConfigFile.Entry> file, ModelSource source, Consumer<String> notes) {
+    boolean checkpoint = ModelSource.isCheckpoint(source.path());
+    Path path = checkpoint ? source.path() : source.path().resolve(ModelConfig.FILE);
+    if (Files.isRegularFile(path)) compare(file, source.bert(), path, notes);
+  }
+
+  private static void compare(Map<String, ConfigFile.Entry> file, BertConfig model, Path path, Consumer<String> notes) {
     for (String size : SIZES) {
       ConfigFile.Entry asked = file.get("dyr_net_cfg." + size);
       int is = size(model, size);

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.dyr.graph.Recompute;
 import org.dyr.nn.Bert;
+import org.dyr.ranker.model.ModelSource;
 
 /**
  * All that a training run is told. One component a key, named as the key but in camel case; what each means, its type,
@@ -22,15 +23,23 @@ public record TrainConfig(
     int keepCheckpoints, int evalEvery, int evalQueries, String device, String kernels, int threads,
     List<String> fusionsOff, String version, int negativesKept, String compressionForm,
     List<Compression.Level> levels, Optional<String> numerics, ComputeType computeType, String recompute,
-    Optional<Boolean> useRelativePositions) {
+    Optional<Boolean> useRelativePositions, EvalFiles evalFiles, int attentionHeads,
+    boolean saveCkpt) {
 
   /** Checks what no single key shows. */
   public TrainConfig {
     fusionsOff = List.copyOf(fusionsOff);
     levels = List.copyOf(levels);
     exactlyOne("data", data, "groups", groups);
-    exactlyOne("model_config", modelConfig, "pretrained", pretrained);
-    require(modelConfig.isEmpty() || vocab.isPresent(),
+    if (pretrained.filter(ModelSource::isCheckpoint).isEmpty()) {
+      exactlyOne("model_config", modelConfig, "pretrained", pretrained);
+    }
+    require(evalFiles.records().isEmpty() || evalFiles.ids().isPresent() && evalFiles.qrels().isPresent(),
+        "eval_records needs eval_ids and eval_qrels");
+    require(evalFiles.records().isPresent()
+        || evalFiles.ids().isEmpty() && evalFiles.qrels().isEmpty() && evalFiles.scores().isEmpty(),
+        "eval_ids, eval_qrels and eval_scores are for eval_records, which is not given");
+    require(pretrained.isPresent() || vocab.isPresent(),
         "vocab is needed with model_config: name a vocab.txt or tokenizer.json");
     require(out != null, "out is needed: name the folder for checkpoints and metrics");
     require(maxLength >= maxQueryLength + 4, ("max_length %d leaves no room for a passage beside a query of "
@@ -78,6 +87,11 @@ public record TrainConfig(
     } catch (IllegalArgumentException e) {
       throw new ConfigException("", "compression.levels: " + e.getMessage());
     }
+  }
+
+  /** The model that the run starts from; empty for one from scratch. */
+  Optional<ModelSource> source() {
+    return pretrained.map(path -> new ModelSource(path, modelConfig, vocab, attentionHeads));
   }
 
   /** The configuration as YAML that {@link ConfigLoader} reads back as an equal one. */

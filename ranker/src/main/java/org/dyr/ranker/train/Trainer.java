@@ -22,11 +22,10 @@ import org.dyr.optim.LossScale;
 import org.dyr.optim.Optimizer;
 import org.dyr.optim.Schedule;
 import org.dyr.ranker.eval.Metrics;
-import org.dyr.ranker.eval.PoolEvaluator;
-import org.dyr.ranker.eval.Run;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelConfig;
 import org.dyr.ranker.model.ModelDirectory;
+import org.dyr.ranker.model.ModelSource;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.Tokenizer;
 
@@ -64,7 +63,9 @@ public final class Trainer implements AutoCloseable {
   private final int groupsPerStep;
   private final List<String> notes = new ArrayList<>();
   private final Profile profile;
+  private final Optional<CkptFolder> ckpts;
   private TrainingState state;
+  private Optional<Metrics> evaluation = Optional.empty();
 
   /**
    * Opens the device, loads data and model, and makes or finds the run's directory. When anything fails, all that was
@@ -91,13 +92,14 @@ public final class Trainer implements AutoCloseable {
       int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
       backend = Devices.open(config.device(), new DeviceOptions(threads, config.kernels()));
       opened.push(backend::close);
-      model = (from.isPresent() ? ModelDirectory.load(from.get(), backend) : fresh()).in(config.computeType().type());
+      model = (from.isPresent() ? new ModelSource(from.get(), Optional.empty(), config.vocab(), 0).load(backend) : fresh())
+          .in(config.computeType().type());
       opened.push(model::close);
       if (model.bert().config().maxPositions() < config.maxLength()) {
         throw new ConfigException("", "max_length %d is longer than the model's %d positions".formatted(config.maxLength(),
             model.bert().config().maxPositions()));
       }
-      input = new TrainingInput(config, model.tokenizer());
+      input = new TrainingInput(config, model);
       opened.push(input::close);
       step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.step(), rank -> rankDevice(threads));
       opened.push(step::close);
@@ -113,7 +115,10 @@ public final class Trainer implements AutoCloseable {
       OptimizerConfig o = config.optimizer();
       schedule = new Schedule(o.learningRate(), o.endLearningRate(), o.power(), (long) (o.warmupRatio() * total), total);
       state = TrainingState.start(config.seed(), config.computeType().lossScale());
+      ckpts = config.saveCkpt() ? Optional.of(new CkptFolder(config.out(), config.version())) : Optional.empty();
+      ckpts.ifPresent(c -> c.check(model));
       if (from.isPresent()) goOn(from.get());
+      else if (ckpts.isPresent()) ckpts.get().begin();
       complete = true;
     } finally {
       if (!complete) opened.forEach(Runnable::run);
@@ -127,12 +132,12 @@ public final class Trainer implements AutoCloseable {
   }
 
   private Model fresh() {
-    if (config.pretrained().isPresent()) {
-      Path directory = config.pretrained().get();
+    if (config.source().isPresent()) {
+      ModelSource source = config.source().get();
       List<String> begun = new ArrayList<>();
-      BertConfig bert = adapted(ModelConfig.read(directory.resolve(ModelConfig.FILE)));
-      Model loaded = ModelDirectory.load(directory, bert, backend, config.seed(), begun);
-      if (!begun.isEmpty()) notes.add("not in %s, begun fresh: %s".formatted(directory, begun));
+      Model loaded = source.load(adapted(source.bert()), backend, config.seed(), begun);
+      if (!begun.isEmpty()) notes.add("not in %s, begun fresh: %s".formatted(source.path(), begun));
+      if (!loaded.readsText()) notes.add("no vocabulary is known (vocab names one): the models score no texts");
       return loaded;
     }
     BertConfig bert = adapted(ModelConfig.read(config.modelConfig().orElseThrow()));
@@ -176,6 +181,7 @@ public final class Trainer implements AutoCloseable {
     }
     Checkpoint.readOptimizer(checkpoint, backend, model.weights(), step.updater());
     checkpoints.removeAfter(state.step());
+    if (ckpts.isPresent() && state.groups() > 0) ckpts.get().goOn(epoch(), stepOfEpoch());
     notes.add("going on from %s, after step %d".formatted(checkpoint, state.step()));
     if (!Files.readString(checkpoint.resolve(Checkpoint.CONFIG)).equals(config.toYaml())) {
       notes.add("the config differs from the checkpoint's %s: losses may differ too".formatted(Checkpoint.CONFIG));
@@ -236,10 +242,8 @@ public final class Trainer implements AutoCloseable {
   /** Measures MRR@10 over all judged dev queries and keeps the model when it is the best so far. */
   private void evaluate(MetricsLog evaluations) throws IOException {
     if (input.dev.isEmpty()) return;
-    var queries = input.dev.get();
-    PoolEvaluator evaluator = new PoolEvaluator(scorer, input.encoder, input.tokens);
-    Metrics m = Metrics.compute(PoolEvaluator.qrels(queries), Run.of(evaluator.score(queries, done -> {})),
-        config.relevantFrom());
+    Metrics m = input.dev.get().measure(scorer);
+    evaluation = Optional.of(m);
     double mrr = m.overJudgedQueries().mrr10();
     boolean best = Double.isNaN(state.best()) || mrr > state.best();
     if (best) {
@@ -254,7 +258,18 @@ public final class Trainer implements AutoCloseable {
   private void save() throws IOException {
     checkpoints.publish(state.step(),
         directory -> Checkpoint.write(directory, model, step.updater(), state, config));
+    if (ckpts.isPresent()) ckpts.get().write(model, epoch(), stepOfEpoch());
     listener.saved(config.out().resolve("checkpoints"));
+  }
+
+  /** The epoch, from 1, of the last group taken. */
+  private long epoch() {
+    return input.epochOf(state.groups() - 1) + 1;
+  }
+
+  /** Steps of that epoch so far; one that began in the epoch before counts. */
+  private long stepOfEpoch() {
+    return Math.ceilDiv(state.groups() - (epoch() - 1) * input.groupsPerEpoch(), groupsPerStep);
   }
 
   private List<String> description() {
@@ -284,8 +299,12 @@ public final class Trainer implements AutoCloseable {
 
   /** Passages and queries cut so far, in training and evaluation. */
   public String truncation() {
-    return "%,d passages and %,d queries were cut to fit".formatted(input.encoder.truncatedPassages(),
-        input.encoder.truncatedQueries());
+    return input.truncation();
+  }
+
+  /** The newest evaluation of this process. */
+  public Optional<Metrics> evaluation() {
+    return evaluation;
   }
 
   /** Steps done so far. */
@@ -296,6 +315,7 @@ public final class Trainer implements AutoCloseable {
   @Override public void close() {
     scorer.close();
     step.close();
+    input.close();
     model.close();
     backend.close();
   }

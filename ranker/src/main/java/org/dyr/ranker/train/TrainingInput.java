@@ -1,5 +1,6 @@
 package org.dyr.ranker.train;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -8,13 +9,18 @@ import org.dyr.ranker.data.JsonLinesGroups;
 import org.dyr.ranker.data.Query;
 import org.dyr.ranker.data.RankingData;
 import org.dyr.ranker.data.TrainingSet;
+import org.dyr.ranker.eval.Metrics;
+import org.dyr.ranker.eval.PoolEvaluator;
+import org.dyr.ranker.eval.RecordEvaluator;
+import org.dyr.ranker.eval.Run;
+import org.dyr.ranker.model.Model;
+import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.PairEncoder;
 import org.dyr.ranker.text.TokenCache;
-import org.dyr.ranker.text.Tokenizer;
 
 /**
  * What a run reads: an endless stream of groups, epoch after epoch, each group a function of its place in the stream;
- * and the dev queries.
+ * and what it is evaluated on.
  */
 final class TrainingInput implements AutoCloseable {
   /** The dev_split of a run that is not evaluated. */
@@ -22,16 +28,46 @@ final class TrainingInput implements AutoCloseable {
 
   private static final long TOKEN_CACHE_BYTES = 256L << 20;
 
-  final PairEncoder encoder;
-  final TokenCache tokens;
-  final Optional<List<Query>> dev;
+  /** What a model is measured on. */
+  interface Dev {
+    Metrics measure(Scorer scorer) throws IOException;
+  }
+
+  final Optional<Dev> dev;
+  private final Optional<RecordEvaluator> records;
+  private final PairEncoder encoder; // null with tokens where there are no texts and no vocabulary
+  private final TokenCache tokens;
   private final GroupSource source;
 
-  TrainingInput(TrainConfig config, Tokenizer tokenizer) {
-    encoder = new PairEncoder(tokenizer, config.maxLength(), config.maxQueryLength());
-    tokens = new TokenCache(tokenizer, config.maxLength(), TOKEN_CACHE_BYTES);
-    source = source(config);
-    dev = config.data().isEmpty() || config.devSplit().equals(NO_SPLIT) ? Optional.empty() : Optional.of(dev(config));
+  /** @throws org.dyr.ranker.model.ModelException when there are texts and the model has no vocabulary */
+  TrainingInput(TrainConfig config, Model model) {
+    boolean texts = config.data().isPresent() || !RecordGroups.reads(config.groups().orElseThrow());
+    if (texts || model.readsText()) {
+      encoder = new PairEncoder(model.tokenizer(), config.maxLength(), config.maxQueryLength());
+      tokens = new TokenCache(model.tokenizer(), config.maxLength(), TOKEN_CACHE_BYTES);
+    } else {
+      encoder = null;
+      tokens = null;
+    }
+    EvalFiles files = config.evalFiles();
+    records = files.records().map(path -> new RecordEvaluator(path, files.ids().orElseThrow(),
+        files.qrels().orElseThrow(), model.bert().config().maxPositions()));
+    boolean complete = false;
+    try {
+      source = source(config);
+      dev = records.<Dev>map(e -> scorer -> Metrics.compute(e.qrels(),
+          Run.of(e.score(scorer, files.scores(), done -> {})), config.relevantFrom())).or(() -> split(config));
+      complete = true;
+    } finally {
+      if (!complete) records.ifPresent(RecordEvaluator::close);
+    }
+  }
+
+  private Optional<Dev> split(TrainConfig config) {
+    if (config.data().isEmpty() || config.devSplit().equals(NO_SPLIT)) return Optional.empty();
+    List<Query> queries = dev(config);
+    return Optional.of(scorer -> Metrics.compute(PoolEvaluator.qrels(queries),
+        Run.of(new PoolEvaluator(scorer, encoder, tokens).score(queries, done -> {})), config.relevantFrom()));
   }
 
   private GroupSource source(TrainConfig config) {
@@ -75,10 +111,20 @@ final class TrainingInput implements AutoCloseable {
 
   /** What the run reads, a line each. */
   List<String> description() {
-    return source.description();
+    List<String> lines = new ArrayList<>(source.description());
+    records.ifPresent(e -> lines.add("evaluation: %,d pairs, %,d judged queries".formatted(e.count(),
+        e.qrels().grades().size())));
+    return lines;
+  }
+
+  /** Passages and queries cut so far, in training and evaluation. */
+  String truncation() {
+    return "%,d passages and %,d queries were cut to fit".formatted(encoder == null ? 0 : encoder.truncatedPassages(),
+        encoder == null ? 0 : encoder.truncatedQueries());
   }
 
   @Override public void close() {
+    records.ifPresent(RecordEvaluator::close);
     source.close();
   }
 }

@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.dyr.ranker.model.ModelSource;
+import org.dyr.ranker.remote.RemotePaths;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,7 +50,7 @@ class ConfigTest {
         512, 64, true, 1,
         new OptimizerConfig("lamb", 1e-5, 1e-7, 1.0, 0.1, 0.01, 1e-6, 0.9, 0.999, 0.9), 1.0, Optional.empty(), 1,
         16384, 0, 1, 0, 0, "cpu", "auto", 0, List.of(), "dyr_base", 15, "two_pass", List.of(),
-        Optional.empty(), ComputeType.FLOAT32, "none", Optional.empty());
+        Optional.empty(), ComputeType.FLOAT32, "none", Optional.empty(), EvalFiles.NONE, 0, false);
     assertEquals(expected, with());
   }
 
@@ -202,6 +204,31 @@ class ConfigTest {
         () -> with("ranks", ranks, "group_num", groups, "group_size", size, "balance", balance)).getMessage();
     String fault = "ranks %s, group_num %s and group_size %s do not divide: ".formatted(ranks, groups, size);
     assertTrue(message.startsWith(fault + advice), message);
+  }
+
+  @Test void aCheckpointMayHaveAConfig() {
+    TrainConfig c = with("pretrained", "b.ckpt", "model_config", "m");
+    assertEquals(Optional.of(new ModelSource(Path.of("b.ckpt"), Optional.of(Path.of("m")), Optional.empty(), 0)),
+        c.source());
+    assertEquals(Optional.empty(), with("pretrained", "b.ckpt").modelConfig());
+  }
+
+  @Test void pathsInBucketsStayWhatTheyAre() throws IOException {
+    TrainConfig c = with("data", "s3://bucket/a/b", "out", "s3://bucket/run/");
+    assertEquals("s3://bucket/a/b", RemotePaths.text(c.data().orElseThrow()));
+    assertTrue(c.toYaml().contains("out: \"s3://bucket/run\""), c.toYaml());
+    assertEquals(c, load(c.toYaml(), Map.of()));
+    assertEquals("--set out=s3://: out must be a path, not 's3://'",
+        assertThrows(ConfigException.class, () -> with("out", "s3://")).getMessage());
+  }
+
+  @Test void pairsNeedIdsAndJudgements() {
+    EvalFiles files = with("eval_records", "e", "eval_ids", "i", "eval_qrels", "q", "eval_scores", "s").evalFiles();
+    assertEquals(Optional.of(Path.of("s")), files.scores());
+    assertEquals("eval_records needs eval_ids and eval_qrels",
+        assertThrows(ConfigException.class, () -> with("eval_records", "e", "eval_ids", "i")).getMessage());
+    assertEquals("eval_ids, eval_qrels and eval_scores are for eval_records, which is not given",
+        assertThrows(ConfigException.class, () -> with("eval_scores", "s")).getMessage());
   }
 
   @Test void vocabIsNeededWithModelConfig() {

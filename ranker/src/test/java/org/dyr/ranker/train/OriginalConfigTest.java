@@ -216,11 +216,9 @@ class OriginalConfigTest {
       "dyr_version: \"dry_base\"|dyr_version: dyr2|F:1: dyr_version must be dyr_base or dyr, not 'dyr2'",
       "group_num: 1|group_num: 0|F:5: group_num: group_num must be from 1 to 1024, not 0",
       "\"groups.jsonl\"|''|F:7: train_data_file_path is empty",
-      "\"bert\"|bert_base.ckpt|F:8: load_pretrain_checkpoint_path bert_base.ckpt asks for reading MindSpore check",
       "\"bert\"|''|F:8: load_pretrain_checkpoint_path is empty: the original does not train without",
       "do_train: \"true\"|do_train: \"false\"|F:12: do_train false: this command trains",
       "do_eval: \"true\"|do_eval: maybe|F:13: do_eval must be \"true\" or \"false\"",
-      "eval_data_file_path: \"\"|eval_data_file_path: e.mindrecord|F:16: eval_data_file_path e.mindrecord asks",
       "\"Ascend\"|TPU|F:20: device_target must be Ascend, GPU or CPU, not 'TPU'",
       "use_relative_positions: False|use_relative_positions: 2|F:44: dyr_net_cfg.use_relative_positions: use_rel",
       " dtype: mstype.float32| dtype: mstype.float16|F:45: dyr_net_cfg.dtype mstype.float16 asks for weights in",
@@ -250,7 +248,6 @@ class OriginalConfigTest {
 
   @Test void setSettlesWhatTheFileAsksForInVain() throws IOException {
     String yaml = with("groups.jsonl", "train.mindrecord")
-        .replace("eval_data_file_path: \"\"", "eval_data_file_path: e.mindrecord")
         .replace("\"bert\"", "bert_base.ckpt");
     TrainConfig c = load(yaml, "data", "d", "pretrained", "p");
     assertEquals(Optional.of(Path.of("d")), c.data());
@@ -267,6 +264,26 @@ class OriginalConfigTest {
     assertEquals(new BlockSplit(8, 2, Balance.SAMPLES), load(yaml, "ranks", "8").split());
     assertFalse(notes.stream().anyMatch(note -> note.contains("how many devices")), notes.toString());
     assertTrue(failure(yaml, "ranks", "3").startsWith("F: ranks 3, group_num 2 and group_size 8 do not divide"));
+  }
+
+  @Test void theEvaluationsFilesAreTaken() throws IOException {
+    String yaml = with("eval_data_file_path: \"\"", "eval_data_file_path: e.mindrecord");
+    assertEquals(new EvalFiles(Optional.of(Path.of("e.mindrecord")), Optional.of(Path.of("ids.tsv")),
+        Optional.of(Path.of("msmarco-docdev-qrels.tsv")), Optional.of(Path.of("score.txt"))), load(yaml).evalFiles());
+    assertEquals(EvalFiles.NONE, load(VALUES).evalFiles());
+    assertNoted("save_score_path score.txt goes with eval_data_file_path, which is not read");
+    assertEquals(EvalFiles.NONE, load(yaml.replace("do_eval: \"true\"", "do_eval: \"false\"")).evalFiles());
+    assertNoted("eval_data_file_path e.mindrecord is not read");
+  }
+
+  @Test void aCheckpointIsTakenWithItsHeads() throws IOException {
+    TrainConfig c = load(with("\"bert\"", "bert_base.ckpt").replace("attention_heads: 12", "attention_heads: 6"));
+    assertEquals(Optional.of(Path.of("bert_base.ckpt")), c.pretrained());
+    assertEquals(6, c.attentionHeads());
+    assertTrue(c.saveCkpt(), "as the original does");
+    assertEquals(0, load(VALUES).attentionHeads(), "a directory has its config.json");
+    assertTrue(failure(with("\"bert\"", "bert_base.ckpt").replace("hidden_act: \"gelu\"", "hidden_act: relu"))
+        .startsWith("F:40: dyr_net_cfg.hidden_act relu: a .ckpt is taken to have gelu"));
   }
 
   @Test void aFolderOfTextIsData() throws IOException {

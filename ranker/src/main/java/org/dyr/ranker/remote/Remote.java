@@ -1,0 +1,158 @@
+package org.dyr.ranker.remote;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.dyr.io.AtomicFiles;
+
+/**
+ * The door to buckets. A path of {@link RemotePaths} is fetched before it is read, and uploaded when what was written
+ * there is whole; for any other path nothing happens, and the AWS SDK is not loaded.
+ */
+public final class Remote {
+  private static final Pattern SHARD = Pattern.compile("(.*mindrecord)\\d+");
+  private static final Set<String> VOCABULARY = Set.of("vocab.txt", "tokenizer.json", "tokenizer_config.json");
+
+  private static S3 s3;
+
+  private Remote() {}
+
+  static synchronized S3 s3() {
+    if (s3 == null) s3 = new S3();
+    return s3;
+  }
+
+  /** Forgets endpoint and credentials, so that they are read anew; for tests. */
+  static synchronized void reset() {
+    s3 = null;
+  }
+
+  /**
+   * Brings an object, or all objects of a folder, to where the path says, unless they are there with the same ETag.
+   * With an object come those that belong to it: the index and the other shards of a MindRecord file, the companions of
+   * a vocabulary. What the bucket no longer has is removed from the cache.
+   *
+   * @throws RemoteException when there is neither, or the bucket cannot be read; what had been fetched before stays
+   * @throws IOException when the local disk fails
+   */
+  public static void fetch(Path path) throws IOException {
+    S3Location at = RemotePaths.location(path).orElse(null);
+    if (at == null) return;
+    Optional<S3.Entry> object = s3().find(at);
+    if (object.isPresent()) {
+      fetch(object.get());
+      for (S3Location other : companions(at)) {
+        Optional<S3.Entry> found = s3().find(other);
+        if (found.isPresent()) fetch(found.get());
+        else forget(other);
+      }
+      return;
+    }
+    List<S3.Entry> entries = s3().list(at);
+    if (entries.isEmpty()) throw new RemoteException(at + ": no such object or folder");
+    Set<Path> there = new HashSet<>();
+    for (S3.Entry entry : entries) {
+      fetch(entry);
+      there.add(RemotePaths.in(entry.at()));
+    }
+    for (Path file : files(RemotePaths.in(at))) {
+      if (!there.contains(file)) forget(RemotePaths.location(file).orElseThrow());
+    }
+  }
+
+  private static void fetch(S3.Entry entry) throws IOException {
+    Path file = RemotePaths.in(entry.at()), etag = RemotePaths.etag(entry.at());
+    boolean there = Files.isRegularFile(file) && Files.size(file) == entry.bytes() && Files.isRegularFile(etag)
+        && Files.readString(etag).equals(entry.etag());
+    if (there) return;
+    room(file);
+    room(etag);
+    Files.deleteIfExists(etag); // whatever happens now, an ETag never stands beside another content
+    s3().get(entry, file);
+    Files.createDirectories(etag.getParent());
+    AtomicFiles.write(etag, channel -> channel.write(ByteBuffer.wrap(entry.etag().getBytes(StandardCharsets.UTF_8))));
+  }
+
+  /** A bucket may have both a and a/b, and one after the other; a disk has either. */
+  private static void room(Path file) throws IOException {
+    if (Files.isDirectory(file)) AtomicFiles.removeTree(file);
+    for (Path above = file.getParent(); above.startsWith(RemotePaths.root()); above = above.getParent()) {
+      if (Files.isRegularFile(above)) throw new NotDirectoryException(above + " (an object of the bucket) and " + file);
+    }
+  }
+
+  private static void forget(S3Location at) throws IOException {
+    Files.deleteIfExists(RemotePaths.etag(at));
+    Files.deleteIfExists(RemotePaths.in(at));
+  }
+
+  private static List<S3Location> companions(S3Location at) {
+    List<S3Location> all = new ArrayList<>();
+    if (VOCABULARY.contains(at.name())) {
+      VOCABULARY.stream().filter(name -> !name.equals(at.name())).forEach(name -> all.add(at.sibling(name)));
+    } else if (at.name().contains("mindrecord")) {
+      all.add(at.sibling(at.name() + ".db"));
+      Matcher shard = SHARD.matcher(at.name());
+      if (!shard.matches()) return all;
+      Pattern ours = Pattern.compile(Pattern.quote(shard.group(1)) + "\\d+(\\.db)?");
+      s3().list(at.parent()).stream().map(S3.Entry::at)
+          .filter(e -> e.equals(at.sibling(e.name())) && ours.matcher(e.name()).matches() && !all.contains(e))
+          .forEach(all::add);
+    }
+    return all;
+  }
+
+  /** Whether an object of that key or a folder of that name is there. */
+  public static boolean exists(S3Location at) {
+    return s3().find(at).isPresent() || !s3().list(at).isEmpty();
+  }
+
+  /** Whether a folder of that name has an object. */
+  public static boolean isFolder(S3Location at) {
+    return !s3().list(at).isEmpty();
+  }
+
+  /**
+   * Uploads a file, or all files of a folder, to where the path says.
+   *
+   * @throws RemoteException when the bucket cannot be written; all local files are as they were
+   */
+  public static void upload(Path path) throws IOException {
+    Optional<S3Location> at = RemotePaths.location(path);
+    if (at.isPresent()) upload(path, at.get());
+  }
+
+  /** Uploads a file, or all files of a folder. */
+  public static void upload(Path from, S3Location to) throws IOException {
+    for (Path file : files(from)) {
+      s3().put(file, file.equals(from) ? to : to.resolve(slashed(from.relativize(file))));
+    }
+  }
+
+  /** All files of a tree that are not hidden, sorted; the file itself for a file. */
+  static List<Path> files(Path tree) throws IOException {
+    if (!Files.exists(tree)) return List.of();
+    try (Stream<Path> all = Files.walk(tree)) {
+      return all.filter(Files::isRegularFile).filter(file -> {
+        for (Path part : tree.relativize(file)) if (part.toString().startsWith(".")) return false;
+        return true;
+      }).sorted().toList();
+    }
+  }
+
+  /** A relative path as part of a key. */
+  static String slashed(Path relative) {
+    return relative.toString().replace('\\', '/');
+  }
+}
