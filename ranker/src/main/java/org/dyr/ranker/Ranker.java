@@ -10,6 +10,7 @@ import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
 import org.dyr.ranker.model.Model;
+import org.dyr.ranker.model.ModelException;
 import org.dyr.ranker.model.ModelSource;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
@@ -71,6 +72,9 @@ public final class Ranker implements AutoCloseable {
     Model model = null;
     try {
       model = source.load(backend);
+      if (!model.readsText()) {
+        throw new ModelException(path, "has no vocab.txt or tokenizer.json and no vocabulary was named (--vocab)");
+      }
       return new Ranker(backend, model);
     } catch (RuntimeException | Error e) {
       if (model != null) model.close();

@@ -46,7 +46,7 @@ class VectorProviderTest {
   @Test void withTheModule() throws Exception {
     List<String> lines = java("--add-modules=jdk.incubator.vector", "-Ddyr.vector.bits=128");
     assertTrue(lines.contains("vector: jdk.incubator.vector, 128 bits, fp32, all threads"), lines.toString());
-    assertTrue(lines.contains("[vector, reference]"), lines.toString());
+    assertTrue(lines.contains("[vector, widening, reference]"), lines.toString());
     assertTrue(lines.contains("peak true"), lines.toString());
   }
 

@@ -26,6 +26,11 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
     return new Model(bert, weights, tokenizer, backend, type);
   }
 
+  /** The same model, weights and all, computing on another opening of its device; only one of the two is to be closed. */
+  public Model on(Backend other) {
+    return new Model(bert, weights, tokenizer, other, compute);
+  }
+
   /**
    * A model with fresh weights. Takes over the tokenizer.
    *

@@ -88,7 +88,7 @@ final class RankStep implements AutoCloseable {
       if (device != model.backend()) opened.push(device::close);
       group = ranks.split(ranks.rank() / settings.split().along());
       Backend backend = group.size() > 1 ? new RankBackend(device, group) : device;
-      this.model = new Model(model.bert(), model.weights(), model.tokenizer(), backend, model.compute());
+      this.model = model.on(backend);
       compiler = new Compiler(backend, settings.fusionsOff(), settings.recompute());
       gradients = ranks.rank() == 0 ? sum : backend.allocate(sum.bytes(), "gradients of rank " + ranks.rank());
       if (gradients != sum) opened.push(gradients::close);

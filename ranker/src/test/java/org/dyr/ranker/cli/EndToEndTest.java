@@ -95,8 +95,8 @@ class EndToEndTest {
     var last = new ObjectMapper().readTree(lines.getLast());
     List<String> names = new ArrayList<>();
     last.fieldNames().forEachRemaining(names::add);
-    assertEquals(List.of("step", "epoch", "loss", "lr", "grad_norm", "loss_scale", "seconds", "sequences", "tokens"),
-        names);
+    assertEquals(List.of("step", "epoch", "loss", "lr", "grad_norm", "loss_scale", "skipped", "seconds", "sequences",
+        "tokens"), names);
     assertEquals(12, last.get("step").asInt());
     assertEquals(4.0, last.get("epoch").asDouble());
     assertEquals(6, last.get("sequences").asInt());
