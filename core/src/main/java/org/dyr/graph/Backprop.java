@@ -1,5 +1,6 @@
 package org.dyr.graph;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -45,18 +46,26 @@ public final class Backprop {
     wanted.addAll(parameters.keySet());
     for (Node n : forward) if (n.in().stream().anyMatch(wanted::contains)) wanted.addAll(n.out());
     gradients.put(loss, graph.input(LOSS_SCALE, loss.spec()));
-    for (int i = forward.size() - 1; i >= 0; i--) {
-      Node n = forward.get(i);
-      if (n.out().stream().noneMatch(gradients::containsKey)) continue;
-      try (Graph.Scope s = graph.scope(n.path().isEmpty() ? "grad" : n.path() + ".grad")) {
-        AtNode at = new AtNode(n);
-        n.op().backward(at);
-        at.checkAllTaken();
-      }
+    Map<Value, Integer> firstRead = new HashMap<>();
+    for (int i = 0; i < forward.size(); i++) for (Value v : forward.get(i).in()) firstRead.putIfAbsent(v, i);
+    Map<Integer, List<Value>> complete = new HashMap<>();
+    for (Value p : parameters.keySet()) {
+      complete.computeIfAbsent(firstRead.getOrDefault(p, 0), i -> new ArrayList<>()).add(p);
     }
     Set<Value> landed = new HashSet<>();
-    try (Graph.Scope s = graph.scope("gradients")) {
-      parameters.forEach((parameter, span) -> land(parameter, span, accumulate, landed));
+    for (int i = forward.size() - 1; i >= 0; i--) {
+      differentiate(forward.get(i));
+      // At once, not at the end: what an accumulation reads need not live longer.
+      for (Value p : complete.getOrDefault(i, List.of())) land(p, parameters.get(p), accumulate, landed);
+    }
+  }
+
+  private void differentiate(Node n) {
+    if (n.out().stream().noneMatch(gradients::containsKey)) return;
+    try (Graph.Scope s = graph.scope(n.path().isEmpty() ? "grad" : n.path() + ".grad")) {
+      AtNode at = new AtNode(n);
+      n.op().backward(at);
+      at.checkAllTaken();
     }
   }
 
@@ -65,7 +74,9 @@ public final class Backprop {
     Value d = gradients.get(parameter);
     if (d == null) throw new IllegalArgumentException("backprop: the loss does not depend on " + parameter);
     if (accumulate) {
-      graph.emit(new Add(true), graph.bound(parameter.spec(), span), d);
+      try (Graph.Scope s = graph.scope("gradients")) {
+        graph.emit(new Add(true), graph.bound(parameter.spec(), span), d);
+      }
       return;
     }
     if (!landed.add(d)) {

@@ -37,12 +37,14 @@ public final class ConfigLoader {
     if (!OriginalConfig.recognises(documents)) {
       return load(ConfigFile.entries(file, documents), overrides, file.toString());
     }
-    Set<String> given = overrides.entrySet().stream().filter(o -> !o.getValue().isEmpty()).map(Map.Entry::getKey)
+    Map<String, String> theirs = new LinkedHashMap<>(), ours = new LinkedHashMap<>();
+    overrides.forEach((key, text) -> (OriginalConfig.isOnlyTheirs(key) ? theirs : ours).put(key, text));
+    Set<String> given = ours.entrySet().stream().filter(o -> !o.getValue().isEmpty()).map(Map.Entry::getKey)
         .collect(Collectors.toSet());
-    OriginalConfig.Translation translation = OriginalConfig.translate(file, documents, given);
-    TrainConfig config = load(translation.entries(), overrides, file.toString());
+    OriginalConfig.Translation translation = OriginalConfig.translate(file, documents, theirs, given);
+    TrainConfig config = load(translation.entries(), ours, file.toString());
     translation.notes().forEach(notes);
-    OriginalModel.compare(translation.original(), config, notes);
+    OriginalModel.compare(translation.original(), config, given, notes);
     return config;
   }
 

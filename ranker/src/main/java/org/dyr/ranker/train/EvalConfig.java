@@ -59,7 +59,7 @@ public record EvalConfig(EvalFiles files, Optional<Path> model, Optional<Path> v
 
   /** Holds the sizes that the original's file gives against those of the model, and notes what differs in numerics. */
   public void compare(ModelSource source, Consumer<String> notes) {
-    if (!original.isEmpty()) OriginalModel.compare(original, source, notes);
+    if (!original.isEmpty()) OriginalModel.compare(original, source, false, notes);
   }
 
   /** The values of some keys, each under the name that it has in the file. */

@@ -59,7 +59,7 @@ final class OriginalConfig {
    * @throws ConfigException naming file, line and key, and all of them when there are several: an unknown or repeated
    *     key, or a value that this build has no answer to
    */
-  static Translation translate(Path file, List<Node> documents, Set<String> overridden) {
+  static Translation translate(Path file, List<Node> documents, Map<String, String> theirs, Set<String> overridden) {
     OriginalConfig config = new OriginalConfig(file, overridden);
     if (documents.size() > MOST_DOCUMENTS) {
       throw new ConfigException(config.place(documents.get(MOST_DOCUMENTS)),
@@ -71,6 +71,7 @@ final class OriginalConfig {
       }
     }
     config.flatten("", (MappingNode) documents.getFirst());
+    theirs.forEach((key, text) -> config.original.put(key, new ConfigFile.Entry(text, "--set " + key + "=" + text)));
     config.note("%s is a configuration of the original DYR; its values mean here:".formatted(file));
     config.original.forEach((key, value) -> {
       OriginalKeys.Rule rule = OriginalKeys.TABLE.get(key);
@@ -82,6 +83,11 @@ final class OriginalConfig {
     if (!absent.isEmpty()) config.note("not in the file, so that this project's defaults hold: " + absent);
     if (!config.problems.isEmpty()) throw new ConfigException("", String.join("\n", config.problems));
     return new Translation(config.entries, config.notes, config.original);
+  }
+
+  /** Whether this is a key of the original's file and none of this project's: --set may give either kind. */
+  static boolean isOnlyTheirs(String key) {
+    return OriginalKeys.TABLE.containsKey(key) && ConfigKeys.ALL.stream().noneMatch(ours -> ours.name().equals(key));
   }
 
   /** The file's own keys, dotted, as {@link Translation#original}; nothing is translated. */

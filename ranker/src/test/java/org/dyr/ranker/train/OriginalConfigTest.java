@@ -300,11 +300,13 @@ class OriginalConfigTest {
         {"vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 6, "num_attention_heads": 12,
          "intermediate_size": 3072, "hidden_act": "gelu"}
         """);
-    String failure = failure(VALUES, "pretrained", model.toString());
+    String failure = failure(with("\"bert\"", model.toString()));
     assertTrue(failure.startsWith("F:38: dyr_net_cfg.num_hidden_layers is 12, but " + model.resolve("config.json")
         + " has 6"), failure);
-    TrainConfig c = load(with("num_hidden_layers: 12", "num_hidden_layers: 6"), "pretrained", model.toString());
+    TrainConfig c = load(with("\"bert\"", model.toString()), "dyr_net_cfg.num_hidden_layers", "6");
     assertEquals(Optional.of(model), c.pretrained());
     assertNoted("gelu by erf");
+    assertEquals(Optional.of(model), load(VALUES, "pretrained", model.toString()).pretrained());
+    assertNoted("num_hidden_layers 12 gives way to " + model.resolve("config.json") + ", which --set names: 6");
   }
 }
