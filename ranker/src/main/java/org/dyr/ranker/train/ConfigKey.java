@@ -1,6 +1,5 @@
 package org.dyr.ranker.train;
 
-import java.util.function.Function;
 import java.util.function.Predicate;
 
 /**
@@ -10,10 +9,8 @@ import java.util.function.Predicate;
  * @param standard the default; null where a key that is absent means "not set"
  * @param description one line for whoever writes a configuration
  * @param range what must hold of a value beyond its type
- * @param getter where the value stands in a finished configuration; null when it is not set
  */
-record ConfigKey<T>(String name, ConfigType<T> type, T standard, String description, Range<T> range,
-    Function<TrainConfig, T> getter) {
+record ConfigKey<T>(String name, ConfigType<T> type, T standard, String description, Range<T> range) {
 
   /** A condition in words that complete "must be ..."; the words are empty where every value will do. */
   record Range<T>(String words, Predicate<T> holds) {}
@@ -32,7 +29,7 @@ record ConfigKey<T>(String name, ConfigType<T> type, T standard, String descript
 
   /** YAML of this key's value in a configuration, or null when it is not set. */
   String print(TrainConfig config) {
-    T value = getter.apply(config);
+    T value = config.find(this).orElse(null);
     return value == null ? null : type.printer().apply(value);
   }
 

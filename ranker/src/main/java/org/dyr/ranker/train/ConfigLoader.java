@@ -2,11 +2,9 @@ package org.dyr.ranker.train;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -14,8 +12,6 @@ import org.yaml.snakeyaml.nodes.Node;
 
 /** Makes a {@link TrainConfig} from a YAML file and overrides, by the table of {@link ConfigKeys}. */
 public final class ConfigLoader {
-  private final Map<ConfigKey<?>, Object> values = new HashMap<>();
-
   private ConfigLoader() {}
 
   /** As {@link #load(Path, Map, Consumer)}, without its notes. */
@@ -76,50 +72,15 @@ public final class ConfigLoader {
     Map<String, ConfigFile.Entry> entries = new LinkedHashMap<>(file);
     overrides.forEach((key, text) -> entries.put(key,
         new ConfigFile.Entry(text.isEmpty() ? null : text, "--set " + key + "=" + text)));
-    ConfigLoader loader = new ConfigLoader();
+    Map<ConfigKey<?>, Object> values = new LinkedHashMap<>();
     entries.forEach((name, entry) -> {
       ConfigKey<?> key = known(name, entry.place());
-      if (entry.text() != null) loader.values.put(key, key.parse(entry.text(), entry.place()));
+      if (entry.text() != null) values.put(key, key.parse(entry.text(), entry.place()));
     });
     try {
-      return loader.config();
+      return new TrainConfig(values);
     } catch (ConfigException e) {
       throw new ConfigException(place, e.getMessage());
     }
-  }
-
-  private TrainConfig config() {
-    return new TrainConfig(optional(ConfigKeys.DATA), get(ConfigKeys.TRAIN_SPLIT), get(ConfigKeys.DEV_SPLIT),
-        optional(ConfigKeys.GROUPS), optional(ConfigKeys.MODEL_CONFIG), optional(ConfigKeys.PRETRAINED),
-        optional(ConfigKeys.VOCAB), get(ConfigKeys.OUT), get(ConfigKeys.SEED), get(ConfigKeys.EPOCHS),
-        get(ConfigKeys.MAX_STEPS), get(ConfigKeys.GROUP_SIZE), get(ConfigKeys.BATCH_GROUPS),
-        get(ConfigKeys.GROUP_NUM), get(ConfigKeys.RANKS), get(ConfigKeys.BALANCE), get(ConfigKeys.MAX_LENGTH),
-        get(ConfigKeys.MAX_QUERY_LENGTH), get(ConfigKeys.SHUFFLE),
-        get(ConfigKeys.RELEVANT_FROM), optimizer(), get(ConfigKeys.CLIP_NORM), optional(ConfigKeys.DROPOUT),
-        get(ConfigKeys.ACCUMULATE), get(ConfigKeys.TOKEN_BUDGET), get(ConfigKeys.CHECKPOINT_EVERY),
-        get(ConfigKeys.KEEP_CHECKPOINTS), get(ConfigKeys.EVAL_EVERY), get(ConfigKeys.EVAL_QUERIES),
-        get(ConfigKeys.DEVICE), get(ConfigKeys.KERNELS), get(ConfigKeys.THREADS), get(ConfigKeys.FUSIONS_OFF),
-        get(ConfigKeys.VERSION), get(ConfigKeys.NEGATIVES_KEPT), get(ConfigKeys.COMPRESSION), get(ConfigKeys.LEVELS),
-        optional(ConfigKeys.NUMERICS), ComputeType.of(get(ConfigKeys.COMPUTE_TYPE)), get(ConfigKeys.RECOMPUTE),
-        optional(ConfigKeys.USE_RELATIVE_POSITIONS),
-        new EvalFiles(optional(ConfigKeys.EVAL_RECORDS), optional(ConfigKeys.EVAL_IDS),
-            optional(ConfigKeys.EVAL_QRELS), optional(ConfigKeys.EVAL_SCORES)), get(ConfigKeys.ATTENTION_HEADS),
-        get(ConfigKeys.SAVE_CKPT));
-  }
-
-  private OptimizerConfig optimizer() {
-    return new OptimizerConfig(get(ConfigKeys.OPTIMIZER), get(ConfigKeys.LEARNING_RATE),
-        get(ConfigKeys.END_LEARNING_RATE), get(ConfigKeys.POWER), get(ConfigKeys.WARMUP_RATIO),
-        get(ConfigKeys.WEIGHT_DECAY), get(ConfigKeys.EPS), get(ConfigKeys.BETA1), get(ConfigKeys.BETA2),
-        get(ConfigKeys.MOMENTUM));
-  }
-
-  private <T> Optional<T> optional(ConfigKey<T> key) {
-    return Optional.ofNullable(get(key));
-  }
-
-  @SuppressWarnings("unchecked") // a value was made by the parser of its own key
-  private <T> T get(ConfigKey<T> key) {
-    return (T) values.getOrDefault(key, key.standard());
   }
 }

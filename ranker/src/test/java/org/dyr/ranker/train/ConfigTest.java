@@ -45,13 +45,55 @@ class ConfigTest {
   }
 
   @Test void defaultsAreThoseOfTheDocumentation() {
-    TrainConfig expected = new TrainConfig(Optional.of(Path.of("d")), "train", "dev", Optional.empty(),
-        Optional.empty(), Optional.of(Path.of("p")), Optional.empty(), Path.of("o"), 42, 1, 0, 8, 8, 1, 0, "samples",
-        512, 64, true, 1,
-        new OptimizerConfig("lamb", 1e-5, 1e-7, 1.0, 0.1, 0.01, 1e-6, 0.9, 0.999, 0.9), 1.0, Optional.empty(), 1,
-        16384, 0, 1, 0, 0, "cpu", "auto", 0, List.of(), "dyr_base", 15, "two_pass", List.of(),
-        Optional.empty(), ComputeType.FLOAT32, "none", Optional.empty(), EvalFiles.NONE, 0, false);
-    assertEquals(expected, with());
+    assertEquals("""
+        data: d
+        train_split: train
+        dev_split: dev
+        pretrained: p
+        out: o
+        seed: 42
+        epochs: 1
+        max_steps: 0
+        group_size: 8
+        batch_groups: 8
+        group_num: 1
+        ranks: 0
+        balance: samples
+        max_length: 512
+        max_query_length: 64
+        shuffle: true
+        relevant_from: 1
+        version: dyr_base
+        negatives_kept: 15
+        compression: two_pass
+        compression.levels: []
+        optimizer:
+          name: lamb
+          learning_rate: 1.0e-5
+          end_learning_rate: 1.0e-7
+          power: 1.0
+          warmup_ratio: 0.1
+          weight_decay: 0.01
+          eps: 1.0e-6
+          beta1: 0.9
+          beta2: 0.999
+          momentum: 0.9
+        clip_norm: 1.0
+        compute_type: float32
+        recompute: none
+        accumulate: 1
+        token_budget: 16384
+        checkpoint_every: 0
+        keep_checkpoints: 1
+        eval_every: 0
+        eval_queries: 0
+        device: cpu
+        kernels: auto
+        threads: 0
+        fusions_off: []
+        attention_heads: 0
+        save_ckpt: false
+        """, with().toYaml());
   }
 
   @Test void theHelpIsYamlAndHoldsEveryDefault() throws IOException {

@@ -279,9 +279,9 @@ class OriginalConfigTest {
   @Test void aCheckpointIsTakenWithItsHeads() throws IOException {
     TrainConfig c = load(with("\"bert\"", "bert_base.ckpt").replace("attention_heads: 12", "attention_heads: 6"));
     assertEquals(Optional.of(Path.of("bert_base.ckpt")), c.pretrained());
-    assertEquals(6, c.attentionHeads());
+    assertEquals(6, c.find(ConfigKeys.ATTENTION_HEADS).orElseThrow());
     assertTrue(c.saveCkpt(), "as the original does");
-    assertEquals(0, load(VALUES).attentionHeads(), "a directory has its config.json");
+    assertEquals(0, load(VALUES).find(ConfigKeys.ATTENTION_HEADS).orElseThrow(), "a directory has its config.json");
     assertTrue(failure(with("\"bert\"", "bert_base.ckpt").replace("hidden_act: \"gelu\"", "hidden_act: relu"))
         .startsWith("F:40: dyr_net_cfg.hidden_act relu: a .ckpt is taken to have gelu"));
   }
