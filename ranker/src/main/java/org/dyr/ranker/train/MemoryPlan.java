@@ -15,6 +15,9 @@ import java.util.Optional;
  */
 public record MemoryPlan(long weights, long gradients, long states, long workspace, long scoring) {
 
+  /** What makes a run smaller and leaves its results as they are. */
+  static final String REMEDY = "a lower token_budget, recompute: layer, or fewer ranks need less";
+
   /** All of it. */
   public long total() {
     return weights + gradients + states + workspace + scoring;
@@ -27,9 +30,9 @@ public record MemoryPlan(long weights, long gradients, long states, long workspa
 
   /** One line, in MB of 10^6 bytes. */
   @Override public String toString() {
-    return String.format(Locale.ROOT, "memory: %.1f MB in all (weights %.1f, gradients %.1f, optimizer %.1f, workspace %.1f, "
-        + "scoring %.1f), beside Java's heap", mega(total()), mega(weights), mega(gradients), mega(states), mega(workspace),
-        mega(scoring));
+    return String.format(Locale.ROOT, "memory: %.1f MB in all (weights %.1f, gradients %.1f, optimizer %.1f, workspace "
+        + "%.1f, scoring %.1f), beside Java's heap", mega(total()), mega(weights), mega(gradients), mega(states),
+        mega(workspace), mega(scoring));
   }
 
   private static double mega(long bytes) {
@@ -40,8 +43,7 @@ public record MemoryPlan(long weights, long gradients, long states, long workspa
   Optional<String> warning() {
     long there = ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
         .getTotalMemorySize();
-    return total() <= there ? Optional.empty() : Optional.of(String.format(Locale.ROOT,
-        "warning: this machine has %.1f MB; a lower token_budget (with accumulate unchanged), recompute: layer or "
-        + "fewer ranks need less", mega(there)));
+    return total() <= there ? Optional.empty()
+        : Optional.of(String.format(Locale.ROOT, "warning: this machine has %.1f MB; %s", mega(there), REMEDY));
   }
 }

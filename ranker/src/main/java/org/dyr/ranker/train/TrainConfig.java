@@ -12,8 +12,8 @@ import org.dyr.nn.Bert;
 import org.dyr.ranker.model.ModelSource;
 
 /**
- * All that a training run is told: a value for every key of {@link ConfigKeys} that is set or has a default. An accessor
- * is named as its key but in camel case; what each means, its type, range and default are in {@code dyr train
+ * All that a training run is told: a value for every key of {@link ConfigKeys} that is set or has a default. An
+ * accessor is named as its key but in camel case; what each means, its type, range and default are in {@code dyr train
  * --help-config}. Made by {@link ConfigLoader}. Paths are as they were written; relative ones start at the working
  * directory.
  */
@@ -33,7 +33,8 @@ public final class TrainConfig {
   /** Checks what no single key shows. */
   private void check() {
     exactlyOne(ConfigKeys.DATA, ConfigKeys.GROUPS);
-    if (pretrained().filter(ModelSource::isCheckpoint).isEmpty()) exactlyOne(ConfigKeys.MODEL_CONFIG, ConfigKeys.PRETRAINED);
+    boolean bare = pretrained().filter(ModelSource::isCheckpoint).isPresent(); // model_config may describe it
+    if (!bare) exactlyOne(ConfigKeys.MODEL_CONFIG, ConfigKeys.PRETRAINED);
     EvalFiles eval = evalFiles();
     require(eval.records().isEmpty() || eval.ids().isPresent() && eval.qrels().isPresent(),
         "eval_records needs eval_ids and eval_qrels");
@@ -85,7 +86,8 @@ public final class TrainConfig {
   public BlockSplit split() {
     try {
       int ranks = get(ConfigKeys.RANKS), groups = get(ConfigKeys.GROUP_NUM);
-      return BlockSplit.of(ranks == 0 ? groups : ranks, groups, groupSize(), Balance.valueOf(balance().toUpperCase(Locale.ROOT)));
+      Balance balance = Balance.valueOf(balance().toUpperCase(Locale.ROOT));
+      return BlockSplit.of(ranks == 0 ? groups : ranks, groups, groupSize(), balance);
     } catch (IllegalArgumentException e) {
       throw new ConfigException("", e.getMessage());
     }
@@ -95,9 +97,9 @@ public final class TrainConfig {
   public Compression compression() {
     if (!version().equals("dyr")) return Compression.NONE;
     List<Compression.Level> levels = get(ConfigKeys.LEVELS);
+    Compression.Form form = Compression.Form.valueOf(get(ConfigKeys.COMPRESSION).toUpperCase(Locale.ROOT));
     try {
-      return new Compression(get(ConfigKeys.COMPRESSION).equals("in_graph") ? Compression.Form.IN_GRAPH : Compression.Form.TWO_PASS,
-          levels.isEmpty() ? List.of(Compression.Level.model(get(ConfigKeys.NEGATIVES_KEPT))) : levels);
+      return new Compression(form, levels.isEmpty() ? List.of(Compression.Level.model(get(ConfigKeys.NEGATIVES_KEPT))) : levels);
     } catch (IllegalArgumentException e) {
       throw new ConfigException("", "compression.levels: " + e.getMessage());
     }

@@ -15,6 +15,7 @@ import java.util.function.BooleanSupplier;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
+import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.graph.Profile;
 import org.dyr.nn.BertConfig;
 import org.dyr.nn.Numerics;
@@ -46,9 +47,10 @@ public final class Trainer implements AutoCloseable {
   public record Watch(boolean profile, boolean checkNan) {}
 
   private static final String BEST = "best";
+  private static final String LAST = "model";
+
   /** Steps before the profile begins. */
   private static final long WARM_UP = 10;
-  private static final String LAST = "model";
 
   private final TrainConfig config;
   private final TrainingListener listener;
@@ -92,8 +94,9 @@ public final class Trainer implements AutoCloseable {
       int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
       backend = Devices.open(config.device(), new DeviceOptions(threads, config.kernels()));
       opened.push(backend::close);
-      model = (from.isPresent() ? new ModelSource(from.get(), Optional.empty(), config.vocab(), 0).load(backend) : fresh())
-          .in(config.computeType().type());
+      Model loaded = from.isPresent()
+          ? new ModelSource(from.get(), Optional.empty(), config.vocab(), 0).load(backend) : fresh();
+      model = loaded.in(config.computeType().type());
       opened.push(model::close);
       if (model.bert().config().maxPositions() < config.maxLength()) {
         throw new ConfigException("", "max_length %d is longer than the model's %d positions".formatted(config.maxLength(),
@@ -101,15 +104,15 @@ public final class Trainer implements AutoCloseable {
       }
       input = new TrainingInput(config, model);
       opened.push(input::close);
-      step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.step(), rank -> rankDevice(threads));
+      step = new TrainingStep(model, optimizer(config.optimizer()), config.clipNorm(), config.step(),
+          rank -> rankDevice(threads));
       opened.push(step::close);
       scorer = new Scorer(model, Set.copyOf(config.fusionsOff()));
       opened.push(scorer::close);
       profile = watch.profile() ? new Profile() : null;
       step.checkNan(watch.checkNan());
       groupsPerStep = config.batchGroups() * config.split().groups() * config.accumulate();
-      step.reserve(groupsPerStep, config.groupSize(), config.maxLength());
-      memory = step.memory().scoring(input.dev.isPresent() ? scorer.reserve() : 0);
+      memory = reserve();
       long total = config.maxSteps() > 0 ? config.maxSteps()
           : Math.ceilDiv((long) config.epochs() * input.groupsPerEpoch(), groupsPerStep);
       OptimizerConfig o = config.optimizer();
@@ -122,6 +125,16 @@ public final class Trainer implements AutoCloseable {
       complete = true;
     } finally {
       if (!complete) opened.forEach(Runnable::run);
+    }
+  }
+
+  /** Has all memory ready that the run will take. */
+  private MemoryPlan reserve() {
+    try {
+      step.reserve(groupsPerStep, config.groupSize(), config.maxLength());
+      return step.memory().scoring(input.dev.isPresent() ? scorer.reserve() : 0);
+    } catch (OutOfDeviceMemory e) {
+      throw new OutOfDeviceMemory(e.getMessage() + "; " + MemoryPlan.REMEDY, e);
     }
   }
 
