@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import java.util.Map;
 import org.dyr.device.Backend;
 import org.dyr.device.Slab;
@@ -80,6 +81,20 @@ class BackpropTest {
     assertArrayEquals(new double[] {11, 22}, Doubles.get(d));
     run(program, 1);
     assertArrayEquals(new double[] {12, 24}, Doubles.get(d));
+  }
+
+  /** Else all that the sums read would have to live until the end of the program. */
+  @Test void aGradientIsAddedAsSoonAsItIsComplete() {
+    Value x = graph.bound(f64(1, 2), Doubles.put(slab, 0, 1, 2));
+    Value first = graph.bound(f64(2, 2), Doubles.put(slab, 64, 1, 2, 3, 4));
+    Value second = graph.bound(f64(2, 2), Doubles.put(slab, 128, 1, 2, 3, 4));
+    Value inner = graph.emit1(new MatMul(false, false), x, first);
+    Value loss = sum(graph.emit1(new MatMul(false, false), inner, second));
+    int forward = graph.nodes().size();
+    Span d1 = Doubles.put(slab, 192, 0, 0, 0, 0), d2 = Doubles.put(slab, 256, 0, 0, 0, 0);
+    Backprop.append(graph, loss, Map.of(first, d1, second, d2), true);
+    assertEquals(List.of("Broadcast", "MatMul", "MatMul", "Add", "MatMul", "Add"),
+        graph.nodes().subList(forward, graph.nodes().size()).stream().map(n -> n.op().name()).toList());
   }
 
   @Test void onlyWhatLeadsToAParameterIsRecorded() {
