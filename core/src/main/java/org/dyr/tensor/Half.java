@@ -13,9 +13,14 @@ public final class Half {
 
   /** Rounds to nearest even; a NaN stays a (quiet) NaN and keeps its sign. */
   public static short toBf16(float x) {
-    int bits = Float.floatToRawIntBits(x);
-    if (x != x) return (short) (bits >>> 16 | 0x40);
-    return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+    return bitsToBf16(Float.floatToRawIntBits(x));
+  }
+
+  /** As {@link #toBf16(float)} of a float's bits, without a branch: loops over it become vectors. */
+  public static short bitsToBf16(int bits) {
+    int rounded = bits + 0x7fff + (bits >>> 16 & 1);
+    int nan = bits | 0x0040_0000;
+    return (short) (((bits & 0x7fff_ffff) > 0x7f80_0000 ? nan : rounded) >>> 16);
   }
 
   public static float fromF16(short bits) {

@@ -10,8 +10,6 @@ final class Conversions {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
   private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT;
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
-  private static final int INFINITY = 0x7f80_0000;
-  private static final int QUIET = 0x0040_0000;
 
   private Conversions() {}
 
@@ -25,16 +23,9 @@ final class Conversions {
 
   static void round(DType to, MemorySegment x, MemorySegment y, int begin, int end) {
     if (to == DType.BF16) {
-      for (int i = begin; i < end; i++) y.set(SHORT, (long) i * 2, toBf16(x.get(INT, (long) i * 4)));
+      for (int i = begin; i < end; i++) y.set(SHORT, (long) i * 2, Half.bitsToBf16(x.get(INT, (long) i * 4)));
     } else {
       for (int i = begin; i < end; i++) y.set(SHORT, (long) i * 2, Half.toF16(x.get(FLOAT, (long) i * 4)));
     }
-  }
-
-  /** {@link Half#toBf16} on the bits, without a branch. */
-  private static short toBf16(int bits) {
-    int rounded = bits + 0x7fff + (bits >>> 16 & 1);
-    int nan = bits | QUIET;
-    return (short) (((bits & 0x7fff_ffff) > INFINITY ? nan : rounded) >>> 16);
   }
 }

@@ -100,7 +100,7 @@ final class ConfigKeys {
   static final ConfigKey<String> COMPUTE_TYPE = key("compute_type", oneOf("float32", "bfloat16", "float16"), "float32",
       any(), "type of the encoder's activations; weights and sums stay float32; float16 scales the loss");
   static final ConfigKey<String> RECOMPUTE = key("recompute", oneOf("none", "layer"), "none", any(),
-      "layer = activations inside encoder layers are computed again in backward: less memory, a third more time");
+      "layer = activations inside encoder layers are computed again in backward: less memory, a second forward");
   static final ConfigKey<Boolean> USE_RELATIVE_POSITIONS = unset("use_relative_positions", FLAG,
       "true = attention embeds distances of up to 16 tokens, false = absolute positions; not set = as the model says");
   static final ConfigKey<Integer> ACCUMULATE = key("accumulate", INTEGER, 1, atLeast(1),
