@@ -1,0 +1,248 @@
+// One vector of floats, for the instruction set that this translation unit is compiled for. Every kernel is written
+// once, against these names; DYR_ISA is the namespace of the set: avx2, avx512 or avx512bf16. No other file but the
+// matrix product's inner loop uses an intrinsic.
+#pragma once
+
+#include <immintrin.h>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#ifndef DYR_ISA
+#error "define DYR_ISA: avx2, avx512 or avx512bf16"
+#endif
+
+#define DYR_INLINE inline __attribute__((always_inline))
+
+namespace dyr {
+
+/** The upper half of a float. */
+struct bf16 {
+  uint16_t bits;
+};
+
+namespace DYR_ISA {
+
+#if defined(__AVX512F__)
+
+constexpr int LANES = 16;
+using Floats = __m512;
+using Ints = __m512i;
+using Mask = __mmask16;
+
+DYR_INLINE Mask first(int n) { return static_cast<Mask>((1u << n) - 1); }
+DYR_INLINE Floats broadcast(float x) { return _mm512_set1_ps(x); }
+DYR_INLINE Ints broadcast(int32_t x) { return _mm512_set1_epi32(x); }
+DYR_INLINE Ints iota() { return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
+DYR_INLINE Floats zero() { return _mm512_setzero_ps(); }
+DYR_INLINE Floats load(const float* p) { return _mm512_loadu_ps(p); }
+DYR_INLINE Floats load(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
+DYR_INLINE Ints load(const int32_t* p) { return _mm512_loadu_si512(p); }
+DYR_INLINE void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }
+DYR_INLINE void store(float* p, Floats x, Mask m) { _mm512_mask_storeu_ps(p, m, x); }
+DYR_INLINE Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+DYR_INLINE Floats sub(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+DYR_INLINE Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+DYR_INLINE Floats div(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+DYR_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+DYR_INLINE Floats sqrt(Floats a) { return _mm512_sqrt_ps(a); }
+DYR_INLINE Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+DYR_INLINE Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+DYR_INLINE Floats abs(Floats a) { return _mm512_abs_ps(a); }
+DYR_INLINE Ints bits(Floats a) { return _mm512_castps_si512(a); }
+DYR_INLINE Floats floats(Ints a) { return _mm512_castsi512_ps(a); }
+DYR_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+DYR_INLINE Ints exclusiveOr(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
+template <int N> DYR_INLINE Ints shiftLeft(Ints a) { return _mm512_slli_epi32(a, N); }
+template <int N> DYR_INLINE Ints shiftRight(Ints a) { return _mm512_srli_epi32(a, N); }
+DYR_INLINE Mask less(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+DYR_INLINE Mask lessUnsigned(Ints a, Ints b) { return _mm512_cmplt_epu32_mask(a, b); }
+/** b where the mask is set, else a. */
+DYR_INLINE Floats select(Floats a, Floats b, Mask m) { return _mm512_mask_blend_ps(m, a, b); }
+/** The upper and lower words of the 32-bit products, unsigned. */
+DYR_INLINE void multiplyWide(Ints a, Ints b, Ints& high, Ints& low) {
+  Ints even = _mm512_mul_epu32(a, b);
+  Ints odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+  high = _mm512_mask_mov_epi32(_mm512_srli_epi64(even, 32), 0xAAAA, odd);
+  low = _mm512_mask_mov_epi32(even, 0xAAAA, _mm512_slli_epi64(odd, 32));
+}
+
+DYR_INLINE Floats load(const bf16* p) {
+  return floats(shiftLeft<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))));
+}
+DYR_INLINE Floats load(const bf16* p, Mask m) {
+  return floats(shiftLeft<16>(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, p))));
+}
+/** To nearest, ties to even; a NaN stays a quiet NaN. */
+DYR_INLINE __m256i toBf16(Floats x) {
+#if defined(__AVX512BF16__)
+  // The instruction rounds subnormal numbers to zero, which nothing here could tell from zero.
+  return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x));
+#else
+  Ints b = bits(x);
+  Ints rounded = add(add(b, broadcast(0x7fff)), _mm512_and_si512(shiftRight<16>(b), broadcast(1)));
+  Ints quiet = _mm512_or_si512(b, broadcast(0x00400000));
+  Ints r = _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
+  return _mm512_cvtepi32_epi16(shiftRight<16>(r));
+#endif
+}
+DYR_INLINE void store(bf16* p, Floats x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), toBf16(x)); }
+DYR_INLINE void store(bf16* p, Floats x, Mask m) { _mm256_mask_storeu_epi16(p, m, toBf16(x)); }
+
+#else  // AVX2 with FMA
+
+constexpr int LANES = 8;
+using Floats = __m256;
+using Ints = __m256i;
+using Mask = __m256i;  // all bits of a lane, or none
+
+DYR_INLINE Ints broadcast(int32_t x) { return _mm256_set1_epi32(x); }
+DYR_INLINE Ints iota() { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
+DYR_INLINE Mask first(int n) { return _mm256_cmpgt_epi32(broadcast(n), iota()); }
+DYR_INLINE Floats broadcast(float x) { return _mm256_set1_ps(x); }
+DYR_INLINE Floats zero() { return _mm256_setzero_ps(); }
+DYR_INLINE Floats load(const float* p) { return _mm256_loadu_ps(p); }
+DYR_INLINE Floats load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
+DYR_INLINE Ints load(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+DYR_INLINE void store(float* p, Floats x) { _mm256_storeu_ps(p, x); }
+DYR_INLINE void store(float* p, Floats x, Mask m) { _mm256_maskstore_ps(p, m, x); }
+DYR_INLINE Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
+DYR_INLINE Floats sub(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
+DYR_INLINE Floats mul(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
+DYR_INLINE Floats div(Floats a, Floats b) { return _mm256_div_ps(a, b); }
+DYR_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+DYR_INLINE Floats sqrt(Floats a) { return _mm256_sqrt_ps(a); }
+DYR_INLINE Floats max(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+DYR_INLINE Floats min(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+DYR_INLINE Floats abs(Floats a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+DYR_INLINE Ints bits(Floats a) { return _mm256_castps_si256(a); }
+DYR_INLINE Floats floats(Ints a) { return _mm256_castsi256_ps(a); }
+DYR_INLINE Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+DYR_INLINE Ints exclusiveOr(Ints a, Ints b) { return _mm256_xor_si256(a, b); }
+template <int N> DYR_INLINE Ints shiftLeft(Ints a) { return _mm256_slli_epi32(a, N); }
+template <int N> DYR_INLINE Ints shiftRight(Ints a) { return _mm256_srli_epi32(a, N); }
+DYR_INLINE Mask less(Floats a, Floats b) { return bits(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+DYR_INLINE Mask lessUnsigned(Ints a, Ints b) {
+  Ints sign = broadcast(INT32_MIN);
+  return _mm256_cmpgt_epi32(exclusiveOr(b, sign), exclusiveOr(a, sign));
+}
+/** b where the mask is set, else a. */
+DYR_INLINE Floats select(Floats a, Floats b, Mask m) { return _mm256_blendv_ps(a, b, floats(m)); }
+/** The upper and lower words of the 32-bit products, unsigned. */
+DYR_INLINE void multiplyWide(Ints a, Ints b, Ints& high, Ints& low) {
+  Ints even = _mm256_mul_epu32(a, b);
+  Ints odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
+  high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+  low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
+}
+
+DYR_INLINE Floats load(const bf16* p) {
+  return floats(shiftLeft<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))));
+}
+DYR_INLINE Floats load(const bf16* p, Mask m) {
+  alignas(16) bf16 copy[LANES] = {};
+  std::memcpy(copy, p, sizeof(bf16) * __builtin_popcount(_mm256_movemask_ps(floats(m))));
+  return load(copy);
+}
+/** To nearest, ties to even; a NaN stays a quiet NaN. */
+DYR_INLINE __m128i toBf16(Floats x) {
+  Ints b = bits(x);
+  Ints rounded = add(add(b, broadcast(0x7fff)), _mm256_and_si256(shiftRight<16>(b), broadcast(1)));
+  Ints quiet = _mm256_or_si256(b, broadcast(0x00400000));
+  Ints r = shiftRight<16>(bits(select(floats(rounded), floats(quiet), bits(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)))));
+  return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(r, r), 0x08));
+}
+DYR_INLINE void store(bf16* p, Floats x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), toBf16(x)); }
+DYR_INLINE void store(bf16* p, Floats x, Mask m) {
+  alignas(16) bf16 copy[LANES];
+  store(copy, x);
+  std::memcpy(p, copy, sizeof(bf16) * __builtin_popcount(_mm256_movemask_ps(floats(m))));
+}
+
+#endif
+
+/** The mask of lanes [0, n), all of them from LANES on. */
+DYR_INLINE Mask atMost(int n) { return first(n < LANES ? n : LANES); }
+
+/** The sum of the lanes, halves added to halves: one order for every call. */
+DYR_INLINE float sum(Floats x) {
+  alignas(64) float lane[LANES];
+  store(lane, x);
+  for (int half = LANES / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) lane[i] += lane[i + half];
+  }
+  return lane[0];
+}
+
+/** The largest lane. */
+DYR_INLINE float largest(Floats x) {
+  alignas(64) float lane[LANES];
+  store(lane, x);
+  for (int half = LANES / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+  }
+  return lane[0];
+}
+
+/**
+ * e^x: relative error below 1.3e-7; 0 for x below -86.9, infinite above 88.72, NaN for NaN. x = k ln 2 + r with |r| at
+ * most ln(2)/2, e^r = 1 + r + r^2 P(r), P of degree 4; P is doubled and k less by one, so that e^88.7 does not overflow
+ * on the way. The coefficients are those of the Vector API's kernels.
+ */
+DYR_INLINE Floats exp(Floats x) {
+  Floats round = broadcast(0x1.8p23f + 126);
+  Floats rounded = fma(x, broadcast(1.44269504f), round);
+  Floats k = sub(rounded, round);
+  Floats r = fma(k, broadcast(-1.42860677e-6f), fma(k, broadcast(-0.693145752f), x));
+  Floats p = broadcast(2 * 1.3814608e-3f);
+  p = fma(p, r, broadcast(2 * 8.3687110e-3f));
+  p = fma(p, r, broadcast(2 * 4.1668389e-2f));
+  p = fma(p, r, broadcast(2 * 0.16666521f));
+  p = fma(p, r, broadcast(2 * 0.49999994f));
+  p = fma(p, r, broadcast(2.0f));
+  p = fma(p, r, broadcast(2.0f));
+  Floats e = mul(p, floats(shiftLeft<23>(bits(rounded))));
+  e = select(e, zero(), less(x, broadcast(-86.9f)));
+  return select(e, broadcast(INFINITY), less(broadcast(88.722839f), x));
+}
+
+/**
+ * tanh x = x P(x^2) / Q(x^2), P and Q of degree 4, x cut off at 9: relative error below 3.5e-7. A NaN stays one.
+ */
+DYR_INLINE Floats tanh(Floats x) {
+  // min and max give their second operand where one is a NaN.
+  Floats a = max(broadcast(-9.0f), min(broadcast(9.0f), x));
+  Floats s = mul(a, a);
+  Floats p = fma(broadcast(1.3354351e-8f), s, broadcast(2.0608852e-5f));
+  p = fma(fma(fma(p, s, broadcast(3.4955740e-3f)), s, broadcast(0.13381013f)), s, broadcast(1.0f));
+  Floats q = fma(broadcast(7.7764287e-7f), s, broadcast(3.2856117e-4f));
+  q = fma(fma(fma(q, s, broadcast(2.5876928e-2f)), s, broadcast(0.46714330f)), s, broadcast(1.0f));
+  return div(mul(a, p), q);
+}
+
+/**
+ * One word of Philox4x32-10 in every lane (org.dyr.op.Philox has the rule of counters). c0 differs by lane, the others
+ * are one value.
+ */
+struct Philox {
+  Ints c0, c1, c2, c3;
+
+  DYR_INLINE Philox(Ints counter, int32_t sequence, int32_t site, int32_t step, uint32_t key0, uint32_t key1)
+      : c0(counter), c1(broadcast(sequence)), c2(broadcast(site)), c3(broadcast(step)) {
+    Ints multiplier0 = broadcast(static_cast<int32_t>(0xD2511F53)), multiplier1 = broadcast(static_cast<int32_t>(0xCD9E8D57));
+    for (int round = 0; round < 10; round++) {
+      Ints high0, low0, high1, low1;
+      multiplyWide(c0, multiplier0, high0, low0);
+      multiplyWide(c2, multiplier1, high1, low1);
+      c0 = exclusiveOr(exclusiveOr(high1, c1), broadcast(static_cast<int32_t>(key0)));
+      c2 = exclusiveOr(exclusiveOr(high0, c3), broadcast(static_cast<int32_t>(key1)));
+      c1 = low1;
+      c3 = low0;
+      key0 += 0x9E3779B9u;
+      key1 += 0xBB67AE85u;
+    }
+  }
+};
+
+}  // namespace DYR_ISA
+}  // namespace dyr
