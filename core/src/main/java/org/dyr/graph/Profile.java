@@ -12,6 +12,9 @@ import org.dyr.device.Peak;
 public final class Profile {
   private static final Pattern LAYER = Pattern.compile("\\.\\d+(?=\\.|$)");
 
+  /** Shares of a bound below this are marked in the table. */
+  public static final double LEAST = 0.6;
+
   private static final class Line {
     long calls;
     long nanos;
@@ -21,6 +24,7 @@ public final class Profile {
 
   private final Map<String, Line> byOp = new LinkedHashMap<>();
   private final Map<String, Line> byModule = new LinkedHashMap<>();
+  private long steps;
   private long nanos;
   private long matrixNanos;
   private long matrixFlops;
@@ -49,6 +53,11 @@ public final class Profile {
     l.flops += node.flops();
   }
 
+  /** Counts a step: what the table divides by. */
+  public void endStep() {
+    steps++;
+  }
+
   /** All the time measured, in nanoseconds. */
   public long nanos() {
     return nanos;
@@ -65,13 +74,18 @@ public final class Profile {
   }
 
   /**
-   * Two tables, by op and by module, the slowest first: calls, milliseconds, share of the time, GFLOP/s, GB/s, and the
-   * share of the machine's peak that the tighter of the two bounds reaches.
+   * Two tables, by op and by module, the slowest first, of one step on average: calls, milliseconds, share of the time,
+   * GFLOP/s, GB/s, and the share of the machine's peak that the tighter of the two bounds reaches; below {@link #LEAST}
+   * it is marked.
    */
   public String print(Peak peak) {
     return table("op", byOp, peak) + "\n" + table("module", byModule, peak)
         + String.format(Locale.ROOT, "%nmatrix products: %.1f%% of %.1f ms, %.0f GFLOP/s (peak measured %.0f GFLOP/s, %.1f GB/s)%n",
-            100 * matrixShare(), nanos / 1e6, matrixRate() / 1e9, peak.flops() / 1e9, peak.bytes() / 1e9);
+            100 * matrixShare(), nanos / 1e6 / steps(), matrixRate() / 1e9, peak.flops() / 1e9, peak.bytes() / 1e9);
+  }
+
+  private long steps() {
+    return Math.max(1, steps);
   }
 
   private String table(String title, Map<String, Line> lines, Peak peak) {
@@ -80,8 +94,9 @@ public final class Profile {
     Function<Line, Double> share = l -> Math.max(l.flops * 1e9 / l.nanos / peak.flops(), l.bytes * 1e9 / l.nanos / peak.bytes());
     lines.entrySet().stream().sorted(Comparator.comparingLong(e -> -e.getValue().nanos)).forEach(e -> {
       Line l = e.getValue();
-      s.append(String.format(Locale.ROOT, "%-62s %7d %10.2f %6.1f%% %9.1f %8.1f %5.0f%%%n", e.getKey(), l.calls, l.nanos / 1e6,
-          100.0 * l.nanos / nanos, (double) l.flops / l.nanos, (double) l.bytes / l.nanos, 100 * share.apply(l)));
+      s.append(String.format(Locale.ROOT, "%-62s %7.0f %10.2f %6.1f%% %9.1f %8.1f %5.0f%%%s%n", e.getKey(),
+          (double) l.calls / steps(), l.nanos / 1e6 / steps(), 100.0 * l.nanos / nanos, (double) l.flops / l.nanos,
+          (double) l.bytes / l.nanos, 100 * share.apply(l), share.apply(l) < LEAST ? " <" : ""));
     });
     return s.toString();
   }

@@ -15,6 +15,7 @@ import org.dyr.ranker.model.ModelSource;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.PairEncoder;
+import org.dyr.tensor.DType;
 
 /**
  * The ranker as applications embed it. Safe for many threads. Reads no network, prints nothing, sets no system
@@ -67,6 +68,17 @@ public final class Ranker implements AutoCloseable {
    */
   public static Ranker load(Path path, Optional<Path> config, Optional<Path> vocabulary, String device,
       DeviceOptions options) {
+    return load(path, config, vocabulary, device, options, DType.F32);
+  }
+
+  /**
+   * As above, computing in another type.
+   *
+   * @param compute F32, BF16 or F16: the type of the encoder's activations and of the matrices that they meet; the
+   *     weights stay as they are in the file, and embeddings and head compute in their type
+   */
+  public static Ranker load(Path path, Optional<Path> config, Optional<Path> vocabulary, String device,
+      DeviceOptions options, DType compute) {
     ModelSource source = new ModelSource(path, config, vocabulary, 0);
     Backend backend = Devices.open(device, options);
     Model model = null;
@@ -75,7 +87,7 @@ public final class Ranker implements AutoCloseable {
       if (!model.readsText()) {
         throw new ModelException(path, "has no vocab.txt or tokenizer.json and no vocabulary was named (--vocab)");
       }
-      return new Ranker(backend, model);
+      return new Ranker(backend, model.in(compute));
     } catch (RuntimeException | Error e) {
       if (model != null) model.close();
       backend.close();

@@ -1,8 +1,12 @@
 package org.dyr.ranker.cli;
 
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
+import org.dyr.ranker.train.ComputeType;
+import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -20,6 +24,23 @@ final class CommonOptions {
     }
   }
 
+  /** The short names of the compute types; the configuration's own are taken too. */
+  static final class ComputeNames implements Iterable<String>, CommandLine.ITypeConverter<ComputeType> {
+    private static final Map<String, ComputeType> SHORT =
+        new TreeMap<>(Map.of("fp32", ComputeType.FLOAT32, "bf16", ComputeType.BFLOAT16, "fp16", ComputeType.FLOAT16));
+
+    @Override public Iterator<String> iterator() {
+      return SHORT.keySet().iterator();
+    }
+
+    @Override public ComputeType convert(String text) {
+      ComputeType named = SHORT.get(text.toLowerCase(Locale.ROOT));
+      if (named != null) return named;
+      for (ComputeType t : ComputeType.values()) if (t.text().equalsIgnoreCase(text)) return t;
+      throw new CommandLine.TypeConversionException("one of %s, not %s".formatted(SHORT.keySet(), text));
+    }
+  }
+
   @Spec(Spec.Target.MIXEE) private CommandSpec command;
 
   @Option(names = "--device", paramLabel = "NAME", description = "Device to compute on (cpu).")
@@ -30,6 +51,11 @@ final class CommonOptions {
   private Kernels kernels;
 
   private Integer threads;
+
+  @Option(names = "--compute", paramLabel = "TYPE", completionCandidates = ComputeNames.class,
+      converter = ComputeNames.class,
+      description = "Type that the encoder computes in, its weights in fp32: ${COMPLETION-CANDIDATES} (fp32).")
+  private ComputeType compute;
 
   @Option(names = "--seed", paramLabel = "N", description = "All that is random follows from it (42).")
   private Long seed;
@@ -61,6 +87,11 @@ final class CommonOptions {
     return threads == null || threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
   }
 
+  /** The type that the encoder computes in. */
+  ComputeType compute() {
+    return compute == null ? ComputeType.FLOAT32 : compute;
+  }
+
   long seed() {
     return seed == null ? 42 : seed;
   }
@@ -75,6 +106,7 @@ final class CommonOptions {
     if (device != null) given.put("device", device);
     if (kernels != null) given.put("kernels", kernels.toString());
     if (threads != null) given.put("threads", threads.toString());
+    if (compute != null) given.put("compute_type", compute.text());
     if (seed != null) given.put("seed", seed.toString());
     return given;
   }

@@ -109,7 +109,7 @@ final class EvalCommand implements Callable<Integer> {
     Files.createDirectories(out);
     try (Backend backend = backend();
         Model loaded = checkpoint.source(model).load(backend);
-        Scorer scorer = new Scorer(loaded, Set.of())) {
+        Scorer scorer = new Scorer(loaded.in(common.compute().type()), Set.of())) {
       int longest = loaded.bert().config().maxPositions();
       PairEncoder encoder =
           new PairEncoder(loaded.tokenizer(), longest, Math.min(Ranker.MAX_QUERY_LENGTH, longest / 2));
@@ -160,7 +160,7 @@ final class EvalCommand implements Callable<Integer> {
     if (settings != null) settings.compare(where, note -> spec.commandLine().getErr().println(note));
     try (Backend backend = backend();
         Model loaded = where.load(backend);
-        Scorer scorer = new Scorer(loaded, Set.of());
+        Scorer scorer = new Scorer(loaded.in(common.compute().type()), Set.of());
         RecordEvaluator evaluator =
             new RecordEvaluator(records, pairs, judged, loaded.bert().config().maxPositions())) {
       List<ScoredPool> pools;

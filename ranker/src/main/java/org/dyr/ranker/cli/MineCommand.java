@@ -170,7 +170,7 @@ final class MineCommand implements Callable<Integer> {
     DeviceOptions options = new DeviceOptions(common.threads(), common.kernels());
     try (Backend backend = Devices.open(common.device(), options);
         Model loaded = checkpoint.source(model).load(backend);
-        Scorer scorer = new Scorer(loaded, Set.of())) {
+        Scorer scorer = new Scorer(loaded.in(common.compute().type()), Set.of())) {
       int longest = loaded.bert().config().maxPositions();
       PairEncoder encoder =
           new PairEncoder(loaded.tokenizer(), longest, Math.min(Ranker.MAX_QUERY_LENGTH, longest / 2));

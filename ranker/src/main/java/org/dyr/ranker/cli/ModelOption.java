@@ -19,7 +19,8 @@ final class ModelOption {
 
   Ranker open() {
     ModelSource source = checkpoint.source(path);
-    return Ranker.load(source.path(), source.config(), source.vocabulary(), common.device(), deviceOptions());
+    return Ranker.load(source.path(), source.config(), source.vocabulary(), common.device(), deviceOptions(),
+        common.compute().type());
   }
 
   DeviceOptions deviceOptions() {

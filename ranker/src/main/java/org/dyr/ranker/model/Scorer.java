@@ -11,6 +11,7 @@ import java.util.stream.IntStream;
 import org.dyr.graph.Bucket;
 import org.dyr.graph.Compiler;
 import org.dyr.graph.NotFiniteException;
+import org.dyr.graph.Profile;
 import org.dyr.graph.Program;
 import org.dyr.graph.ProgramCache;
 import org.dyr.nn.PackedBatch;
@@ -33,6 +34,7 @@ public final class Scorer implements AutoCloseable {
   private final int layers;
   private final Queue<Lease> idle = new ArrayDeque<>();
   private int inUse;
+  private volatile Profile profile;
   private boolean closed;
 
   /** A workspace with its programs; one caller has it at a time. */
@@ -163,7 +165,9 @@ public final class Scorer implements AutoCloseable {
     Bucket bucket = batch.bucket();
     Program program = lease.programs.get(bucket);
     batch.writeTo(program, bucket);
-    program.run();
+    Profile timed = profile;
+    if (timed == null) program.run();
+    else program.run(timed);
     program.read(LOGITS, lease.logits);
     for (int i = from; i < to; i++) {
       float logit = lease.logit(i - from);
@@ -180,6 +184,11 @@ public final class Scorer implements AutoCloseable {
       return new IllegalStateException("the model gave %s: %s".formatted(logit, e.getMessage()), e);
     }
     return new IllegalStateException("the model gave " + logit);
+  }
+
+  /** Has the nodes of every further batch timed, with one caller at a time; null ends it. */
+  public void profile(Profile profile) {
+    this.profile = profile;
   }
 
   /** Bytes of the workspaces that have been leased so far and are idle now. */

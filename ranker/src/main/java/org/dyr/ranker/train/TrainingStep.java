@@ -113,6 +113,7 @@ public final class TrainingStep implements AutoCloseable {
     }
     threads.run(all -> losses[all.rank()] = ranks[all.rank()].run(groups, step, lossScale));
     boolean applied = updater.step(learningRate, updates, lossScale, profile);
+    if (profile != null) profile.endStep();
     int sequences = 0, tokens = 0;
     for (EncodedGroup g : groups) {
       sequences += g.pairs().size();

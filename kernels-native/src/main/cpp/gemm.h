@@ -1,0 +1,282 @@
+// c (M,N) = op(a) op(b) [+ bias (N)] [+ residual (M,N)]: matrix products in fp32, and in bf16 with sums in fp32.
+//
+// b is packed into panels of COLUMNS columns, a into blocks of rows that stay in the second-level cache while every panel
+// goes by. A tile of up to ROWS x COLUMNS sums stays in registers over the whole depth, so c is written once, by the
+// epilogue, and the order of an element's additions depends on the depth alone: neither on the tile that it falls into
+// nor on who computes it.
+//
+// What is multiplied is a 32-bit unit: one float, or a pair of bf16 that are neighbours in depth, which one instruction
+// of AVX-512 BF16 multiplies and adds. Where that is missing, bf16 is widened as it is packed, and multiplied as floats.
+#pragma once
+
+#include <algorithm>
+
+#include "simd.h"
+
+namespace dyr {
+namespace DYR_ISA {
+namespace gemm {
+
+// Sums in registers: 28 of 32 with AVX-512, 12 of 16 with AVX2.
+#if defined(__AVX512F__)
+constexpr int ROWS = 14;
+#else
+constexpr int ROWS = 6;
+#endif
+constexpr int VECTORS = 2;
+constexpr int COLUMNS = VECTORS * LANES;
+
+/** Units of depth that a row of packed a has side by side; the stride keeps rows out of each other's cache sets. */
+constexpr int STEP = 256;
+constexpr int STRIDE = STEP + 16;
+
+/** Units of a packed block of a: about 1 MB, half the second-level cache. */
+constexpr int BLOCK = 1 << 18;
+
+/** How many units of depth ahead a panel is fetched. */
+constexpr int AHEAD = 8;
+
+/** fp32: a unit is one element. */
+struct Single {
+  static constexpr int DEPTH = 1;
+  DYR_INLINE static Floats multiplyAdd(Floats a, Floats b, Floats c) { return fma(a, b, c); }
+};
+
+#if defined(__AVX512BF16__)
+/** bf16: a unit is two elements, neighbours in depth; their products are added in fp32. */
+struct Pair {
+  static constexpr int DEPTH = 2;
+  DYR_INLINE static Floats multiplyAdd(Floats a, Floats b, Floats c) {
+    return _mm512_dpbf16_ps(c, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
+  }
+};
+#endif
+
+/** What elements of a type are multiplied as. */
+template <class T> struct UnitOf { using type = Single; };
+#if defined(__AVX512BF16__)
+template <> struct UnitOf<bf16> { using type = Pair; };
+#endif
+
+template <class T> DYR_INLINE int units(int depth) {
+  constexpr int d = UnitOf<T>::type::DEPTH;
+  return (depth + d - 1) / d;
+}
+
+/** Rows of a that are packed together, for so many units of depth. */
+DYR_INLINE int blockRows(int units) { return std::clamp(BLOCK / std::max(units, 1) / ROWS, 1, 24) * ROWS; }
+
+/** Floats of scratch for a packed block of a. */
+DYR_INLINE int64_t blockSize(int units) {
+  return static_cast<int64_t>((units + STEP - 1) / STEP) * blockRows(units) * STRIDE;
+}
+
+// ---- packing -------------------------------------------------------------------------------------------------------
+
+/** n units of a row, n at most LANES, zeros behind them. */
+DYR_INLINE Floats unitsAt(const float* p, int n) { return n == LANES ? load(p) : load(p, first(n)); }
+DYR_INLINE Floats widened(const bf16* p, int n) { return n == LANES ? load(p) : load(p, first(n)); }
+
+/** Units [0,n) of a row whose depth ends after `depth` elements. */
+DYR_INLINE void copyRow(const float* from, int n, int, float* to) {
+  for (int i = 0; i < n; i += LANES) store(to + i, unitsAt(from + i, std::min(LANES, n - i)));
+}
+
+DYR_INLINE void copyRow(const bf16* from, int n, int depth, float* to) {
+  if constexpr (UnitOf<bf16>::type::DEPTH == 1) {
+    for (int i = 0; i < n; i += LANES) store(to + i, widened(from + i, std::min(LANES, n - i)));
+  } else {
+    std::memcpy(to, from, sizeof(bf16) * std::min(depth, 2 * n));
+    if (depth < 2 * n) reinterpret_cast<bf16*>(to)[depth] = bf16{0};
+    for (int i = n; i % LANES != 0; i++) to[i] = 0;
+  }
+}
+
+/** n columns (at most LANES) of unit k of a matrix (depth, columns) with neighbouring columns side by side. */
+DYR_INLINE Floats columns(const float* x, int64_t stride, int k, int, int n) { return unitsAt(x + k * stride, n); }
+
+DYR_INLINE Floats columns(const bf16* x, int64_t stride, int k, int depth, int n) {
+  if constexpr (UnitOf<bf16>::type::DEPTH == 1) {
+    return widened(x + k * stride, n);
+  } else {
+    // The lower half of a unit is the earlier element; widening put it in the upper.
+    Ints even = shiftRight<16>(bits(widened(x + 2 * k * stride, n)));
+    if (2 * k + 1 == depth) return floats(even);
+    return floats(add(even, bits(widened(x + (2 * k + 1) * stride, n))));
+  }
+}
+
+/** Panels [from,to) of b (depth, N), its rows `stride` apart. Panel j holds columns from j COLUMNS on: (units, COLUMNS). */
+template <class T>
+void packPanels(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
+  const int deep = units<T>(depth);
+  for (int k = 0; k < deep; k++) {
+    for (int j = from; j < to; j++) {
+      float* p = panels + (static_cast<int64_t>(j) * deep + k) * COLUMNS;
+      for (int v = 0; v < VECTORS; v++) {
+        int column = j * COLUMNS + v * LANES, width = std::min(LANES, n - column);
+        store(p + v * LANES, width <= 0 ? zero() : columns(b + column, stride, k, depth, width));
+      }
+    }
+  }
+}
+
+/** The same of b^T: b is (N, depth). */
+template <class T>
+void packPanelsTransposed(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
+  const int deep = units<T>(depth);
+  for (int j = from; j < to; j++) {
+    for (int v = 0; v < VECTORS; v++) {
+      int column = j * COLUMNS + v * LANES;
+      for (int k = 0; k < deep; k += LANES) {
+        Ints x[LANES];
+        int steps = std::min(LANES, deep - k);
+        for (int i = 0; i < LANES; i++) {
+          alignas(64) float row[LANES];
+          if (column + i < n) {
+            copyRow(b + (column + i) * stride + k * UnitOf<T>::type::DEPTH, steps, depth - k * UnitOf<T>::type::DEPTH, row);
+            x[i] = bits(load(row));
+          } else {
+            x[i] = broadcast(0);
+          }
+        }
+        transpose(x);
+        for (int i = 0; i < steps; i++) {
+          store(panels + (static_cast<int64_t>(j) * deep + k + i) * COLUMNS + v * LANES, floats(x[i]));
+        }
+      }
+    }
+  }
+}
+
+/** Rows [row, row+rows) of a (M, depth) into a block: (steps, blockRows, STRIDE). */
+template <class T>
+void packRows(const T* a, int64_t stride, int depth, int row, int rows, float* block) {
+  const int deep = units<T>(depth), height = blockRows(deep);
+  constexpr int d = UnitOf<T>::type::DEPTH;
+  for (int r = 0; r < rows; r++) {
+    const T* from = a + (row + r) * stride;
+    float* to = block + static_cast<int64_t>(r) * STRIDE;
+    for (int k = 0; k < deep; k += STEP, to += static_cast<int64_t>(height) * STRIDE) {
+      copyRow(from + k * d, std::min(STEP, deep - k), depth - k * d, to);
+    }
+  }
+}
+
+/** The same of a^T: a is (depth, M). Transposed in registers as it is read. */
+template <class T>
+void packRowsTransposed(const T* a, int64_t stride, int depth, int row, int rows, float* block) {
+  const int deep = units<T>(depth), height = blockRows(deep);
+  for (int k = 0; k < deep; k += LANES) {
+    float* to = block + static_cast<int64_t>(k / STEP) * height * STRIDE + k % STEP;
+    for (int r = 0; r < rows; r += LANES) {
+      Ints x[LANES];
+      int width = std::min(LANES, rows - r);
+      for (int i = 0; i < LANES; i++) {
+        x[i] = k + i < deep ? bits(columns(a + row + r, stride, k + i, depth, width)) : broadcast(0);
+      }
+      transpose(x);
+      for (int i = 0; i < width; i++) store(to + static_cast<int64_t>(r + i) * STRIDE, floats(x[i]));
+    }
+  }
+}
+
+// ---- the tile ------------------------------------------------------------------------------------------------------
+
+/** What becomes of a tile of sums: c = sums [+ bias] [+ residual]. c and residual have rows of N elements. */
+template <class C> struct Epilogue {
+  C* c;
+  const C* residual;  // null, or c itself to add to it
+  const float* bias;  // null or (N)
+  int n;
+
+  DYR_INLINE void store(Floats sums, int64_t row, int column, int width) const {
+    int64_t at = row * n + column;
+    if (width >= LANES) {
+      if (bias) sums = add(sums, load(bias + column));
+      if (residual) sums = add(sums, load(residual + at));
+      DYR_ISA::store(c + at, sums);
+    } else {
+      Mask m = first(width);
+      if (bias) sums = add(sums, load(bias + column, m));
+      if (residual) sums = add(sums, load(residual + at, m));
+      DYR_ISA::store(c + at, sums, m);
+    }
+  }
+};
+
+/** R rows of a packed block times a panel: R x COLUMNS sums in registers over the whole depth. */
+template <class Unit, int R, class C>
+void tile(const float* a, int64_t step, const float* panel, int deep, const Epilogue<C>& end, int64_t row, int column) {
+  Floats sums[R][VECTORS];
+  for (int r = 0; r < R; r++) {
+    for (int v = 0; v < VECTORS; v++) sums[r][v] = zero();
+    __builtin_prefetch(end.c + (row + r) * end.n + column, 1);
+    if (sizeof(C) == 4 && VECTORS * LANES * sizeof(C) > 64) __builtin_prefetch(end.c + (row + r) * end.n + column + 16, 1);
+  }
+  for (; deep > 0; deep -= STEP, a += step) {
+    const int n = std::min(deep, STEP);
+    for (int k = 0; k < n; k++) {
+      Floats b[VECTORS];
+      for (int v = 0; v < VECTORS; v++) {
+        b[v] = load(panel + v * LANES);
+        __builtin_prefetch(panel + AHEAD * COLUMNS + v * LANES);
+      }
+#pragma GCC unroll 14
+      for (int r = 0; r < R; r++) {
+        Floats x = broadcast(a[r * STRIDE + k]);
+        for (int v = 0; v < VECTORS; v++) sums[r][v] = Unit::multiplyAdd(x, b[v], sums[r][v]);
+      }
+      panel += COLUMNS;
+    }
+  }
+  for (int r = 0; r < R; r++) {
+    for (int v = 0; v < VECTORS; v++) {
+      int width = end.n - column - v * LANES;
+      if (width > 0) end.store(sums[r][v], row + r, column + v * LANES, width);
+    }
+  }
+}
+
+/** The tile for a number of rows known at run time. */
+template <class Unit, class C, int R = ROWS>
+DYR_INLINE void tileOf(int rows, const float* a, int64_t step, const float* panel, int deep, const Epilogue<C>& end,
+    int64_t row, int column) {
+  if constexpr (R > 1) {
+    if (rows < R) return tileOf<Unit, C, R - 1>(rows, a, step, panel, deep, end, row, column);
+  }
+  tile<Unit, R>(a, step, panel, deep, end, row, column);
+}
+
+/**
+ * Rows [rowBegin,rowEnd) of c over panels [panelBegin,panelEnd).
+ *
+ * @param a (M, depth), or (depth, M) when transposed; rows `stride` apart
+ * @param panels b packed for this depth
+ * @param block scratch of blockSize(units) floats, the caller's own
+ */
+template <class T, class C>
+void multiply(const T* a, int64_t stride, bool transposed, int depth, const float* panels, int rowBegin, int rowEnd,
+    int panelBegin, int panelEnd, const Epilogue<C>& end, float* block) {
+  using Unit = typename UnitOf<T>::type;
+  const int deep = units<T>(depth), height = blockRows(deep);
+  const int64_t step = static_cast<int64_t>(height) * STRIDE;
+  for (int top = rowBegin; top < rowEnd; top += height) {
+    const int rows = std::min(height, rowEnd - top);
+    if (transposed) packRowsTransposed(a, stride, depth, top, rows, block);
+    else packRows(a, stride, depth, top, rows, block);
+    const int tiles = (rows + ROWS - 1) / ROWS;  // of nearly equal height: a low tile would wait for its few sums
+    for (int j = panelBegin; j < panelEnd; j++) {
+      const float* panel = panels + static_cast<int64_t>(j) * deep * COLUMNS;
+      for (int t = 0; t < tiles; t++) {
+        int r = rows * t / tiles;
+        tileOf<Unit>(rows * (t + 1) / tiles - r, block + static_cast<int64_t>(r) * STRIDE, step, panel, deep, end, top + r,
+            j * COLUMNS);
+      }
+    }
+  }
+}
+
+}  // namespace gemm
+}  // namespace DYR_ISA
+}  // namespace dyr

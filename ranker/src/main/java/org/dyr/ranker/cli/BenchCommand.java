@@ -1,0 +1,158 @@
+package org.dyr.ranker.cli;
+
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.dyr.device.Backend;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.Devices;
+import org.dyr.device.KernelSet;
+import org.dyr.device.Peak;
+import org.dyr.graph.Profile;
+import org.dyr.nn.Bert;
+import org.dyr.nn.BertConfig;
+import org.dyr.nn.Weights;
+import org.dyr.optim.Optimizer;
+import org.dyr.ranker.model.Model;
+import org.dyr.ranker.model.ModelConfig;
+import org.dyr.ranker.model.Scorer;
+import org.dyr.ranker.text.EncodedPair;
+import org.dyr.ranker.train.EncodedGroup;
+import org.dyr.ranker.train.StepSettings;
+import org.dyr.ranker.train.TrainingStep;
+import org.dyr.tensor.DType;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/**
+ * {@code dyr bench}: where the time of a step goes, on this machine: fresh weights, random tokens, every op beside the
+ * ceiling that was measured first.
+ */
+@Command(name = "bench", sortOptions = false,
+    description = "Times a training step or a batch of inference by op, beside this machine's measured ceilings.")
+final class BenchCommand implements Callable<Integer> {
+  private static final Pattern TOKENS = Pattern.compile("(\\d{1,6})[xX](\\d{1,6})");
+
+  /** What is timed. */
+  enum Mode { TRAIN, INFER }
+
+  @Spec private CommandSpec spec;
+  @Mixin private CommonOptions common;
+
+  @Option(names = "--model-config", required = true, paramLabel = "FILE", description = "config.json of a BERT.")
+  private Path config;
+
+  @Option(names = "--tokens", required = true, paramLabel = "SxL",
+      description = "Sequences and their length, as 8x128. In training they are one group.")
+  private String tokens;
+
+  @Option(names = "--mode", paramLabel = "MODE",
+      description = "train: forward, backward, clip, Lamb; infer: scores alone (train).")
+  private Mode mode = Mode.TRAIN;
+
+  @Option(names = "--steps", paramLabel = "N", description = "Steps that are timed (5).")
+  private int steps = 5;
+
+  @Option(names = "--warm-up", paramLabel = "N", description = "Steps before those, while the compiler is at work (5).")
+  private int warmUp = 5;
+
+  @Override public Integer call() {
+    Matcher shape = TOKENS.matcher(tokens);
+    if (!shape.matches()) throw new ParameterException(spec.commandLine(), "--tokens must be like 8x128, not " + tokens);
+    if (steps < 1 || warmUp < 0) {
+      throw new ParameterException(spec.commandLine(), "--steps must be at least 1, --warm-up at least 0");
+    }
+    int sequences = Integer.parseInt(shape.group(1)), length = Integer.parseInt(shape.group(2));
+    BertConfig bert = ModelConfig.read(config);
+    if (sequences < (mode == Mode.TRAIN ? 2 : 1) || length < 2 || length > bert.maxPositions()) {
+      throw new ParameterException(spec.commandLine(), "--tokens %s: %s, of 2 to %d tokens".formatted(tokens,
+          mode == Mode.TRAIN ? "a group has at least 2 sequences" : "at least 1 sequence", bert.maxPositions()));
+    }
+    try (Backend backend = Devices.open(common.device(), new DeviceOptions(common.threads(), common.kernels()))) {
+      PrintWriter out = spec.commandLine().getOut();
+      Peak peak = backend.measurePeak();
+      out.println(String.format(Locale.ROOT, "ceilings: %.0f GFLOP/s fp32 multiply-add, %.1f GB/s copied, %d threads; kernels %s",
+          peak.flops() / 1e9, peak.bytes() / 1e9, common.threads(),
+          backend.kernelSets().stream().map(KernelSet::name).collect(Collectors.joining(", then "))));
+      out.flush();
+      Bert encoder = new Bert(bert);
+      try (Weights weights = new Weights(backend, DType.F32, encoder.parameters())) {
+        weights.initialize(common.seed(), bert.initializerRange());
+        Model model = new Model(encoder, weights, null, backend, common.compute().type());
+        if (mode == Mode.TRAIN) train(model, sequences, length, peak, out);
+        else infer(model, sequences, length, peak, out);
+      }
+    }
+    return 0;
+  }
+
+  private void train(Model model, int sequences, int length, Peak peak, PrintWriter out) {
+    try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, new StepSettings(common.seed(), sequences * length))) {
+      List<EncodedGroup> group = List.of(EncodedGroup.of(pairs(model, sequences, length)));
+      long[] number = {0};
+      time(profile -> {
+        step.profile(profile);
+        step.run(group, number[0]++, 1e-6);
+      }, sequences * length, peak, out);
+    }
+  }
+
+  private void infer(Model model, int sequences, int length, Peak peak, PrintWriter out) {
+    try (Scorer scorer = new Scorer(model, Set.of())) {
+      List<EncodedPair> pairs = pairs(model, sequences, length);
+      time(profile -> {
+        scorer.profile(profile);
+        scorer.score(pairs);
+        if (profile != null) profile.endStep();
+      }, sequences * length, peak, out);
+    }
+  }
+
+  /** A step, its nodes timed where there is a profile. */
+  @FunctionalInterface
+  private interface Step {
+    void run(Profile profile);
+  }
+
+  /** The steps once as they are, for the median, and once node by node. */
+  private void time(Step step, int tokens, Peak peak, PrintWriter out) {
+    for (int i = 0; i < warmUp; i++) step.run(null);
+    double[] millis = new double[steps];
+    for (int i = 0; i < steps; i++) {
+      long start = System.nanoTime();
+      step.run(null);
+      millis[i] = (System.nanoTime() - start) / 1e6;
+    }
+    Arrays.sort(millis);
+    double median = (millis[(steps - 1) / 2] + millis[steps / 2]) / 2;
+    out.println(String.format(Locale.ROOT, "%s, %s, %s: %.1f ms, median of %d (%.1f to %.1f), %,.0f tokens/s%n",
+        mode.name().toLowerCase(Locale.ROOT), this.tokens, common.compute().text(), median, steps, millis[0], millis[steps - 1],
+        tokens * 1e3 / median));
+    Profile profile = new Profile();
+    for (int i = 0; i < steps; i++) step.run(profile);
+    out.print(profile.print(peak));
+  }
+
+  private List<EncodedPair> pairs(Model model, int count, int length) {
+    Random random = new Random(common.seed());
+    int vocabulary = model.bert().config().vocabSize();
+    List<EncodedPair> pairs = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      pairs.add(new EncodedPair(random.ints(length, 0, vocabulary).toArray(), Math.max(1, length / 4)));
+    }
+    return pairs;
+  }
+}
