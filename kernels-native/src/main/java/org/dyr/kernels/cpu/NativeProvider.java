@@ -1,0 +1,55 @@
+package org.dyr.kernels.cpu;
+
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.javacpp.Loader;
+import org.dyr.cpu.CpuKernelSetProvider;
+import org.dyr.cpu.Workers;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.KernelSet;
+
+/** Offers the kernels of our own in C++, for the widest instruction set that the processor reports. */
+public final class NativeProvider implements CpuKernelSetProvider {
+  private static final String PLATFORM = "linux-x86_64";
+
+  private static Optional<String> failure;
+
+  @Override public String name() {
+    return "native";
+  }
+
+  @Override public int preference() {
+    return 30;
+  }
+
+  @Override public Optional<String> unavailable() {
+    synchronized (NativeProvider.class) {
+      if (failure == null) failure = load();
+      return failure;
+    }
+  }
+
+  private static Optional<String> load() {
+    if (!Loader.Detector.getPlatform().equals(PLATFORM)) {
+      return Optional.of("there are C++ kernels for %s only, this is %s".formatted(PLATFORM, Loader.Detector.getPlatform()));
+    }
+    if (NativeCalls.class.getResource(PLATFORM + "/libjniNativeCalls.so") == null) {
+      return Optional.of("built without a C++ compiler");
+    }
+    return Loading.failure(() -> Loader.load(NativeCalls.class)).or(() ->
+        Instructions.reported().isEmpty() ? Optional.of("the processor does not report avx2 and fma") : Optional.empty());
+  }
+
+  @Override public String describe() {
+    return "C++ for %s by default, fp32 and bf16, all threads; built for %s, the processor reports %s".formatted(
+        Instructions.named(DeviceOptions.AUTO), List.of(Instructions.values()), Instructions.reported());
+  }
+
+  @Override public List<String> cpuFeatures() {
+    return Instructions.available().stream().map(Instructions::toString).toList();
+  }
+
+  @Override public KernelSet create(Workers workers, DeviceOptions options) {
+    return new NativeKernels(Instructions.named(options.cpuFeatures()), workers);
+  }
+}
