@@ -8,13 +8,16 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.tools.Builder;
 
 /**
  * The native part of the build: compiles the kernels once an instruction set, lets JavaCPP write the JNI functions of
  * NativeCalls and link the whole, and puts the library beside the classes. Without g++, or elsewhere than on 64-bit
- * Linux on x86, it says so and leaves a jar without native kernels. Does nothing where no source has changed.
+ * Linux on x86, it says so and leaves a jar without native kernels. Does nothing where no source has changed. The
+ * library's name has the hash of what it is made from: JavaCPP unpacks a library to a cache of the user, and takes what
+ * is there already where name, size and time agree.
  * Takes the module's folder; runs as a source file, with JavaCPP and the module's classes on the class path.
  */
 final class NativeBuild {
@@ -22,31 +25,38 @@ final class NativeBuild {
   private static final List<String> COMMON = List.of("-O3", "-std=c++17", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off",
       "-fno-math-errno", "-fvisibility=hidden", "-fPIC", "-Wall", "-Wno-uninitialized", "-Wno-maybe-uninitialized", "-Wno-psabi");
   private static final List<String> AVX512 = List.of("-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl");
-  private static final Map<String, List<String>> FLAGS = Map.of(
+  private static final Map<String, List<String>> FLAGS = new TreeMap<>(Map.of(
       "dyr_kernels", List.of(),
       "avx2", List.of("-mavx2", "-mfma"),
       "avx512", AVX512,
-      "avx512bf16", Stream.concat(AVX512.stream(), Stream.of("-mavx512bf16")).toList());
+      "avx512bf16", Stream.concat(AVX512.stream(), Stream.of("-mavx512bf16")).toList()));
 
   private NativeBuild() {}
 
   public static void main(String[] args) throws Exception {
     Path module = Path.of(args[0]).toAbsolutePath(), sources = module.resolve("src/main/cpp");
     Path work = module.resolve("target/native"), classes = module.resolve("target/classes");
-    Path library = classes.resolve("org/dyr/kernels/cpu/linux-x86_64/libjniNativeCalls.so"), stamp = work.resolve("stamp");
+    Path folder = classes.resolve("org/dyr/kernels/cpu/linux-x86_64"), name = folder.resolve("name");
     String without = !System.getProperty("os.name").equals("Linux") || !System.getProperty("os.arch").equals("amd64")
         ? "not 64-bit Linux on x86" : !isOnPath("g++") ? "no g++ on the PATH" : null;
+    String library = without == null ? "jniNativeCalls-" + fingerprint(module) : "";
+    if (Files.exists(name) && Files.readString(name).equals(library)) return;
+    clear(folder);
     if (without != null) {
-      Files.deleteIfExists(library);
       System.out.println("native kernels: skipped, " + without);
       return;
     }
-    String now = fingerprint(module);
-    if (Files.exists(library) && Files.exists(stamp) && Files.readString(stamp).equals(now)) return;
     Files.createDirectories(work);
-    Files.deleteIfExists(stamp);
     link(sources, classes, compile(sources, work));
-    Files.writeString(stamp, now);
+    Files.move(folder.resolve("libjniNativeCalls.so"), folder.resolve("lib" + library + ".so"));
+    Files.writeString(name, library);
+  }
+
+  private static void clear(Path folder) throws IOException {
+    if (!Files.exists(folder)) return;
+    try (Stream<Path> all = Files.list(folder)) {
+      for (Path file : all.toList()) Files.delete(file);
+    }
   }
 
   private static boolean isOnPath(String program) {
@@ -65,13 +75,15 @@ final class NativeBuild {
     }
     files.add(module.resolve("src/main/java/" + CALLS.replace('.', '/') + ".java"));
     for (Path file : files) {
-      sha.update(file.toString().getBytes(StandardCharsets.UTF_8));
+      sha.update(module.relativize(file).toString().getBytes(StandardCharsets.UTF_8));
       sha.update(Files.readAllBytes(file));
     }
     Process version = new ProcessBuilder("g++", "--version").start();
     sha.update(version.getInputStream().readAllBytes());
-    sha.update(System.getProperty("java.class.path").getBytes(StandardCharsets.UTF_8));
-    return HexFormat.of().formatHex(sha.digest());
+    for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
+      sha.update(Path.of(entry).getFileName().toString().getBytes(StandardCharsets.UTF_8)); // with JavaCPP's version
+    }
+    return HexFormat.of().formatHex(sha.digest(), 0, 8);
   }
 
   /** All units at a time; gives their object files. */
