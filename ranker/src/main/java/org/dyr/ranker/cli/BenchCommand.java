@@ -13,7 +13,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.dyr.device.Backend;
-import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Peak;
@@ -81,14 +80,14 @@ final class BenchCommand implements Callable<Integer> {
       throw new ParameterException(spec.commandLine(), "--tokens %s: %s, of 2 to %d tokens".formatted(tokens,
           mode == Mode.TRAIN ? "a group has at least 2 sequences" : "at least 1 sequence", bert.maxPositions()));
     }
-    try (Backend backend = Devices.open(common.device(), new DeviceOptions(common.threads(), common.kernels()))) {
+    try (Backend backend = Devices.open(common.device(), common.deviceOptions())) {
       PrintWriter out = spec.commandLine().getOut();
       Peak peak = backend.measurePeak();
       out.println(String.format(Locale.ROOT, "ceilings: %.0f GFLOP/s fp32 multiply-add, %.1f GB/s copied, %d threads; kernels %s",
           peak.flops() / 1e9, peak.bytes() / 1e9, common.threads(),
           backend.kernelSets().stream().map(KernelSet::name).collect(Collectors.joining(", then "))));
       out.flush();
-      Bert encoder = new Bert(bert);
+      Bert encoder = new Bert(bert.withMaxPositions(length)); // what attention can take at most is then what it takes
       try (Weights weights = new Weights(backend, DType.F32, encoder.parameters())) {
         weights.initialize(common.seed(), bert.initializerRange());
         Model model = new Model(encoder, weights, null, backend, common.compute().type());

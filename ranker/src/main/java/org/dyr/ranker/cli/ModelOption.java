@@ -24,6 +24,6 @@ final class ModelOption {
   }
 
   DeviceOptions deviceOptions() {
-    return new DeviceOptions(common.threads(), common.kernels());
+    return common.deviceOptions();
   }
 }
