@@ -19,4 +19,8 @@ bool executes(int32_t isa);
 DYR_KERNELS(DYR_FORWARD, DYR_FORWARD)
 #undef DYR_FORWARD
 
+inline int32_t panelColumns(int32_t isa) { return TABLES[isa]->panelColumns; }
+inline int32_t bf16Depth(int32_t isa) { return TABLES[isa]->bf16Depth; }
+inline int64_t blockFloats(int32_t isa, int32_t units) { return TABLES[isa]->blockFloats(units); }
+
 }  // namespace dyr

@@ -9,13 +9,16 @@
 // of AVX-512 BF16 multiplies and adds. Where that is missing, bf16 is widened as it is packed, and multiplied as floats.
 #pragma once
 
-#include <algorithm>
+#include <type_traits>
 
 #include "simd.h"
 
 namespace dyr {
 namespace DYR_ISA {
 namespace gemm {
+
+DYR_INLINE int least(int a, int b) { return a < b ? a : b; }
+DYR_INLINE int greatest(int a, int b) { return a > b ? a : b; }
 
 // Sums in registers: 28 of 32 with AVX-512, 12 of 16 with AVX2.
 #if defined(__AVX512F__)
@@ -64,10 +67,10 @@ template <class T> DYR_INLINE int units(int depth) {
 }
 
 /** Rows of a that are packed together, for so many units of depth. */
-DYR_INLINE int blockRows(int units) { return std::clamp(BLOCK / std::max(units, 1) / ROWS, 1, 24) * ROWS; }
+DYR_INLINE int blockRows(int units) { return least(greatest(BLOCK / greatest(units, 1) / ROWS, 1), 24) * ROWS; }
 
 /** Floats of scratch for a packed block of a. */
-DYR_INLINE int64_t blockSize(int units) {
+inline int64_t blockSize(int32_t units) {
   return static_cast<int64_t>((units + STEP - 1) / STEP) * blockRows(units) * STRIDE;
 }
 
@@ -79,14 +82,14 @@ DYR_INLINE Floats widened(const bf16* p, int n) { return n == LANES ? load(p) : 
 
 /** Units [0,n) of a row whose depth ends after `depth` elements. */
 DYR_INLINE void copyRow(const float* from, int n, int, float* to) {
-  for (int i = 0; i < n; i += LANES) store(to + i, unitsAt(from + i, std::min(LANES, n - i)));
+  for (int i = 0; i < n; i += LANES) store(to + i, unitsAt(from + i, least(LANES, n - i)));
 }
 
 DYR_INLINE void copyRow(const bf16* from, int n, int depth, float* to) {
   if constexpr (UnitOf<bf16>::type::DEPTH == 1) {
-    for (int i = 0; i < n; i += LANES) store(to + i, widened(from + i, std::min(LANES, n - i)));
+    for (int i = 0; i < n; i += LANES) store(to + i, widened(from + i, least(LANES, n - i)));
   } else {
-    std::memcpy(to, from, sizeof(bf16) * std::min(depth, 2 * n));
+    std::memcpy(to, from, sizeof(bf16) * least(depth, 2 * n));
     if (depth < 2 * n) reinterpret_cast<bf16*>(to)[depth] = bf16{0};
     for (int i = n; i % LANES != 0; i++) to[i] = 0;
   }
@@ -108,13 +111,13 @@ DYR_INLINE Floats columns(const bf16* x, int64_t stride, int k, int depth, int n
 
 /** Panels [from,to) of b (depth, N), its rows `stride` apart. Panel j holds columns from j COLUMNS on: (units, COLUMNS). */
 template <class T>
-void packPanels(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
+void packStraight(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
   const int deep = units<T>(depth);
   for (int k = 0; k < deep; k++) {
     for (int j = from; j < to; j++) {
       float* p = panels + (static_cast<int64_t>(j) * deep + k) * COLUMNS;
       for (int v = 0; v < VECTORS; v++) {
-        int column = j * COLUMNS + v * LANES, width = std::min(LANES, n - column);
+        int column = j * COLUMNS + v * LANES, width = least(LANES, n - column);
         store(p + v * LANES, width <= 0 ? zero() : columns(b + column, stride, k, depth, width));
       }
     }
@@ -123,14 +126,14 @@ void packPanels(const T* b, int64_t stride, int depth, int n, int from, int to, 
 
 /** The same of b^T: b is (N, depth). */
 template <class T>
-void packPanelsTransposed(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
+void packTransposed(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
   const int deep = units<T>(depth);
   for (int j = from; j < to; j++) {
     for (int v = 0; v < VECTORS; v++) {
       int column = j * COLUMNS + v * LANES;
       for (int k = 0; k < deep; k += LANES) {
         Ints x[LANES];
-        int steps = std::min(LANES, deep - k);
+        int steps = least(LANES, deep - k);
         for (int i = 0; i < LANES; i++) {
           alignas(64) float row[LANES];
           if (column + i < n) {
@@ -158,7 +161,7 @@ void packRows(const T* a, int64_t stride, int depth, int row, int rows, float* b
     const T* from = a + (row + r) * stride;
     float* to = block + static_cast<int64_t>(r) * STRIDE;
     for (int k = 0; k < deep; k += STEP, to += static_cast<int64_t>(height) * STRIDE) {
-      copyRow(from + k * d, std::min(STEP, deep - k), depth - k * d, to);
+      copyRow(from + k * d, least(STEP, deep - k), depth - k * d, to);
     }
   }
 }
@@ -171,7 +174,7 @@ void packRowsTransposed(const T* a, int64_t stride, int depth, int row, int rows
     float* to = block + static_cast<int64_t>(k / STEP) * height * STRIDE + k % STEP;
     for (int r = 0; r < rows; r += LANES) {
       Ints x[LANES];
-      int width = std::min(LANES, rows - r);
+      int width = least(LANES, rows - r);
       for (int i = 0; i < LANES; i++) {
         x[i] = k + i < deep ? bits(columns(a + row + r, stride, k + i, depth, width)) : broadcast(0);
       }
@@ -215,7 +218,7 @@ void tile(const float* a, int64_t step, const float* panel, int deep, const Epil
     if (sizeof(C) == 4 && VECTORS * LANES * sizeof(C) > 64) __builtin_prefetch(end.c + (row + r) * end.n + column + 16, 1);
   }
   for (; deep > 0; deep -= STEP, a += step) {
-    const int n = std::min(deep, STEP);
+    const int n = least(deep, STEP);
     for (int k = 0; k < n; k++) {
       Floats b[VECTORS];
       for (int v = 0; v < VECTORS; v++) {
@@ -256,13 +259,13 @@ DYR_INLINE void tileOf(int rows, const float* a, int64_t step, const float* pane
  * @param block scratch of blockSize(units) floats, the caller's own
  */
 template <class T, class C>
-void multiply(const T* a, int64_t stride, bool transposed, int depth, const float* panels, int rowBegin, int rowEnd,
+void product(const T* a, int64_t stride, bool transposed, int depth, const float* panels, int rowBegin, int rowEnd,
     int panelBegin, int panelEnd, const Epilogue<C>& end, float* block) {
   using Unit = typename UnitOf<T>::type;
   const int deep = units<T>(depth), height = blockRows(deep);
   const int64_t step = static_cast<int64_t>(height) * STRIDE;
   for (int top = rowBegin; top < rowEnd; top += height) {
-    const int rows = std::min(height, rowEnd - top);
+    const int rows = least(height, rowEnd - top);
     if (transposed) packRowsTransposed(a, stride, depth, top, rows, block);
     else packRows(a, stride, depth, top, rows, block);
     const int tiles = (rows + ROWS - 1) / ROWS;  // of nearly equal height: a low tile would wait for its few sums
@@ -278,5 +281,27 @@ void multiply(const T* a, int64_t stride, bool transposed, int depth, const floa
 }
 
 }  // namespace gemm
+
+/** Panels [from,to) of b (depth, N), or of b^T where b is (N, depth): 32-bit units, COLUMNS side by side, zeros past N. */
+template <class T>
+void packPanels(const T* b, int64_t stride, bool transposed, int32_t depth, int32_t n, int32_t from, int32_t to,
+    float* panels) {
+  if (transposed) gemm::packTransposed(b, stride, depth, n, from, to, panels);
+  else gemm::packStraight(b, stride, depth, n, from, to, panels);
+}
+
+/** gemm::product with c in the type of a or, when wide, in fp32. */
+template <class T>
+void multiply(const T* a, int64_t stride, bool transposed, int32_t depth, const float* panels, int32_t rowBegin,
+    int32_t rowEnd, int32_t panelBegin, int32_t panelEnd, void* c, const void* residual, const float* bias, int32_t n,
+    bool wide, float* block) {
+  auto run = [&](auto* typed) {
+    using C = std::remove_pointer_t<decltype(typed)>;
+    gemm::Epilogue<C> end{typed, static_cast<const C*>(residual), bias, n};
+    gemm::product(a, stride, transposed, depth, panels, rowBegin, rowEnd, panelBegin, panelEnd, end, block);
+  };
+  if (wide) run(static_cast<float*>(c));
+  else run(static_cast<T*>(c));
+}
 }  // namespace DYR_ISA
 }  // namespace dyr

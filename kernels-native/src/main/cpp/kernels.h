@@ -5,7 +5,8 @@
 #include "simd.h"
 #include "table.h"
 #include "elementwise.h"
-// gemm.h and attention.h come here
+#include "gemm.h"
+// attention.h comes here
 
 namespace dyr {
 namespace DYR_ISA {
@@ -33,7 +34,8 @@ template <class... A, void (*F)(A...), auto B> struct Either<F, B> {
 
 #define DYR_ENTRY(name, ...) &Either<&name<float>, &name<bf16>>::call,
 #define DYR_FLOAT_ENTRY(name, ...) &Single<&name>::call,
-const Table TABLE = {DYR_KERNELS(DYR_ENTRY, DYR_FLOAT_ENTRY)};
+const Table TABLE = {DYR_KERNELS(DYR_ENTRY, DYR_FLOAT_ENTRY)
+    gemm::COLUMNS, gemm::UnitOf<bf16>::type::DEPTH, &gemm::blockSize};
 
 }  // namespace DYR_ISA
 }  // namespace dyr

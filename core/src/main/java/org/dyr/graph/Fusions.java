@@ -17,6 +17,7 @@ import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
 import org.dyr.op.BiasActivation;
+import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
@@ -44,6 +45,7 @@ public final class Fusions {
       new Fusion("relative-attention", Fusions::relativeAttention),
       new Fusion("bias-activation", Fusions::biasActivation),
       new Fusion("dropout-add-layernorm", Fusions::dropoutAddLayerNorm),
+      new Fusion("matmul-wide", Fusions::matMulWide),
       new Fusion("matmul-bias", Fusions::matMulBias),
       new Fusion("matmul-add", Fusions::matMulAdd),
       new Fusion("matmul-accumulate", Fusions::matMulAccumulate));
@@ -152,12 +154,23 @@ public final class Fusions {
     });
   }
 
+  /** a b rounded to 16 bits and widened again, as the gradient of a rounded weight is: not rounded at all. */
+  private static Optional<Rewrite> matMulWide(Readers g, Node last) {
+    if (!(last.op() instanceof Cast cast)) return Optional.empty();
+    return g.inner(last.in().get(0), MatMul.class)
+        .filter(product -> product.out().get(0).spec().type().accumulator() == cast.to())
+        .map(product -> {
+          MatMul m = (MatMul) product.op();
+          return new Rewrite(List.of(product, last), new MatMul(m.transposeA(), m.transposeB(), true), product.in(), last.out());
+        });
+  }
+
   /** a b, then + bias. */
   private static Optional<Rewrite> matMulBias(Readers g, Node last) {
     if (!(last.op() instanceof AddBias)) return Optional.empty();
     return g.inner(last.in().get(0), MatMul.class).map(product -> {
       MatMul m = (MatMul) product.op();
-      return new Rewrite(List.of(product, last), new Gemm(m.transposeA(), m.transposeB(), true, false, false),
+      return new Rewrite(List.of(product, last), new Gemm(m.transposeA(), m.transposeB(), true, false, false, m.wide()),
           values(product.in().get(0), product.in().get(1), last.in().get(1)), last.out());
     });
   }
@@ -180,7 +193,7 @@ public final class Fusions {
 
   private static Rewrite withResidual(Node product, Node last, Value residual, boolean inPlace) {
     MatMul m = (MatMul) product.op();
-    return new Rewrite(List.of(product, last), new Gemm(m.transposeA(), m.transposeB(), false, true, inPlace),
+    return new Rewrite(List.of(product, last), new Gemm(m.transposeA(), m.transposeB(), false, true, inPlace, m.wide()),
         values(product.in().get(0), product.in().get(1), residual), last.out());
   }
 

@@ -8,14 +8,21 @@ import org.dyr.tensor.Spec;
  * is (N); residual is (M,N). In place, c is written over the residual: the product is accumulated.
  *
  * <p>Inputs: a, b, then bias and residual where present.
+ *
+ * @param wide c (and the residual) in the type that sums have
  */
-public record Gemm(boolean transposeA, boolean transposeB, boolean bias, boolean residual, boolean inPlace)
-    implements FusedOp {
+public record Gemm(boolean transposeA, boolean transposeB, boolean bias, boolean residual, boolean inPlace,
+    boolean wide) implements FusedOp {
+
+  /** c in the type of a and b. */
+  public Gemm(boolean transposeA, boolean transposeB, boolean bias, boolean residual, boolean inPlace) {
+    this(transposeA, transposeB, bias, residual, inPlace, false);
+  }
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 2 + (bias ? 1 : 0) + (residual ? 1 : 0));
     Op.check(residual || !inPlace, "Gemm: in place needs a residual to be written over");
-    Spec c = MatMul.product(this, transposeA, transposeB, in[0], in[1]);
+    Spec c = MatMul.product(this, transposeA, transposeB, wide, in[0], in[1]);
     if (bias) Op.checkSpec(this, "bias", in[2], c.type().accumulator(), c.shape().last());
     if (residual) Op.check(in[residualInput()].equals(c), "Gemm: residual %s must be %s", in[residualInput()], c);
     return new Spec[] {c};
@@ -31,7 +38,7 @@ public record Gemm(boolean transposeA, boolean transposeB, boolean bias, boolean
   }
 
   @Override public Value[] decompose(Recorder r, Value... in) {
-    Value c = r.emit1(new MatMul(transposeA, transposeB), in[0], in[1]);
+    Value c = r.emit1(new MatMul(transposeA, transposeB, wide), in[0], in[1]);
     if (bias) c = r.emit1(new AddBias(), c, in[2]);
     if (residual) c = r.emit1(new Add(inPlace), in[residualInput()], c);
     return new Value[] {c};
@@ -40,12 +47,12 @@ public record Gemm(boolean transposeA, boolean transposeB, boolean bias, boolean
   /** The gradient of the product, and dc itself for bias (summed over rows) and residual. */
   @Override public void backward(Gradients g) {
     if (inPlace) throw new UnsupportedOperationException("Gemm in place has no gradient: its residual is gone");
-    new MatMul(transposeA, transposeB).backward(g);
+    new MatMul(transposeA, transposeB, wide).backward(g);
     if (bias && g.wants(2)) g.give(2, g.emit1(new SumRows(), g.gradOf(0)));
     if (residual && g.wants(residualInput())) g.give(residualInput(), g.gradOf(0));
   }
 
   @Override public long flops(Spec[] in) {
-    return new MatMul(transposeA, transposeB).flops(Arrays.copyOf(in, 2));
+    return new MatMul(transposeA, transposeB, wide).flops(Arrays.copyOf(in, 2));
   }
 }

@@ -1,31 +1,41 @@
 package org.dyr.op;
 
+import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
  * c = op(a) op(b), where op transposes or not: a is (M,K) or transposed (K,M); b is (K,N) or transposed (N,K); c (M,N).
+ *
+ * @param wide c is in the type that sums have, not rounded to that of the operands
  */
-public record MatMul(boolean transposeA, boolean transposeB) implements Op {
+public record MatMul(boolean transposeA, boolean transposeB, boolean wide) implements Op {
+
+  /** c in the type of its operands. */
+  public MatMul(boolean transposeA, boolean transposeB) {
+    this(transposeA, transposeB, false);
+  }
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 2);
-    return new Spec[] {product(this, transposeA, transposeB, in[0], in[1])};
+    return new Spec[] {product(this, transposeA, transposeB, wide, in[0], in[1])};
   }
 
   /** The shape rule of a product; {@link Gemm} has the same. */
-  static Spec product(Op op, boolean transposeA, boolean transposeB, Spec a, Spec b) {
+  static Spec product(Op op, boolean transposeA, boolean transposeB, boolean wide, Spec a, Spec b) {
     Op.checkMatrix(op, "a", a);
     Op.checkMatrix(op, "b", b);
     int m = a.shape().dim(transposeA ? 1 : 0), ka = a.shape().dim(transposeA ? 0 : 1);
     int n = b.shape().dim(transposeB ? 0 : 1), kb = b.shape().dim(transposeB ? 1 : 0);
     Op.check(ka == kb, "%s: inner sizes differ: a %s has %d, b %s has %d", op.name(), a, ka, b, kb);
     Op.check(a.type() == b.type(), "%s: types differ: a %s, b %s", op.name(), a, b);
-    return Spec.of(a.type(), m, n);
+    return Spec.of(wide ? a.type().accumulator() : a.type(), m, n);
   }
 
   /** da = dc op(b)^T, db = op(a)^T dc, each transposed back where its operand was. */
   @Override public void backward(Gradients g) {
     Value d = g.gradOf(0);
+    DType type = g.in(0).spec().type();
+    if (d.spec().type() != type) d = g.emit1(new Cast(type), d);
     if (g.wants(0)) {
       g.give(0, transposeA
           ? g.emit1(new MatMul(transposeB, true), g.in(1), d)

@@ -12,12 +12,13 @@ import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
 import org.dyr.op.BiasActivation;
+import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
-import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
+import org.dyr.op.Op;
 import org.dyr.op.Recorder;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
@@ -40,7 +41,7 @@ final class FusionSamples {
    * @param makes the op that the pattern becomes
    * @param hasGradient whether the pattern can be differentiated
    */
-  record Sample(String row, String remark, Class<? extends FusedOp> makes, boolean hasGradient, List<Arg> in,
+  record Sample(String row, String remark, Class<? extends Op> makes, boolean hasGradient, List<Arg> in,
       Body body) {
     @Override public String toString() {
       return row + (remark.isEmpty() ? "" : ", " + remark);
@@ -64,6 +65,10 @@ final class FusionSamples {
           return new Recorded(r.emit1(new Activation(Activation.Kind.GELU), u), List.of(u));
         }),
         layerNorm("", 0, false), layerNorm("dropout", 0.5, true), layerNorm("dropout of nothing", 0, true),
+        new Sample("matmul-wide", "", MatMul.class, true, List.of(Arg.of(5, 3), Arg.of(3, 7)), (r, in) -> {
+          Value c = r.emit1(new MatMul(false, false), in[0], in[1]);
+          return new Recorded(r.emit1(new Cast(c.spec().type()), c), List.of(c));
+        }),
         new Sample("matmul-bias", "", Gemm.class, true, List.of(Arg.of(5, 3), Arg.of(7, 3), Arg.of(7)), (r, in) -> {
           Value c = r.emit1(new MatMul(false, true), in[0], in[1]);
           return new Recorded(r.emit1(new AddBias(), c, in[2]), List.of(c));

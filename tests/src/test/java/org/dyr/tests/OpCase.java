@@ -58,7 +58,7 @@ record OpCase(Op op, String remark, List<Arg> in) {
     return switch (op) {
       case AddBias _, BiasActivation _ -> i == 1;
       case BiasActivation.Grad _ -> i == 2;
-      case Gemm g -> g.bias() && i == 2;
+      case Gemm g -> g.bias() && i == 2 || g.wide() && g.residual() && i == g.residualInput();
       case LayerNorm _ -> i > 0;
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> i > 1;
       case DropoutAddLayerNorm _ -> i > 1;

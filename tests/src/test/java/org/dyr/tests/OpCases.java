@@ -88,6 +88,14 @@ final class OpCases {
     add(product(false, true, 12, 768, 768), product(true, false, 192, 768, 32), product(false, false, 32, 192, 768));
     add(gemm(new Gemm(false, true, true, false, false), 32, 192, 768));
     add(gemm(new Gemm(true, false, false, true, true), 192, 768, 32));
+    for (int[] s : PRODUCTS) {
+      add(of(new MatMul(true, false, true), left(true, s[0], s[2]), right(false, s[2], s[1])));
+      add(gemm(new Gemm(true, false, true, true, true, true), s[0], s[1], s[2]));
+    }
+    add(product(true, false, 3, 40, 9001).on("depth in parts"));
+    add(gemm(new Gemm(false, true, true, true, false), 17, 5, 4097).on("depth in parts"));
+    add(gemm(new Gemm(true, false, false, true, true), 29, 40, 4100).on("depth in parts"));
+    add(product(false, true, 700, 33, 515).on("several blocks of rows"));
   }
 
   private static OpCase product(boolean ta, boolean tb, int m, int n, int k) {

@@ -27,7 +27,8 @@ final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
-      "native", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale),
+      "native", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale || op instanceof MatMul
+          || op instanceof Gemm),
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}

@@ -117,6 +117,6 @@ public final class VectorKernels implements KernelSet {
   }
 
   private static Gemm gemm(MatMul m) {
-    return new Gemm(m.transposeA(), m.transposeB(), false, false, false);
+    return new Gemm(m.transposeA(), m.transposeB(), false, false, false, m.wide());
   }
 }

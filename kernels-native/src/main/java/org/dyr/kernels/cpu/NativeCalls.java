@@ -33,5 +33,18 @@ final class NativeCalls {
 
   // gemm.h
 
+  @NoException static native int panelColumns(int isa);
+
+  @NoException static native int bf16Depth(int isa);
+
+  @NoException static native long blockFloats(int isa, int units);
+
+  @NoException static native void packPanels(int isa, int type, long b, long stride, boolean transposed, int depth, int n,
+      int from, int to, long panels);
+
+  @NoException static native void multiply(int isa, int type, long a, long stride, boolean transposed, int depth, long panels,
+      int rowBegin, int rowEnd, int panelBegin, int panelEnd, long c, long residual, long bias, int n, boolean wide,
+      long block);
+
   // attention.h
 }

@@ -7,6 +7,8 @@ import org.dyr.device.Operands;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
 import org.dyr.op.Cast;
+import org.dyr.op.Gemm;
+import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.Scale;
 import org.dyr.tensor.DType;
@@ -34,12 +36,14 @@ final class NativeKernels implements KernelSet {
     return switch (op) {
       case Cast o -> in[0].type() == DType.F32 && o.to() == DType.BF16 || in[0].type() == DType.BF16 && o.to() == DType.F32;
       case Add _, AddBias _, Scale _ -> true;
+      case MatMul _, Gemm _ -> NativeGemm.supports(op, in, instructions);
       default -> false;
     };
   }
 
   @Override public long scratchBytes(Op op, Spec[] in) {
     return switch (op) {
+      case MatMul _, Gemm _ -> NativeGemm.scratchBytes(op, in, instructions, workers.count());
       default -> 0;
     };
   }
@@ -50,6 +54,7 @@ final class NativeKernels implements KernelSet {
       case Add _ -> ElementwiseCalls.add(b);
       case AddBias _ -> ElementwiseCalls.addBias(b);
       case Scale _ -> ElementwiseCalls.scale(b);
+      case MatMul _, Gemm _ -> new NativeGemm(op, b, instructions);
       case Cast _ -> ElementwiseCalls.cast(b);
       default -> throw new UnsupportedOperationException("native has no kernel for " + op.name());
     };

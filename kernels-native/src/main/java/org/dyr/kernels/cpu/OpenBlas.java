@@ -27,7 +27,6 @@ final class OpenBlas implements KernelSet {
   }
 
   @Override public Kernel prepare(Op op, Operands o) {
-    Gemm gemm = op instanceof Gemm g ? g : new Gemm(((MatMul) op).transposeA(), ((MatMul) op).transposeB(), false, false, false);
-    return new OpenBlasGemm(gemm, o, workers);
+    return new OpenBlasGemm(NativeGemm.gemm(op), o, workers);
   }
 }

@@ -1,0 +1,167 @@
+package org.dyr.kernels.cpu;
+
+import org.dyr.cpu.Workers;
+import org.dyr.device.Kernel;
+import org.dyr.op.Gemm;
+import org.dyr.op.MatMul;
+import org.dyr.op.Op;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Shape;
+import org.dyr.tensor.Spec;
+
+/**
+ * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}. The workers pack b together, then each multiplies its own rows
+ * of c by all panels, or, where rows are few, all rows by its own panels. A depth beyond {@link #DEPTH} goes in equal
+ * parts, the later ones added to c. Scratch: the panels, then a packed block of a for each worker. Compute-bound: 2 M N K
+ * operations.
+ */
+final class NativeGemm implements Kernel {
+  /** Units of depth at once: the panels of a weight's gradient over many tokens must not fill the memory. */
+  private static final int DEPTH = 4096;
+
+  /** Below so many multiply-adds a second worker is not worth waking. */
+  private static final long ALONE = 1 << 17;
+
+  /** Rows of a tile, the most of any instruction set: fewer for each worker, and columns divide better. */
+  private static final int TILE = 14;
+
+  /** M, N, K, and how K is cut. */
+  private record Size(int m, int n, int k, int elementsPerUnit, int parts) {
+
+    static Size of(Op op, Spec[] in, Instructions set) {
+      Gemm gemm = gemm(op);
+      Shape c = op.outputs(in)[0].shape();
+      int k = in[0].shape().dim(gemm.transposeA() ? 0 : 1);
+      int perUnit = in[0].type() == DType.BF16 ? NativeCalls.bf16Depth(set.number()) : 1;
+      return new Size(c.dim(0), c.dim(1), k, perUnit, Math.max(1, Math.ceilDiv(Math.ceilDiv(k, perUnit), DEPTH)));
+    }
+
+    /** The first element of a part of the depth. */
+    int begin(int part) {
+      return Math.min(k, Math.ceilDiv(Math.ceilDiv(k, elementsPerUnit), parts) * part * elementsPerUnit);
+    }
+
+    int units() {
+      return Math.ceilDiv(begin(1), elementsPerUnit);
+    }
+
+    int panels(int columns) {
+      return Math.ceilDiv(n, columns);
+    }
+  }
+
+  private final Workers workers;
+  private final Workers.Task pack = this::pack;
+  private final Workers.Task multiply = this::multiply;
+  private final int isa;
+  private final int type;
+  private final boolean transposeA;
+  private final boolean transposeB;
+  private final boolean wide;
+  private final Size size;
+  private final int panelCount;
+  private final int shares;
+  private final boolean byRows;
+  private final long a;
+  private final long aStride;
+  private final long b;
+  private final long bStride;
+  private final long c;
+  private final long bias;
+  private final long residual;
+  private final long panels;
+  private final long blocks;
+  private final long blockBytes;
+  private int part;
+
+  NativeGemm(Op op, Binding o, Instructions set) {
+    Gemm gemm = gemm(op);
+    workers = o.workers;
+    isa = o.isa;
+    type = o.type;
+    transposeA = gemm.transposeA();
+    transposeB = gemm.transposeB();
+    wide = o.operands.out()[0].type() == DType.F32;
+    size = Size.of(op, o.operands.in(), set);
+    panelCount = size.panels(NativeCalls.panelColumns(isa));
+    a = o.in(0);
+    b = o.in(1);
+    c = o.out(0);
+    aStride = o.operands.in()[0].shape().dim(1);
+    bStride = o.operands.in()[1].shape().dim(1);
+    bias = gemm.bias() ? o.in(2) : 0;
+    residual = gemm.residual() ? o.in(gemm.residualInput()) : 0;
+    shares = (long) size.m * size.n * size.k < ALONE ? 1 : workers.count();
+    byRows = size.m >= TILE * shares || panelCount < shares;
+    panels = o.scratch();
+    blocks = panels + panelBytes(size, isa);
+    blockBytes = blockBytes(size, isa);
+  }
+
+  static Gemm gemm(Op op) {
+    return op instanceof Gemm g ? g
+        : new Gemm(((MatMul) op).transposeA(), ((MatMul) op).transposeB(), false, false, false, ((MatMul) op).wide());
+  }
+
+  /** A sum in parts is added up in c: not in 16 bits. */
+  static boolean supports(Op op, Spec[] in, Instructions set) {
+    return op.outputs(in)[0].type() == DType.F32 || Size.of(op, in, set).parts == 1;
+  }
+
+  static long scratchBytes(Op op, Spec[] in, Instructions set, int workers) {
+    Size size = Size.of(op, in, set);
+    return panelBytes(size, set.number()) + workers * blockBytes(size, set.number());
+  }
+
+  private static long panelBytes(Size size, int isa) {
+    int columns = NativeCalls.panelColumns(isa);
+    return 4L * size.units() * size.panels(columns) * columns;
+  }
+
+  private static long blockBytes(Size size, int isa) {
+    return Math.ceilDiv(4 * NativeCalls.blockFloats(isa, size.units()), 64L) * 64;
+  }
+
+  @Override public void launch() {
+    for (part = 0; part < size.parts; part++) {
+      if (shares == 1) {
+        pack(0);
+        multiply(0);
+      } else {
+        if (byRows) workers.run(pack);
+        workers.run(multiply);
+      }
+    }
+  }
+
+  private int depth() {
+    return size.begin(part + 1) - size.begin(part);
+  }
+
+  /** The address of element {@code begin} of the depth. */
+  private long at(long x, boolean depthIsRows, long stride) {
+    return x + (type == 1 ? 2 : 4) * size.begin(part) * (depthIsRows ? stride : 1);
+  }
+
+  private void pack(int worker) {
+    pack(Workers.begin(panelCount, worker, shares), Workers.begin(panelCount, worker + 1, shares));
+  }
+
+  private void pack(int from, int to) {
+    NativeCalls.packPanels(isa, type, at(b, !transposeB, bStride), bStride, transposeB, depth(), size.n, from, to, panels);
+  }
+
+  private void multiply(int worker) {
+    int rowBegin = 0, rowEnd = size.m, panelBegin = 0, panelEnd = panelCount;
+    if (byRows) {
+      rowBegin = Workers.begin(size.m, worker, shares);
+      rowEnd = Workers.begin(size.m, worker + 1, shares);
+    } else {
+      panelBegin = Workers.begin(panelCount, worker, shares);
+      panelEnd = Workers.begin(panelCount, worker + 1, shares);
+      if (shares > 1) pack(panelBegin, panelEnd);
+    }
+    NativeCalls.multiply(isa, type, at(a, transposeA, aStride), aStride, transposeA, depth(), panels, rowBegin, rowEnd,
+        panelBegin, panelEnd, c, part == 0 ? residual : c, part == 0 ? bias : 0, size.n, wide, blocks + worker * blockBytes);
+  }
+}
