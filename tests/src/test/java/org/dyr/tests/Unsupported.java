@@ -3,10 +3,9 @@ package org.dyr.tests;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
-import org.dyr.op.Add;
-import org.dyr.op.AddBias;
 import org.dyr.op.AllGather;
 import org.dyr.op.Cast;
+import org.dyr.op.Attention;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
@@ -15,9 +14,9 @@ import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
-import org.dyr.op.Scale;
 
 /**
  * What each kernel set of the CPU leaves to the sets below it, in f32. The parity test expects exactly this: a kernel
@@ -27,8 +26,9 @@ final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
-      "native", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale || op instanceof MatMul
-          || op instanceof Gemm),
+      "native", op -> isPartOfAttention(op) || op instanceof Attention || op instanceof Attention.Grad
+          || op instanceof RelativeAttention || op instanceof RelativeAttention.Grad
+          || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dyr.cpu.LambKernel;
 import org.dyr.op.Update;
 import org.dyr.tensor.Spec;
 import org.junit.jupiter.api.Test;
@@ -70,7 +71,7 @@ class UpdateKernelsTest {
 
   private static Operation.Maker maker(Update op) {
     return switch (op) {
-      case Update.Lamb u -> (p, w) -> new LambKernel(u, p, w);
+      case Update.Lamb u -> (p, w) -> new LambVector(u, p, w);
       case Update.AdamWeightDecay u -> (p, w) -> new AdamWeightDecayKernel(u, p, w);
       case Update.Momentum u -> (p, w) -> new MomentumKernel(u, p, w);
     };
