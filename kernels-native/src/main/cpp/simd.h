@@ -75,16 +75,12 @@ DYR_INLINE Floats load(const bf16* p, Mask m) {
 }
 /** To nearest, ties to even; a NaN stays a quiet NaN. */
 DYR_INLINE __m256i toBf16(Floats x) {
-#if defined(__AVX512BF16__)
-  // The instruction rounds subnormal numbers to zero, which nothing here could tell from zero.
-  return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x));
-#else
+  // Not by vcvtneps2bf16, which takes subnormal numbers for zero: all sets round alike.
   Ints b = bits(x);
   Ints rounded = add(add(b, broadcast(0x7fff)), _mm512_and_si512(shiftRight<16>(b), broadcast(1)));
   Ints quiet = _mm512_or_si512(b, broadcast(0x00400000));
   Ints r = _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
   return _mm512_cvtepi32_epi16(shiftRight<16>(r));
-#endif
 }
 DYR_INLINE void store(bf16* p, Floats x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), toBf16(x)); }
 DYR_INLINE void store(bf16* p, Floats x, Mask m) { _mm256_mask_storeu_epi16(p, m, toBf16(x)); }

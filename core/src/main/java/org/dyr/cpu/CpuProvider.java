@@ -30,14 +30,14 @@ public final class CpuProvider implements DeviceProvider {
     for (CpuKernelSetProvider p : sets()) {
       lines.add(p.name() + ": " + p.unavailable().map(why -> "not taken: " + why).orElseGet(p::describe));
     }
-    lines.add("bf16, fp16: emulated, no kernel set here computes in them: operands are widened to fp32, results rounded");
+    lines.add("bf16, fp16: where no set above has the kernel, operands are widened to fp32, results rounded");
     return lines;
   }
 
   /** With a name pinned, the stack begins at that set: those preferred to it are left out. */
   @Override public Backend open(DeviceOptions options) {
     List<CpuKernelSetProvider> offered = sets();
-    boolean auto = options.kernels().equals("auto");
+    boolean auto = options.kernels().equals(DeviceOptions.AUTO);
     boolean reached = auto;
     List<CpuKernelSetProvider> taken = new ArrayList<>();
     for (CpuKernelSetProvider p : offered) {
@@ -52,9 +52,18 @@ public final class CpuProvider implements DeviceProvider {
       throw new IllegalArgumentException("no kernel set '%s'; there are auto and %s".formatted(options.kernels(),
           offered.stream().map(CpuKernelSetProvider::name).toList()));
     }
+    if (!options.cpuFeatures().equals(DeviceOptions.AUTO) && taken.stream().allMatch(p -> p.cpuFeatures().isEmpty())) {
+      throw new IllegalArgumentException("cpu features %s: no kernel set taken here has a choice of them; taken are %s"
+          .formatted(options.cpuFeatures(), taken.stream().map(CpuKernelSetProvider::name).toList()));
+    }
     Workers workers = new Workers(options.threads());
     List<KernelSet> stack = new ArrayList<>();
-    for (CpuKernelSetProvider p : taken) stack.add(p.create(workers));
+    try {
+      for (CpuKernelSetProvider p : taken) stack.add(p.create(workers, options));
+    } catch (RuntimeException e) {
+      workers.close();
+      throw e;
+    }
     int floor = stack.size() - 1; // the plain loops are always the last
     if (floor > 0) stack.add(floor, new WideningKernels(stack.subList(0, floor), workers));
     PeakLoop peak = offered.stream().filter(p -> p.unavailable().isEmpty()).flatMap(p -> p.peakLoop().stream()).findFirst()

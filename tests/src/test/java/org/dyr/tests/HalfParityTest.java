@@ -3,18 +3,23 @@ package org.dyr.tests;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.ServiceLoader;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.dyr.cpu.CpuBackend;
+import org.dyr.cpu.CpuKernelSetProvider;
 import org.dyr.cpu.PeakLoop;
 import org.dyr.cpu.Workers;
 import org.dyr.cpu.reference.Reference;
 import org.dyr.cpu.vector.VectorKernels;
 import org.dyr.cpu.widening.WideningKernels;
+import org.dyr.device.DeviceOptions;
 import org.dyr.device.KernelSet;
 import org.dyr.op.Attention;
 import org.dyr.op.Cast;
@@ -30,28 +35,42 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * The op table in bf16 and fp16: the plain loops, and fp32 kernels behind widening, against the plain loops in double on
- * the same rounded numbers. Sums are wider than their operands, so a result is off by its own rounding and the fp32
+ * The op table in bf16 and fp16: the plain loops, fp32 kernels behind widening, and in bf16 native kernels, against the
+ * plain loops in double on the same rounded numbers. Sums are wider than their operands, so a result is off by its own rounding and the fp32
  * tolerance.
  */
 class HalfParityTest {
+  private static final List<DType> HALVES = List.of(DType.BF16, DType.F16);
 
   @TestFactory Stream<DynamicTest> plainLoops() {
-    return cases(workers -> new Reference(), c -> !(c.op() instanceof FusedOp));
+    return cases("", HALVES, workers -> new Reference(), c -> !(c.op() instanceof FusedOp));
   }
 
   @TestFactory Stream<DynamicTest> widened() {
-    return cases(HalfParityTest::widening, c -> !Unsupported.by("vector", c.op()));
+    return cases("", HALVES, HalfParityTest::widening, c -> !Unsupported.by("vector", c.op()));
+  }
+
+  @TestFactory Stream<DynamicTest> natively() {
+    CpuKernelSetProvider provider = provider();
+    assumeTrue(provider.unavailable().isEmpty(), () -> "native: " + provider.unavailable().get());
+    return provider.cpuFeatures().stream().flatMap(features -> cases(features + " ", List.of(DType.BF16), workers ->
+        provider.create(workers, new DeviceOptions(workers.count(), "native", features)), c -> !Unsupported.by("native", c.op())));
+  }
+
+  private static CpuKernelSetProvider provider() {
+    return ServiceLoader.load(CpuKernelSetProvider.class).stream().map(ServiceLoader.Provider::get)
+        .filter(p -> p.name().equals("native")).findFirst().orElseThrow();
   }
 
   private static KernelSet widening(Workers workers) {
     return new WideningKernels(List.of(new VectorKernels(workers)), workers);
   }
 
-  private static Stream<DynamicTest> cases(Function<Workers, KernelSet> set, Predicate<OpCase> has) {
-    return Stream.of(DType.BF16, DType.F16).flatMap(type -> OpCases.all().stream()
+  private static Stream<DynamicTest> cases(String label, List<DType> types, Function<Workers, KernelSet> set,
+      Predicate<OpCase> has) {
+    return types.stream().flatMap(type -> OpCases.all().stream()
         .filter(c -> has.test(c) && !(c.op() instanceof Update) && !(c.op() instanceof Cast) && isCheap(c))
-        .map(c -> dynamicTest(type + " " + c.name(), () -> check(type, set, c))));
+        .map(c -> dynamicTest(label + type + " " + c.name(), () -> check(type, set, c))));
   }
 
   /** Widening does not depend on sizes: the largest rows would only repeat fp32's. */
@@ -109,6 +128,16 @@ class HalfParityTest {
     };
   }
 
+  private static List<KernelSet> casting(DType half, Workers workers) {
+    List<KernelSet> sets = new ArrayList<>(List.of(new Reference(), widening(workers)));
+    CpuKernelSetProvider provider = provider();
+    if (half != DType.BF16 || provider.unavailable().isPresent()) return sets;
+    for (String features : provider.cpuFeatures()) {
+      sets.add(provider.create(workers, new DeviceOptions(workers.count(), "native", features)));
+    }
+    return sets;
+  }
+
   @Test void castsRoundToNearestEvenOnEveryPath() {
     double[] x = {0, -0.0, 1e-40, 70_000, -70_000, 1 + 0x1p-8, 1 + 3 * 0x1p-8, 1 + 0x1p-11, Float.MAX_VALUE, Double.NaN,
         Double.NEGATIVE_INFINITY, 1e-7, 3.14159, -2.71828, 65504, 65519, 65520};
@@ -118,7 +147,7 @@ class HalfParityTest {
       for (int i = 0; i < x.length; i++) expected[i] = rounded(half, (float) x[i]);
       Workers workers = new Workers(2);
       try (CpuBackend backend = new CpuBackend(workers, List.of(), PeakLoop.SCALAR)) {
-        for (KernelSet set : List.of(new Reference(), widening(workers))) {
+        for (KernelSet set : casting(half, workers)) {
           double[] down = ParityTest.launch(backend, set, narrow, narrow.specs(DType.F32), narrow.draw())[0];
           assertArrayEquals(expected, down, set.name() + " to " + half);
           double[][] in = {expected};

@@ -17,6 +17,7 @@ import org.dyr.cpu.CpuBackend;
 import org.dyr.cpu.CpuKernelSetProvider;
 import org.dyr.cpu.PeakLoop;
 import org.dyr.cpu.Workers;
+import org.dyr.device.DeviceOptions;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
@@ -29,8 +30,8 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * Every kernel set of the CPU in float, on one thread and on two, against the plain loops in double on the same
- * numbers. A set that is not available is skipped with its reason. What a set leaves out must be what {@link
- * Unsupported} says.
+ * numbers; a set for several instruction sets with each that this machine executes. A set that is not available is
+ * skipped with its reason. What a set leaves out must be what {@link Unsupported} says.
  */
 class ParityTest {
 
@@ -46,16 +47,21 @@ class ParityTest {
       return Stream.of(dynamicTest("unavailable: " + why.get(), () ->
           assumeTrue(false, provider.name() + ": " + why.get())));
     }
-    return OpCases.all().stream().map(c -> dynamicTest(c.name(), () -> check(provider, c)));
+    if (provider.cpuFeatures().isEmpty()) return tests(provider, DeviceOptions.AUTO);
+    return provider.cpuFeatures().stream().map(features -> dynamicContainer(features, tests(provider, features)));
   }
 
-  private static void check(CpuKernelSetProvider provider, OpCase c) {
+  private static Stream<DynamicNode> tests(CpuKernelSetProvider provider, String features) {
+    return OpCases.all().stream().map(c -> dynamicTest(c.name(), () -> check(provider, features, c)));
+  }
+
+  private static void check(CpuKernelSetProvider provider, String features, OpCase c) {
     Spec[] specs = c.specs(DType.F32);
     double[][] in = c.draw();
     double[][] single = null;
     for (int threads = 1; threads <= 2; threads++) {
       Workers workers = new Workers(threads);
-      KernelSet set = provider.create(workers);
+      KernelSet set = provider.create(workers, new DeviceOptions(threads, provider.name(), features));
       try (CpuBackend backend = new CpuBackend(workers, List.of(set), PeakLoop.SCALAR)) {
         assertEquals(!Unsupported.by(set.name(), c.op()), set.supports(c.op(), specs),
             () -> set.name() + " has a kernel, held against Unsupported, for " + c);

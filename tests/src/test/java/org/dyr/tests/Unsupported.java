@@ -3,6 +3,8 @@ package org.dyr.tests;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import org.dyr.op.Add;
+import org.dyr.op.AddBias;
 import org.dyr.op.AllGather;
 import org.dyr.op.Cast;
 import org.dyr.op.AttentionContext;
@@ -15,6 +17,7 @@ import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
+import org.dyr.op.Scale;
 
 /**
  * What each kernel set of the CPU leaves to the sets below it, in f32. The parity test expects exactly this: a kernel
@@ -24,6 +27,7 @@ final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
+      "native", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale),
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}

@@ -3,6 +3,7 @@ package org.dyr.cpu.reference;
 import java.util.Optional;
 import org.dyr.cpu.CpuKernelSetProvider;
 import org.dyr.cpu.Workers;
+import org.dyr.device.DeviceOptions;
 import org.dyr.device.KernelSet;
 
 /** The floor of the stack: always there. */
@@ -24,7 +25,7 @@ public final class ReferenceProvider implements CpuKernelSetProvider {
     return "plain loops in double, one thread, every primitive op";
   }
 
-  @Override public KernelSet create(Workers workers) {
+  @Override public KernelSet create(Workers workers, DeviceOptions options) {
     return new Reference();
   }
 }

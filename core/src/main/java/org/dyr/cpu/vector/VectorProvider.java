@@ -4,6 +4,7 @@ import java.util.Optional;
 import org.dyr.cpu.CpuKernelSetProvider;
 import org.dyr.cpu.PeakLoop;
 import org.dyr.cpu.Workers;
+import org.dyr.device.DeviceOptions;
 import org.dyr.device.KernelSet;
 
 /**
@@ -30,7 +31,7 @@ public final class VectorProvider implements CpuKernelSetProvider {
     return "jdk.incubator.vector, %d bits, fp32, all threads".formatted(8 * Lanes.BYTES);
   }
 
-  @Override public KernelSet create(Workers workers) {
+  @Override public KernelSet create(Workers workers, DeviceOptions options) {
     return new VectorKernels(workers);
   }
 

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import org.dyr.cpu.CpuKernelSetProvider;
 import org.dyr.cpu.Workers;
+import org.dyr.device.DeviceOptions;
 import org.dyr.device.KernelSet;
 
 /** Offers OpenBLAS, from the bytedeco preset. */
@@ -24,20 +25,8 @@ public final class OpenBlasProvider implements CpuKernelSetProvider {
 
   @Override public Optional<String> unavailable() {
     synchronized (OpenBlasProvider.class) {
-      if (failure == null) failure = load();
+      if (failure == null) failure = Loading.failure(OpenBlasLibrary::load);
       return failure;
-    }
-  }
-
-  private static Optional<String> load() {
-    try {
-      OpenBlasLibrary.load();
-      return Optional.empty();
-    } catch (LinkageError | RuntimeException e) {
-      // Whatever keeps the library from loading (another platform, a missing libgfortran, no room to extract it to),
-      // the other sets serve; the reason is shown by dyr info.
-      return Optional.of("the library does not load: " + String.valueOf(e.getMessage()).lines().findFirst().orElse("")
-          + (e.getCause() == null ? "" : " (" + e.getCause().getMessage() + ")"));
     }
   }
 
@@ -51,7 +40,7 @@ public final class OpenBlasProvider implements CpuKernelSetProvider {
         + (set.isEmpty() ? "" : "; WARNING: " + String.join(" ", set) + " in the environment overrules what it finds: unset it");
   }
 
-  @Override public KernelSet create(Workers workers) {
+  @Override public KernelSet create(Workers workers, DeviceOptions options) {
     return new OpenBlas(workers);
   }
 }

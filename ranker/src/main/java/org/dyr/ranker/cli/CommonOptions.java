@@ -3,6 +3,7 @@ package org.dyr.ranker.cli;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import org.dyr.device.DeviceOptions;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -13,7 +14,16 @@ final class CommonOptions {
 
   /** A kernel set that --kernels can name. */
   enum Kernels {
-    AUTO, REFERENCE, VECTOR, OPENBLAS;
+    AUTO, REFERENCE, VECTOR, OPENBLAS, NATIVE;
+
+    @Override public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** An instruction set that --cpu-features can name. */
+  enum CpuFeatures {
+    AUTO, AVX2, AVX512, AVX512BF16;
 
     @Override public String toString() {
       return name().toLowerCase(Locale.ROOT);
@@ -28,6 +38,10 @@ final class CommonOptions {
   @Option(names = "--kernels", paramLabel = "SET",
       description = "Kernel set asked first: ${COMPLETION-CANDIDATES} (auto).")
   private Kernels kernels;
+
+  @Option(names = "--cpu-features", paramLabel = "SET",
+      description = "Instruction set of the native kernels: ${COMPLETION-CANDIDATES} (auto: the widest reported).")
+  private CpuFeatures cpuFeatures;
 
   private Integer threads;
 
@@ -56,6 +70,16 @@ final class CommonOptions {
     return (kernels == null ? Kernels.AUTO : kernels).toString();
   }
 
+  /** The name of the native kernels' instruction set, or auto. */
+  String cpuFeatures() {
+    return (cpuFeatures == null ? CpuFeatures.AUTO : cpuFeatures).toString();
+  }
+
+  /** How the device is opened. */
+  DeviceOptions deviceOptions() {
+    return new DeviceOptions(threads(), kernels(), cpuFeatures());
+  }
+
   /** Threads of the device, the caller's included: at least 1. */
   int threads() {
     return threads == null || threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
@@ -74,6 +98,7 @@ final class CommonOptions {
     Map<String, String> given = new LinkedHashMap<>();
     if (device != null) given.put("device", device);
     if (kernels != null) given.put("kernels", kernels.toString());
+    if (cpuFeatures != null) given.put("cpu_features", cpuFeatures.toString());
     if (threads != null) given.put("threads", threads.toString());
     if (seed != null) given.put("seed", seed.toString());
     return given;

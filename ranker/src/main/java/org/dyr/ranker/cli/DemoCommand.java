@@ -15,7 +15,6 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import org.dyr.device.DeviceOptions;
 import org.dyr.io.AtomicFiles;
 import org.dyr.ranker.Ranked;
 import org.dyr.ranker.Ranker;
@@ -89,8 +88,7 @@ final class DemoCommand implements Callable<Integer> {
     }
     print.println(String.format(Locale.ROOT, "trained from scratch in %.0f s", (System.nanoTime() - start) / 1e9));
     RankingData test = RankingData.load(data, "test");
-    try (Ranker ranker = Ranker.load(folder.resolve("run/model"), config.device(),
-        new DeviceOptions(common.threads(), common.kernels()))) {
+    try (Ranker ranker = Ranker.load(folder.resolve("run/model"), config.device(), common.deviceOptions())) {
       compare(print, test, ranker);
       show(print, test.queries().get(test.queries().size() / 2), ranker);
     }

@@ -9,7 +9,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.dyr.device.Backend;
-import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.data.RankingData;
@@ -126,7 +125,7 @@ final class EvalCommand implements Callable<Integer> {
   }
 
   private Backend backend() {
-    return Devices.open(common.device(), new DeviceOptions(common.threads(), common.kernels()));
+    return Devices.open(common.device(), common.deviceOptions());
   }
 
   /** Writes and prints what a ranking is worth. */

@@ -10,7 +10,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import org.dyr.device.Backend;
-import org.dyr.device.DeviceOptions;
 import org.dyr.device.DeviceProvider;
 import org.dyr.device.Devices;
 import org.dyr.device.KernelSet;
@@ -55,7 +54,7 @@ final class InfoCommand implements Callable<Integer> {
       out.println("device    " + p.name());
       for (String line : p.report()) out.println("  " + line);
     }
-    try (Backend backend = Devices.open(common.device(), new DeviceOptions(common.threads(), common.kernels()))) {
+    try (Backend backend = Devices.open(common.device(), common.deviceOptions())) {
       out.println("stack     " + String.join(", then ", backend.kernelSets().stream().map(KernelSet::name).toList())
           + "; %d threads".formatted(common.threads()));
       out.println("fusions   " + String.join(", ", Fusions.table().stream().map(Fusion::name).toList()));

@@ -167,7 +167,7 @@ final class MineCommand implements Callable<Integer> {
 
   private void mineWithModel(Map<String, String> queries, Bm25 index, Qrels qrels, Path target, Interrupt interrupt)
       throws IOException {
-    DeviceOptions options = new DeviceOptions(common.threads(), common.kernels());
+    DeviceOptions options = common.deviceOptions();
     try (Backend backend = Devices.open(common.device(), options);
         Model loaded = checkpoint.source(model).load(backend);
         Scorer scorer = new Scorer(loaded, Set.of())) {

@@ -23,6 +23,6 @@ final class ModelOption {
   }
 
   DeviceOptions deviceOptions() {
-    return new DeviceOptions(common.threads(), common.kernels());
+    return common.deviceOptions();
   }
 }

@@ -125,8 +125,10 @@ final class ConfigKeys {
       "where qid, pid, score of the newest evaluation on eval_records go");
   static final ConfigKey<String> DEVICE = key("device", TEXT, "cpu", any(),
       "device to train on; dyr info lists those that are here");
-  static final ConfigKey<String> KERNELS = key("kernels", oneOf("auto", "reference", "vector", "openblas"), "auto",
-      any(), "kernel set that is asked first");
+  static final ConfigKey<String> KERNELS = key("kernels",
+      oneOf("auto", "reference", "vector", "openblas", "native"), "auto", any(), "kernel set that is asked first");
+  static final ConfigKey<String> CPU_FEATURES = key("cpu_features", oneOf("auto", "avx2", "avx512", "avx512bf16"), "auto",
+      any(), "instruction set of the native kernels; auto = the widest that the processor reports");
   static final ConfigKey<Integer> THREADS = key("threads", INTEGER, 0, atLeast(0),
       "threads of the device; 0 = one a processor");
   static final ConfigKey<List<String>> FUSIONS_OFF = key("fusions_off", NAMES, List.of(), any(),

@@ -252,6 +252,10 @@ public final class TrainConfig {
     return get(ConfigKeys.KERNELS);
   }
 
+  public String cpuFeatures() {
+    return get(ConfigKeys.CPU_FEATURES);
+  }
+
   public int threads() {
     return get(ConfigKeys.THREADS);
   }

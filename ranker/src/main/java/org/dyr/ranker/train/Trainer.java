@@ -92,7 +92,7 @@ public final class Trainer implements AutoCloseable {
     boolean complete = false;
     try {
       int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
-      backend = Devices.open(config.device(), new DeviceOptions(threads, config.kernels()));
+      backend = Devices.open(config.device(), new DeviceOptions(threads, config.kernels(), config.cpuFeatures()));
       opened.push(backend::close);
       Model loaded = from.isPresent()
           ? new ModelSource(from.get(), Optional.empty(), config.vocab(), 0).load(backend) : fresh();
@@ -141,7 +141,7 @@ public final class Trainer implements AutoCloseable {
   /** One rank's part of the device. */
   private Backend rankDevice(int threads) {
     int share = Math.max(1, threads / config.split().ranks());
-    return Devices.open(config.device(), new DeviceOptions(share, config.kernels()));
+    return Devices.open(config.device(), new DeviceOptions(share, config.kernels(), config.cpuFeatures()));
   }
 
   private Model fresh() {

@@ -91,7 +91,8 @@ class MainTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"", "metrcs", "metrics", "metrics --qrels a", "metrics --qrels a --run b --relevant-from 0",
-      "metrics --qrels a --run b --kernels fast", "metrics --qrels a --run b --threads -1",
+      "metrics --qrels a --run b --kernels fast", "metrics --qrels a --run b --cpu-features sse",
+      "metrics --qrels a --run b --threads -1",
       "metrics --qrels a --run b --threads x", "metrics --qrels a --run b c", "train", "--no-such-option"})
   void wrongUsageIsTwo(String args) {
     assertEquals(2, execute(args.isEmpty() ? new String[0] : args.split(" ")));

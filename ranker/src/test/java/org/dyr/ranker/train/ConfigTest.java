@@ -89,6 +89,7 @@ class ConfigTest {
         eval_queries: 0
         device: cpu
         kernels: auto
+        cpu_features: auto
         threads: 0
         fusions_off: []
         attention_heads: 0
@@ -204,7 +205,7 @@ class ConfigTest {
       "optimizer.power|0|optimizer.power must be above 0, not 0",
       "shuffle|maybe|shuffle must be true or false, not 'maybe'",
       "optimizer.name|adam|optimizer.name must be one of lamb, adam_weight_decay, momentum, not 'adam'",
-      "kernels|fast|kernels must be one of auto, reference, vector, openblas, not 'fast'",
+      "kernels|fast|kernels must be one of auto, reference, vector, openblas, native, not 'fast'",
       "group_size|1|group_size must be at least 2, not 1",
       "optimizer|lamb|optimizer is a section; its keys are name, learning_rate,"})
   void aWrongValueSaysWhatIsExpected(String key, String text, String expected) {

@@ -1,0 +1,2 @@
+#define DYR_ISA avx2
+#include "kernels.h"

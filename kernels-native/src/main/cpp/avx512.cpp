@@ -1,0 +1,2 @@
+#define DYR_ISA avx512
+#include "kernels.h"

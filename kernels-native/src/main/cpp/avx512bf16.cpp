@@ -1,0 +1,2 @@
+#define DYR_ISA avx512bf16
+#include "kernels.h"

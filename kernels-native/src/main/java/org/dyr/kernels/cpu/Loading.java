@@ -1,0 +1,22 @@
+package org.dyr.kernels.cpu;
+
+import java.util.Optional;
+
+/** The loading of a native library as a reason that {@code dyr info} can show. */
+final class Loading {
+  private Loading() {}
+
+  /**
+   * Why the library does not load, empty when it does. Whatever keeps it from loading (another platform, a missing
+   * library beneath it, no room to extract it to), the other kernel sets serve.
+   */
+  static Optional<String> failure(Runnable load) {
+    try {
+      load.run();
+      return Optional.empty();
+    } catch (LinkageError | RuntimeException e) {
+      return Optional.of("the library does not load: " + String.valueOf(e.getMessage()).lines().findFirst().orElse("")
+          + (e.getCause() == null ? "" : " (" + e.getCause().getMessage() + ")"));
+    }
+  }
+}

@@ -1,0 +1,68 @@
+package org.dyr.kernels.cpu;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.javacpp.Loader;
+import org.dyr.cpu.CpuKernelSetProvider;
+import org.dyr.cpu.Workers;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.KernelSet;
+
+/** Offers the kernels of our own in C++, for the widest instruction set that the processor reports. */
+public final class NativeProvider implements CpuKernelSetProvider {
+  private static final String PLATFORM = "linux-x86_64";
+
+  /** The resource that has the library's name: see NativeBuild. */
+  private static final String NAME = PLATFORM + "/name";
+
+  private static Optional<String> failure;
+
+  @Override public String name() {
+    return "native";
+  }
+
+  @Override public int preference() {
+    return 30;
+  }
+
+  @Override public Optional<String> unavailable() {
+    synchronized (NativeProvider.class) {
+      if (failure == null) failure = load();
+      return failure;
+    }
+  }
+
+  private static Optional<String> load() {
+    if (!Loader.Detector.getPlatform().equals(PLATFORM)) {
+      return Optional.of("there are C++ kernels for %s only, this is %s".formatted(PLATFORM, Loader.Detector.getPlatform()));
+    }
+    if (NativeCalls.class.getResource(NAME) == null) return Optional.of("built without a C++ compiler");
+    return Loading.failure(NativeProvider::loadLibrary).or(() ->
+        Instructions.reported().isEmpty() ? Optional.of("the processor does not report avx2 and fma") : Optional.empty());
+  }
+
+  private static void loadLibrary() {
+    try (InputStream name = NativeCalls.class.getResourceAsStream(NAME)) {
+      Loader.loadLibrary(NativeCalls.class, new String(name.readAllBytes(), StandardCharsets.UTF_8));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Override public String describe() {
+    return "C++ for %s by default, fp32 and bf16, all threads; built for %s, the processor reports %s".formatted(
+        Instructions.named(DeviceOptions.AUTO), List.of(Instructions.values()), Instructions.reported());
+  }
+
+  @Override public List<String> cpuFeatures() {
+    return Instructions.available().stream().map(Instructions::toString).toList();
+  }
+
+  @Override public KernelSet create(Workers workers, DeviceOptions options) {
+    return new NativeKernels(Instructions.named(options.cpuFeatures()), workers);
+  }
+}
