@@ -11,6 +11,10 @@
 #include "lanes.h"
 
 namespace dyr {
+namespace DYR_ISA {
+
+/** What attention is made of, apart from the names of other kernels. */
+namespace flash {
 
 /** The operands, by address; shapes as in org.dyr.op.Attention. */
 template <typename Type>
@@ -37,8 +41,6 @@ struct AttentionGradients {
   Type* dk;
   Type* dv;
 };
-
-namespace DYR_ISA {
 
 constexpr int QUERIES = 96;   // in a block: rows of scores that exist at a time
 constexpr int KEYS = 512;     // columns of them
@@ -416,8 +418,8 @@ class Forward {
       for (int i = 0; i < rows; i++) store(own.largest + i * LANES, broadcast(-INFINITY));
       scores(rows, keys, own.keys + static_cast<long>(key) * x.size);
       for (int r = 0; r < rows; r++) {
-        float m = largest(load(own.largest + r * LANES)), before = most[r];
-        if (key > 0 && !(m > before)) m = before;
+        float before = key > 0 ? most[r] : -INFINITY, m = largest(load(own.largest + r * LANES));
+        if (m < before) m = before;
         most[r] = m;
         shift[r] = m * by;
         float* s = own.scores + r * static_cast<long>(SCORES_ROW);
@@ -531,7 +533,7 @@ class Backward {
     int whole = x.size / LANES * LANES;
     Floats sums = zero();
     for (int c = 0; c < whole; c += LANES) sums = fma(load(a + c), load(b + c), sums);
-    if (x.size > whole) sums = fma(load(a + whole), load(b + whole, dyr::DYR_ISA::first(x.size - whole)), sums);
+    if (x.size > whole) sums = fma(load(a + whole), load(b + whole, DYR_ISA::first(x.size - whole)), sums);
     return sum(sums);
   }
 
@@ -616,5 +618,6 @@ void attentionGradient(const AttentionOperands<Type>& x, const AttentionGradient
   clearRest(x, d.dv, worker, workers);
 }
 
+}  // namespace flash
 }  // namespace DYR_ISA
 }  // namespace dyr
