@@ -243,6 +243,19 @@ void narrow(const float* x, long row, int rows, int columns, float scale, Type* 
   }
 }
 
+/** Asks for a row of a head's columns, to arrive in the second cache. */
+template <typename Type>
+DYR_INLINE void prefetch(const Type* x, int columns) {
+  for (int c = 0; c < columns; c += 64 / sizeof(Type)) __builtin_prefetch(x + c, 0, 2);
+}
+
+/** From a head of a sequence to what comes after it, in elements: the next head, or the first of the next sequence. */
+template <typename Type>
+DYR_INLINE long toNext(const AttentionOperands<Type>& x, int head, int length) {
+  long stride = static_cast<long>(x.heads) * x.size;
+  return head + 1 < x.heads ? x.size : length * stride - static_cast<long>(head) * x.size;
+}
+
 /** Where a worker's scratch has what; in floats, each part on a line of its own. */
 class Scratch {
  public:
@@ -400,6 +413,7 @@ class Forward {
     start = x.offsets[s];
     length = x.offsets[s + 1] - start;
     at = start * stride + static_cast<long>(head) * x.size;
+    next = at + toNext(x, head, length);
     logs = x.lse + static_cast<long>(head) * x.tokens + start;
     for (int from = 0; from < length; from += KEYS) {
       packTransposed(x.k + at + from * stride, stride, keysFrom(from), x.size, 1, own.keys + static_cast<long>(from) * x.size);
@@ -422,6 +436,7 @@ class Forward {
         if (m < before) m = before;
         most[r] = m;
         shift[r] = m * by;
+        if (key == 0) prefetchNext(from + r);
         float* s = own.scores + r * static_cast<long>(SCORES_ROW);
         int32_t counter = (from + r) * DROPOUT_STRIDE + key / 4;
         float sum = x.random ? softmaxRow<true>(s, vectorsOf(keys), by, shift[r], drop, counter)
@@ -445,6 +460,14 @@ class Forward {
  private:
   int keysFrom(int from) const { return length - from < KEYS ? length - from : KEYS; }
 
+  /** One row of the operands of the head that follows, while this one computes. */
+  void prefetchNext(int i) const {
+    long to = next + i * stride;
+    prefetch(x.q + to, x.size);
+    prefetch(x.k + to, x.size);
+    prefetch(x.v + to, x.size);
+  }
+
   void scores(int rows, int keys, const float* right) {
     Panels panels(keys);
     for (int p = 0; p < panels.count; p++) {
@@ -459,7 +482,7 @@ class Forward {
   long stride, row;
   float by;
   int start = 0, length = 0;
-  long at = 0;
+  long at = 0, next = 0;
   float* logs = nullptr;
   DropoutRows drop;
 };
@@ -476,6 +499,7 @@ class Backward {
     int start = x.offsets[s];
     length = x.offsets[s + 1] - start;
     at = start * stride + static_cast<long>(head) * x.size;
+    next = at + toNext(x, head, length);
     logs = x.lse + static_cast<long>(head) * x.tokens + start;
     for (int from = 0; from < length; from += KEYS) {
       long to = static_cast<long>(from) * x.size;
@@ -506,6 +530,7 @@ class Backward {
       products(rows, keys, key);
       for (int r = 0; r < rows; r++) {
         float delta = dot(own.douts + r * row, x.o + first + r * stride), shift = logs[from + r] * LOG2_E;
+        if (key == 0) prefetchNext(from + r);
         long s = r * static_cast<long>(SCORES_ROW);
         int32_t counter = (from + r) * DROPOUT_STRIDE + key / 4;
         if (x.random) gradientRow<true>(own.p + s, own.ds + s, vectorsOf(keys), scale * LOG2_E, shift, delta, drop, counter);
@@ -516,6 +541,16 @@ class Backward {
       product<true>(keys, x.size, rows, own.p, SCORES_ROW, own.doutPanels, rows, 0, own.dv + key * row, row, from > 0);
     }
     narrow(own.dq, row, rows, x.size, scale, d.dq + first, stride);
+  }
+
+  /** One row of the operands of the head that follows, while this one computes. */
+  void prefetchNext(int i) const {
+    long to = next + i * stride;
+    prefetch(x.q + to, x.size);
+    prefetch(x.k + to, x.size);
+    prefetch(x.v + to, x.size);
+    prefetch(x.o + to, x.size);
+    prefetch(d.dout + to, x.size);
   }
 
   /** p = q k^T and ds = do v^T. */
@@ -543,7 +578,7 @@ class Backward {
   long stride, row;
   float scale;
   int length = 0;
-  long at = 0;
+  long at = 0, next = 0;
   const float* logs = nullptr;
   DropoutRows drop;
 };
