@@ -654,5 +654,33 @@ void attentionGradient(const AttentionOperands<Type>& x, const AttentionGradient
 }
 
 }  // namespace flash
+
+/** Floats of scratch that a worker needs: of the forward pass, then of the gradient. */
+inline void attentionScratch(int64_t* floats, int32_t longest, int32_t size) {
+  floats[0] = flash::ForwardScratch(nullptr, longest, size).floats;
+  floats[1] = flash::GradientScratch(nullptr, longest, size).floats;
+}
+
+/** A worker's share of org.dyr.op.Attention; shapes and meanings as in flash::AttentionOperands. */
+template <class T>
+void attention(const T* q, const T* k, const T* v, const int32_t* offsets, const int32_t* random, const int32_t* sequence,
+               T* o, float* lse, int32_t tokens, int32_t sequences, int32_t heads, int32_t size, int32_t longest, int32_t site,
+               int32_t threshold, float dropScale, float* scratch, int32_t worker, int32_t workers) {
+  flash::AttentionOperands<T> x{q, k, v, o, lse, offsets, random, sequence, tokens, sequences, heads, size, longest, site,
+      threshold, dropScale};
+  flash::attention(x, scratch, worker, workers);
+}
+
+/** A worker's share of org.dyr.op.Attention.Grad. */
+template <class T>
+void attentionGradient(const T* dout, const T* q, const T* k, const T* v, const T* o, const float* lse, const int32_t* offsets,
+                       const int32_t* random, const int32_t* sequence, T* dq, T* dk, T* dv, int32_t tokens, int32_t sequences,
+                       int32_t heads, int32_t size, int32_t longest, int32_t site, int32_t threshold, float dropScale,
+                       float* scratch, int32_t worker, int32_t workers) {
+  flash::AttentionOperands<T> x{q, k, v, const_cast<T*>(o), const_cast<float*>(lse), offsets, random, sequence, tokens,
+      sequences, heads, size, longest, site, threshold, dropScale};
+  flash::attentionGradient(x, flash::AttentionGradients<T>{dout, dq, dk, dv}, scratch, worker, workers);
+}
+
 }  // namespace DYR_ISA
 }  // namespace dyr

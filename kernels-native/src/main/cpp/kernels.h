@@ -5,7 +5,8 @@
 #include "simd.h"
 #include "table.h"
 #include "elementwise.h"
-// gemm.h and attention.h come here
+#include "attention.h"
+// gemm.h comes here
 
 namespace dyr {
 namespace DYR_ISA {

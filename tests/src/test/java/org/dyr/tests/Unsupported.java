@@ -6,6 +6,7 @@ import java.util.function.Predicate;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
 import org.dyr.op.AllGather;
+import org.dyr.op.Attention;
 import org.dyr.op.Cast;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
@@ -27,7 +28,8 @@ final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
-      "native", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale),
+      "native", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale
+          || op instanceof Attention || op instanceof Attention.Grad),
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}

@@ -34,4 +34,14 @@ final class NativeCalls {
   // gemm.h
 
   // attention.h
+
+  @NoException static native void attentionScratch(int isa, long floats, int longest, int size);
+
+  @NoException static native void attention(int isa, int type, long q, long k, long v, long offsets, long random, long sequence,
+      long o, long lse, int tokens, int sequences, int heads, int size, int longest, int site, int threshold, float dropScale,
+      long scratch, int worker, int workers);
+
+  @NoException static native void attentionGradient(int isa, int type, long dout, long q, long k, long v, long o, long lse,
+      long offsets, long random, long sequence, long dq, long dk, long dv, int tokens, int sequences, int heads, int size,
+      int longest, int site, int threshold, float dropScale, long scratch, int worker, int workers);
 }

@@ -6,6 +6,7 @@ import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
+import org.dyr.op.Attention;
 import org.dyr.op.Cast;
 import org.dyr.op.Op;
 import org.dyr.op.Scale;
@@ -34,12 +35,15 @@ final class NativeKernels implements KernelSet {
     return switch (op) {
       case Cast o -> in[0].type() == DType.F32 && o.to() == DType.BF16 || in[0].type() == DType.BF16 && o.to() == DType.F32;
       case Add _, AddBias _, Scale _ -> true;
+      case Attention _, Attention.Grad _ -> true;
       default -> false;
     };
   }
 
   @Override public long scratchBytes(Op op, Spec[] in) {
     return switch (op) {
+      case Attention o -> AttentionCalls.scratchBytes(o, in, instructions, workers);
+      case Attention.Grad o -> AttentionCalls.scratchBytes(o, in, instructions, workers);
       default -> 0;
     };
   }
@@ -51,6 +55,8 @@ final class NativeKernels implements KernelSet {
       case AddBias _ -> ElementwiseCalls.addBias(b);
       case Scale _ -> ElementwiseCalls.scale(b);
       case Cast _ -> ElementwiseCalls.cast(b);
+      case Attention o -> AttentionCalls.forward(o, b);
+      case Attention.Grad o -> AttentionCalls.gradient(o, b);
       default -> throw new UnsupportedOperationException("native has no kernel for " + op.name());
     };
   }
