@@ -1,4 +1,4 @@
-// Passes over elements. Bound by memory unless a kernel says otherwise.
+// Passes over elements, and what all kernels use for them. Bound by memory.
 #pragma once
 
 #include "simd.h"
@@ -11,6 +11,7 @@ struct Whole {};
 template <class T> DYR_INLINE Floats load(const T* p, Whole) { return load(p); }
 template <class T> DYR_INLINE void store(T* p, Floats x, Whole) { store(p, x); }
 
+/** After a lambda's parameters: its body goes into the loop. */
 #define DYR_BODY __attribute__((always_inline))
 
 /** Calls f(i, lanes) for the vectors of [from, to), the last one with a mask where it is not whole. */
@@ -19,6 +20,16 @@ template <class F> DYR_INLINE void vectors(int64_t from, int64_t to, F f) {
   for (; i + LANES <= to; i += LANES) f(i, Whole{});
   if (i < to) f(i, first(static_cast<int>(to - i)));
 }
+
+/** One element. */
+DYR_INLINE float get(const float* p) { return *p; }
+DYR_INLINE float get(const bf16* p) {
+  uint32_t bits = static_cast<uint32_t>(p->bits) << 16;
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+template <class T> DYR_INLINE void set(T* p, float x) { store(p, broadcast(x), first(1)); }
 
 /** c = a + b; c may be a. */
 template <class T> void add(const T* a, const T* b, T* c, int64_t from, int64_t to) {
@@ -34,18 +45,16 @@ template <class T> void addBias(const T* x, const float* b, T* y, int64_t from, 
   }
 }
 
-DYR_INLINE float value(float x) { return x; }
-DYR_INLINE float value(bf16 x) {
-  uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
-  float f;
-  std::memcpy(&f, &bits, sizeof f);
-  return f;
-}
-
 /** y = s x, s (1). */
 template <class T> void scale(const T* x, const T* s, T* y, int64_t from, int64_t to) {
-  Floats factor = broadcast(value(*s));
+  Floats factor = broadcast(get(s));
   vectors(from, to, [=](int64_t i, auto m) DYR_BODY { store(y + i, mul(load(x + i, m), factor), m); });
+}
+
+/** y = x everywhere, x (1). */
+template <class T> void fill(const T* x, T* y, int64_t from, int64_t to) {
+  Floats value = broadcast(get(x));
+  vectors(from, to, [=](int64_t i, auto m) DYR_BODY { store(y + i, value, m); });
 }
 
 /** y = x in the other type, fp32 to bf16 and back. */

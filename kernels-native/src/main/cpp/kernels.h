@@ -5,6 +5,12 @@
 #include "simd.h"
 #include "table.h"
 #include "elementwise.h"
+#include "sums.h"
+#include "activation.h"
+#include "norm.h"
+#include "gather.h"
+#include "loss.h"
+#include "update.h"
 #include "attention.h"
 // gemm.h comes here
 

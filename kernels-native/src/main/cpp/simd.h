@@ -85,6 +85,14 @@ DYR_INLINE __m256i toBf16(Floats x) {
 DYR_INLINE void store(bf16* p, Floats x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), toBf16(x)); }
 DYR_INLINE void store(bf16* p, Floats x, Mask m) { _mm256_mask_storeu_epi16(p, m, toBf16(x)); }
 
+using Doubles = __m512d;
+DYR_INLINE Doubles zeroDoubles() { return _mm512_setzero_pd(); }
+DYR_INLINE Doubles lower(Floats x) { return _mm512_cvtps_pd(_mm512_castps512_ps256(x)); }
+DYR_INLINE Doubles upper(Floats x) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)); }
+DYR_INLINE Doubles add(Doubles a, Doubles b) { return _mm512_add_pd(a, b); }
+DYR_INLINE Doubles fma(Doubles a, Doubles b, Doubles c) { return _mm512_fmadd_pd(a, b, c); }
+DYR_INLINE void store(double* p, Doubles x) { _mm512_storeu_pd(p, x); }
+
 #else  // AVX2 with FMA
 
 constexpr int LANES = 8;
@@ -155,6 +163,14 @@ DYR_INLINE void store(bf16* p, Floats x, Mask m) {
   std::memcpy(p, copy, sizeof(bf16) * __builtin_popcount(_mm256_movemask_ps(floats(m))));
 }
 
+using Doubles = __m256d;
+DYR_INLINE Doubles zeroDoubles() { return _mm256_setzero_pd(); }
+DYR_INLINE Doubles lower(Floats x) { return _mm256_cvtps_pd(_mm256_castps256_ps128(x)); }
+DYR_INLINE Doubles upper(Floats x) { return _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)); }
+DYR_INLINE Doubles add(Doubles a, Doubles b) { return _mm256_add_pd(a, b); }
+DYR_INLINE Doubles fma(Doubles a, Doubles b, Doubles c) { return _mm256_fmadd_pd(a, b, c); }
+DYR_INLINE void store(double* p, Doubles x) { _mm256_storeu_pd(p, x); }
+
 #endif
 
 /** The mask of lanes [0, n), all of them from LANES on. */
@@ -170,6 +186,15 @@ DYR_INLINE float sum(Floats x) {
   __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+/** The sum of the lanes, in their order. */
+DYR_INLINE double sum(Doubles x) {
+  alignas(64) double lane[LANES / 2];
+  store(lane, x);
+  double s = 0;
+  for (double l : lane) s += l;
+  return s;
 }
 
 /** The largest lane; of a lane that is a NaN and another, either. */

@@ -11,8 +11,54 @@
   K(add, int64_t a, int64_t b, int64_t c, int64_t from, int64_t to) \
   K(addBias, int64_t x, int64_t b, int64_t y, int64_t from, int64_t to, int32_t columns) \
   K(scale, int64_t x, int64_t s, int64_t y, int64_t from, int64_t to) \
+  K(fill, int64_t x, int64_t y, int64_t from, int64_t to) \
   F(narrow, int64_t x, int64_t y, int64_t from, int64_t to) \
   F(widen, int64_t x, int64_t y, int64_t from, int64_t to) \
+  /* sums.h */ \
+  K(sumRows, int64_t x, int64_t partial, int64_t from, int64_t to, int64_t rows, int32_t columns) \
+  F(foldChunks, int64_t partial, int64_t y, int64_t from, int64_t to, int64_t columns, int64_t chunks, int32_t sums, \
+      int32_t which) \
+  K(sumChunks, int64_t x, int64_t partial, int64_t from, int64_t to, int64_t n) \
+  K(squareChunks, int64_t x, int64_t partial, int64_t from, int64_t to, int64_t n) \
+  K(finiteChunks, int64_t x, int64_t partial, int64_t from, int64_t to, int64_t n) \
+  K(foldSum, int64_t partial, int64_t y, int64_t chunks) \
+  K(foldFinite, int64_t partial, int64_t y, int64_t chunks) \
+  K(clipFactor, int64_t n2, int64_t s, int64_t factor, int64_t norm, double maxNorm) \
+  /* activation.h */ \
+  K(activation, int64_t x, int64_t y, int64_t from, int64_t to, int32_t kind) \
+  K(activationGrad, int64_t dy, int64_t x, int64_t dx, int64_t from, int64_t to, int32_t kind) \
+  K(biasActivation, int64_t x, int64_t b, int64_t y, int64_t from, int64_t to, int32_t columns, int32_t kind) \
+  K(biasActivationGrad, int64_t dy, int64_t x, int64_t b, int64_t dx, int64_t partial, int64_t from, int64_t to, \
+      int64_t rows, int32_t columns, int32_t kind) \
+  /* norm.h */ \
+  K(dropout, int64_t x, int64_t y, int64_t random, int64_t sequence, int64_t position, int32_t site, \
+      int32_t threshold, float keep, int64_t from, int64_t to, int32_t columns) \
+  K(layerNorm, int64_t x, int64_t w, int64_t b, int64_t y, int64_t mean, int64_t rstd, int64_t from, int64_t to, \
+      int32_t columns, double eps) \
+  K(layerNormGrad, int64_t dy, int64_t x, int64_t w, int64_t mean, int64_t rstd, int64_t dx, int64_t partial, \
+      int64_t from, int64_t to, int64_t rows, int32_t columns) \
+  K(dropoutAddLayerNorm, int64_t x, int64_t residual, int64_t w, int64_t b, int64_t random, int64_t sequence, \
+      int64_t position, int32_t site, int32_t threshold, float keep, int64_t y, int64_t h, int64_t mean, \
+      int64_t rstd, int64_t row, int64_t from, int64_t to, int32_t columns, double eps) \
+  K(dropoutAddLayerNormGrad, int64_t dy, int64_t h, int64_t w, int64_t mean, int64_t rstd, int64_t random, \
+      int64_t sequence, int64_t position, int32_t site, int32_t threshold, float keep, int64_t dx, \
+      int64_t dresidual, int64_t partial, int64_t from, int64_t to, int64_t rows, int32_t columns) \
+  /* gather.h */ \
+  K(gather, int64_t table, int64_t index, int64_t y, int64_t from, int64_t to, int32_t columns) \
+  K(clear, int64_t y, int64_t from, int64_t to) \
+  K(gatherAdd, int64_t dy, int64_t index, int64_t dtable, int64_t from, int64_t to, int64_t rows, int32_t columns) \
+  /* loss.h */ \
+  K(groupCrossEntropy, int64_t z, int64_t groups, int64_t loss, int64_t from, int64_t to, int32_t kept) \
+  K(groupCrossEntropyGrad, int64_t dloss, int64_t z, int64_t groups, int64_t dz, int64_t from, int64_t to, \
+      int32_t kept) \
+  /* update.h */ \
+  F(lambMoments, int64_t p, int64_t m, int64_t v, int64_t g, int64_t norms, int64_t from, int64_t n, float factor, \
+      double beta1, double beta2, float eps, float decay, float correct1, float correct2) \
+  F(lambStep, int64_t p, int64_t m, int64_t v, int64_t from, int64_t n, float step, float eps, float decay, \
+      float correct1, float correct2) \
+  F(adamWeightDecay, int64_t p, int64_t m, int64_t v, int64_t g, int64_t from, int64_t n, float factor, \
+      double beta1, double beta2, float eps, float decay, float rate) \
+  F(momentum, int64_t p, int64_t v, int64_t g, int64_t from, int64_t n, float factor, float mu, float rate) \
   /* gemm.h */ \
   /* attention.h */ \
   F(attentionScratch, int64_t floats, int32_t longest, int32_t size) \

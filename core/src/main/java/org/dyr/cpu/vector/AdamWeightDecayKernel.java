@@ -8,6 +8,7 @@ import static org.dyr.cpu.vector.Ram.ORDER;
 import static org.dyr.cpu.vector.Ram.at;
 
 import jdk.incubator.vector.FloatVector;
+import org.dyr.cpu.UpdateKernel;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Operands;
 import org.dyr.op.Update;
@@ -31,7 +32,7 @@ final class AdamWeightDecayKernel extends UpdateKernel {
     decays = decays(op.segments(), op.weightDecay());
   }
 
-  @Override void step() {
+  @Override protected void step() {
     rate = hyper(0);
     workers.run(task);
   }

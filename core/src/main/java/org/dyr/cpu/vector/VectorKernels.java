@@ -1,5 +1,6 @@
 package org.dyr.cpu.vector;
 
+import org.dyr.cpu.LambKernel;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
@@ -94,7 +95,7 @@ public final class VectorKernels implements KernelSet {
       case SumSquares o -> new SumSquaresKernel(o, args, workers);
       case AllFinite o -> new AllFiniteKernel(o, args, workers);
       case ClipFactor o -> new ClipFactorKernel(o, args, workers);
-      case Update.Lamb o -> new LambKernel(o, args, workers);
+      case Update.Lamb o -> new LambVector(o, args, workers);
       case Update.AdamWeightDecay o -> new AdamWeightDecayKernel(o, args, workers);
       case Update.Momentum o -> new MomentumKernel(o, args, workers);
       case AddBias o -> ElementwiseVector.addBias(workers, args);

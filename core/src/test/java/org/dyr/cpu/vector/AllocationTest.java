@@ -49,7 +49,7 @@ class AllocationTest {
             floats(8, 1), ints(2)),
         of(new GroupCrossEntropy.Grad(), 0,
             (p, w) -> new GroupCrossEntropyKernel.Grad(new GroupCrossEntropy.Grad(), p, w), one, floats(8, 1), ints(2)),
-        of(lamb, LambKernel.scratchBytes(lamb, new Spec[0]), (p, w) -> new LambKernel(lamb, p, w), x, x, x, x, one,
+        of(lamb, LambKernel.scratchBytes(lamb, new Spec[0]), (p, w) -> new LambVector(lamb, p, w), x, x, x, x, one,
             hyper),
         of(adam, 0, (p, w) -> new AdamWeightDecayKernel(adam, p, w), x, x, x, x, one, hyper),
         of(momentum, 0, (p, w) -> new MomentumKernel(momentum, p, w), x, x, x, one, hyper));

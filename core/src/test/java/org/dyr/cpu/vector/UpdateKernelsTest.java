@@ -70,7 +70,7 @@ class UpdateKernelsTest {
 
   private static Operation.Maker maker(Update op) {
     return switch (op) {
-      case Update.Lamb u -> (p, w) -> new LambKernel(u, p, w);
+      case Update.Lamb u -> (p, w) -> new LambVector(u, p, w);
       case Update.AdamWeightDecay u -> (p, w) -> new AdamWeightDecayKernel(u, p, w);
       case Update.Momentum u -> (p, w) -> new MomentumKernel(u, p, w);
     };

@@ -15,7 +15,7 @@ final class Loading {
       load.run();
       return Optional.empty();
     } catch (LinkageError | RuntimeException e) {
-      return Optional.of("the library does not load: " + String.valueOf(e.getMessage()).lines().findFirst().orElse("")
+      return Optional.of("the library does not load: " + String.valueOf(e.getMessage() == null ? e : e.getMessage()).lines().findFirst().orElse("")
           + (e.getCause() == null ? "" : " (" + e.getCause().getMessage() + ")"));
     }
   }

@@ -27,9 +27,96 @@ final class NativeCalls {
 
   @NoException static native void scale(int isa, int type, long x, long s, long y, long from, long to);
 
+  @NoException static native void fill(int isa, int type, long x, long y, long from, long to);
+
   @NoException static native void narrow(int isa, long x, long y, long from, long to);
 
   @NoException static native void widen(int isa, long x, long y, long from, long to);
+
+  // sums.h
+
+  @NoException static native void sumRows(int isa, int type, long x, long partial, long from, long to, long rows,
+      int columns);
+
+  @NoException static native void foldChunks(int isa, long partial, long y, long from, long to, long columns,
+      long chunks, int sums, int which);
+
+  @NoException static native void sumChunks(int isa, int type, long x, long partial, long from, long to, long n);
+
+  @NoException static native void squareChunks(int isa, int type, long x, long partial, long from, long to, long n);
+
+  @NoException static native void finiteChunks(int isa, int type, long x, long partial, long from, long to, long n);
+
+  @NoException static native void foldSum(int isa, int type, long partial, long y, long chunks);
+
+  @NoException static native void foldFinite(int isa, int type, long partial, long y, long chunks);
+
+  @NoException static native void clipFactor(int isa, int type, long n2, long s, long factor, long norm,
+      double maxNorm);
+
+  // activation.h
+
+  @NoException static native void activation(int isa, int type, long x, long y, long from, long to, int kind);
+
+  @NoException static native void activationGrad(int isa, int type, long dy, long x, long dx, long from, long to,
+      int kind);
+
+  @NoException static native void biasActivation(int isa, int type, long x, long b, long y, long from, long to,
+      int columns, int kind);
+
+  @NoException static native void biasActivationGrad(int isa, int type, long dy, long x, long b, long dx,
+      long partial, long from, long to, long rows, int columns, int kind);
+
+  // norm.h
+
+  @NoException static native void dropout(int isa, int type, long x, long y, long random, long sequence,
+      long position, int site, int threshold, float keep, long from, long to, int columns);
+
+  @NoException static native void layerNorm(int isa, int type, long x, long w, long b, long y, long mean, long rstd,
+      long from, long to, int columns, double eps);
+
+  @NoException static native void layerNormGrad(int isa, int type, long dy, long x, long w, long mean, long rstd,
+      long dx, long partial, long from, long to, long rows, int columns);
+
+  @NoException static native void dropoutAddLayerNorm(int isa, int type, long x, long residual, long w, long b,
+      long random, long sequence, long position, int site, int threshold, float keep, long y, long h, long mean,
+      long rstd, long row, long from, long to, int columns, double eps);
+
+  @NoException static native void dropoutAddLayerNormGrad(int isa, int type, long dy, long h, long w, long mean,
+      long rstd, long random, long sequence, long position, int site, int threshold, float keep, long dx,
+      long dresidual, long partial, long from, long to, long rows, int columns);
+
+  // gather.h
+
+  @NoException static native void gather(int isa, int type, long table, long index, long y, long from, long to,
+      int columns);
+
+  @NoException static native void clear(int isa, int type, long y, long from, long to);
+
+  @NoException static native void gatherAdd(int isa, int type, long dy, long index, long dtable, long from, long to,
+      long rows, int columns);
+
+  // loss.h
+
+  @NoException static native void groupCrossEntropy(int isa, int type, long z, long groups, long loss, long from,
+      long to, int kept);
+
+  @NoException static native void groupCrossEntropyGrad(int isa, int type, long dloss, long z, long groups, long dz,
+      long from, long to, int kept);
+
+  // update.h
+
+  @NoException static native void lambMoments(int isa, long p, long m, long v, long g, long norms, long from, long n,
+      float factor, double beta1, double beta2, float eps, float decay, float correct1, float correct2);
+
+  @NoException static native void lambStep(int isa, long p, long m, long v, long from, long n, float step, float eps,
+      float decay, float correct1, float correct2);
+
+  @NoException static native void adamWeightDecay(int isa, long p, long m, long v, long g, long from, long n,
+      float factor, double beta1, double beta2, float eps, float decay, float rate);
+
+  @NoException static native void momentum(int isa, long p, long v, long g, long from, long n, float factor, float mu,
+      float rate);
 
   // gemm.h
 

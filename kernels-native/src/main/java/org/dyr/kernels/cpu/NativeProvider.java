@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
+import org.bytedeco.javacpp.ClassProperties;
 import org.bytedeco.javacpp.Loader;
 import org.dyr.cpu.CpuKernelSetProvider;
 import org.dyr.cpu.Workers;
@@ -46,8 +47,10 @@ public final class NativeProvider implements CpuKernelSetProvider {
   }
 
   private static void loadLibrary() {
-    try (InputStream name = NativeCalls.class.getResourceAsStream(NAME)) {
-      Loader.loadLibrary(NativeCalls.class, new String(name.readAllBytes(), StandardCharsets.UTF_8));
+    try (InputStream resource = NativeCalls.class.getResourceAsStream(NAME)) {
+      String name = new String(resource.readAllBytes(), StandardCharsets.UTF_8);
+      ClassProperties properties = Loader.loadProperties(NativeCalls.class, Loader.loadProperties(), false);
+      Loader.loadLibrary(NativeCalls.class, Loader.findLibrary(NativeCalls.class, properties, name, false), name);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -1,4 +1,4 @@
-package org.dyr.cpu.vector;
+package org.dyr.cpu;
 
 import java.util.List;
 import org.dyr.op.Update;
@@ -8,17 +8,17 @@ import org.dyr.op.Update;
  * which an optimizer's work is shared out and its norms are added up. The cut does not depend on the number of
  * workers.
  */
-final class Chunks {
+public final class Chunks {
 
   /** Elements of a chunk: 16 KiB of each slab. */
-  static final int SIZE = 1 << 12;
+  public static final int SIZE = 1 << 12;
 
-  final int count;
-  final long[] begin;  // first element, (count)
-  final int[] length;  // elements, (count)
-  final int[] segment; // number of the parameter, (count)
+  public final int count;
+  public final long[] begin;  // first element, (count)
+  public final int[] length;  // elements, (count)
+  public final int[] segment; // number of the parameter, (count)
 
-  Chunks(List<Update.Segment> segments) {
+  public Chunks(List<Update.Segment> segments) {
     long n = 0;
     for (Update.Segment s : segments) n += count(s);
     count = Math.toIntExact(n);
@@ -37,7 +37,7 @@ final class Chunks {
   }
 
   /** The number of chunks of a parameter. */
-  static int count(Update.Segment s) {
+  public static int count(Update.Segment s) {
     return Math.ceilDiv(s.length(), SIZE);
   }
 
@@ -46,7 +46,7 @@ final class Chunks {
    *
    * @return the first chunk of each share, and {@code to} at the end
    */
-  int[] shares(int from, int to, int workers) {
+  public int[] shares(int from, int to, int workers) {
     long total = 0;
     for (int c = from; c < to; c++) total += length[c];
     int[] first = new int[workers + 1];

@@ -1,0 +1,194 @@
+// Dropout and layer norm of rows. Bound by memory, where something is dropped by the drawing: some 110 instructions for
+// a vector's width of counters, which serve four vectors.
+#pragma once
+
+#include "sums.h"
+
+namespace dyr {
+namespace DYR_ISA {
+
+/** What says which elements of a row are dropped: org.dyr.op.Philox. */
+struct Drop {
+  const int32_t* random;    // seed low and high, step, unused
+  const int32_t* sequence;  // (R)
+  const int32_t* position;  // (R)
+  int32_t site;
+  int32_t threshold;
+  float keep;  // 1 / (1 - p)
+
+  /** Calls f(i, factor, lanes) for the vectors of the row's columns, factor 0 where dropped and else `keep`. */
+  template <class F> DYR_INLINE void row(int64_t row, int32_t columns, F f) const {
+    int32_t stride = (columns + 63) / 64 * 16;
+    Ints limit = broadcast(threshold);
+    Floats kept = broadcast(keep);
+    for (int32_t block = 0; block < columns; block += 64) {
+      for (int32_t c = 0; c < 16; c += LANES) {
+        int32_t counter = position[row] * stride + block / 4 + c;
+        Philox p(add(broadcast(counter), iota()), sequence[row], site, random[2], static_cast<uint32_t>(random[0]),
+            static_cast<uint32_t>(random[1]));
+        Ints words[4] = {p.c0, p.c1, p.c2, p.c3};
+        for (int w = 0; w < 4; w++) {
+          int32_t i = block + 16 * w + c;
+          Floats factor = select(kept, zero(), lessUnsigned(words[w], limit));
+          if (i + LANES <= columns) f(i, factor, Whole{});
+          else if (i < columns) f(i, factor, first(columns - i));
+        }
+      }
+    }
+  }
+};
+
+/** y = dropout(x) over rows. */
+template <class T>
+void dropout(const T* x, T* y, const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site,
+    int32_t threshold, float keep, int64_t from, int64_t to, int32_t columns) {
+  Drop drop = {random, sequence, position, site, threshold, keep};
+  for (int64_t row = from; row < to; row++) {
+    int64_t at = row * columns;
+    drop.row(row, columns, [=](int64_t i, Floats factor, auto m) DYR_BODY {
+      store(y + at + i, mul(factor, load(x + at + i, m)), m);
+    });
+  }
+}
+
+/** y, mean and rstd of one row. The variance is the mean of squared deviations, not of squares: no cancellation. */
+template <class X, class T>
+DYR_INLINE void normalizeRow(const X* x, const float* w, const float* b, T* y, float* mean, float* rstd,
+    int32_t columns, double eps) {
+  float average = total(x, columns) / columns;
+  Floats center = broadcast(average);
+  Floats s[4] = {zero(), zero(), zero(), zero()};
+  int64_t i = 0;
+  for (; i + 4 * LANES <= columns; i += 4 * LANES) {
+    for (int k = 0; k < 4; k++) {
+      Floats d = sub(load(x + i + k * LANES), center);
+      s[k] = fma(d, d, s[k]);
+    }
+  }
+  for (; i + LANES <= columns; i += LANES) {
+    Floats d = sub(load(x + i), center);
+    s[0] = fma(d, d, s[0]);
+  }
+  if (i < columns) {
+    Mask m = first(static_cast<int>(columns - i));
+    Floats d = select(zero(), sub(load(x + i, m), center), m);
+    s[0] = fma(d, d, s[0]);
+  }
+  double squares = sum(add(add(s[0], s[1]), add(s[2], s[3])));
+  float scale = static_cast<float>(1 / std::sqrt(squares / columns + eps));
+  Floats factor = broadcast(scale);
+  vectors(0, columns, [=](int64_t c, auto m) DYR_BODY {
+    Floats normal = mul(sub(load(x + c, m), center), factor);
+    store(y + c, fma(normal, load(w + c, m), load(b + c, m)), m);
+  });
+  *mean = average;
+  *rstd = scale;
+}
+
+/** Layer norm over rows. x, y (R,C), w, b (C), mean, rstd (R). */
+template <class T>
+void layerNorm(const T* x, const float* w, const float* b, T* y, float* mean, float* rstd, int64_t from, int64_t to,
+    int32_t columns, double eps) {
+  for (int64_t row = from; row < to; row++) {
+    normalizeRow(x + row * columns, w, b, y + row * columns, mean + row, rstd + row, columns, eps);
+  }
+}
+
+/**
+ * h = dropout(x) + residual, y = layer norm of h over rows. random is null where nothing is dropped. The fp32 sums of a
+ * row stay in `row` (C), which is h itself in fp32: y is the norm of what was not rounded.
+ */
+template <class T>
+void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const float* b, const int32_t* random,
+    const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold, float keep, T* y, T* h,
+    float* mean, float* rstd, float* row, int64_t from, int64_t to, int32_t columns, double eps) {
+  Drop drop = {random, sequence, position, site, threshold, keep};
+  for (int64_t r = from; r < to; r++) {
+    int64_t at = r * columns;
+    if (random == nullptr) {
+      vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
+        Floats s = add(load(x + at + i, m), load(residual + at + i, m));
+        store(row + i, s, m);
+        store(h + at + i, s, m);
+      });
+    } else {
+      drop.row(r, columns, [=](int64_t i, Floats factor, auto m) DYR_BODY {
+        Floats s = fma(factor, load(x + at + i, m), load(residual + at + i, m));
+        store(row + i, s, m);
+        store(h + at + i, s, m);
+      });
+    }
+    normalizeRow(row, w, b, y + at, mean + r, rstd + r, columns, eps);
+  }
+}
+
+/** The gradient of a row's layer norm: its averages, and the value of a vector. Adds to the sums of dw and db. */
+template <class T> struct NormGrad {
+  const T* dy;
+  const T* x;
+  const float* w;
+  Floats center, rstd, average, slope;
+
+  DYR_INLINE NormGrad(const T* dy, const T* x, const float* w, float mean, float scale, float* dw, float* db, int32_t columns)
+      : dy(dy), x(x), w(w), center(broadcast(mean)), rstd(broadcast(scale)) {
+    Floats sum0 = zero(), sum1 = zero();
+    vectors(0, columns, [&](int64_t i, auto m) DYR_BODY {
+      Floats d = load(dy + i, m), weight = load(w + i, m), normal = mul(sub(load(x + i, m), center), rstd);
+      Floats product = mul(normal, d);
+      sum0 = fma(d, weight, sum0);
+      sum1 = fma(product, weight, sum1);
+      store(dw + i, add(load(dw + i, m), product), m);
+      store(db + i, add(load(db + i, m), d), m);
+    });
+    average = broadcast(sum(sum0) / columns);
+    slope = broadcast(-sum(sum1) / columns);
+  }
+
+  /** rstd (dn - avg(dn) - n avg(dn n)), n = (x - mean) rstd, dn = dy w. */
+  template <class M> DYR_INLINE Floats at(int64_t i, M m) const {
+    Floats normal = mul(sub(load(x + i, m), center), rstd);
+    Floats dn = sub(mul(load(dy + i, m), load(w + i, m)), average);
+    return mul(fma(normal, slope, dn), rstd);
+  }
+};
+
+/** dx over the rows of the chunks [from, to); partial (chunks, 2, width) = the sums of dw and db over them. */
+template <class T>
+void layerNormGrad(const T* dy, const T* x, const float* w, const float* mean, const float* rstd, T* dx,
+    float* partial, int64_t from, int64_t to, int64_t rows, int32_t columns) {
+  int64_t width = partialWidth(columns);
+  rowChunks<2>(partial, from, to, rows, columns, [=](int64_t row, float* sums) DYR_BODY {
+    int64_t at = row * columns;
+    NormGrad<T> g(dy + at, x + at, w, mean[row], rstd[row], sums, sums + width, columns);
+    vectors(0, columns, [&](int64_t i, auto m) DYR_BODY { store(dx + at + i, g.at(i, m), m); });
+  });
+}
+
+/** As layerNormGrad, dresidual its dx, and dx = dropout(dresidual); random is null where nothing is dropped. */
+template <class T>
+void dropoutAddLayerNormGrad(const T* dy, const T* h, const float* w, const float* mean, const float* rstd,
+    const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold,
+    float keep, T* dx, T* dresidual, float* partial, int64_t from, int64_t to, int64_t rows, int32_t columns) {
+  Drop drop = {random, sequence, position, site, threshold, keep};
+  int64_t width = partialWidth(columns);
+  rowChunks<2>(partial, from, to, rows, columns, [=](int64_t row, float* sums) DYR_BODY {
+    int64_t at = row * columns;
+    NormGrad<T> g(dy + at, h + at, w, mean[row], rstd[row], sums, sums + width, columns);
+    if (random == nullptr) {
+      vectors(0, columns, [&](int64_t i, auto m) DYR_BODY {
+        Floats d = g.at(i, m);
+        store(dresidual + at + i, d, m);
+        store(dx + at + i, d, m);
+      });
+    } else {
+      drop.row(row, columns, [&](int64_t i, Floats factor, auto m) DYR_BODY {
+        Floats d = g.at(i, m);
+        store(dresidual + at + i, d, m);
+        store(dx + at + i, mul(factor, d), m);
+      });
+    }
+  });
+}
+
+}  // namespace DYR_ISA
+}  // namespace dyr
