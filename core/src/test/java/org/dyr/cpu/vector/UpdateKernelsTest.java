@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dyr.cpu.LambKernel;
 import org.dyr.op.Update;
 import org.dyr.tensor.Spec;
 import org.junit.jupiter.api.Test;
