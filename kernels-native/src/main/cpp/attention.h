@@ -8,12 +8,10 @@
 // T tokens, H heads, D columns of a head, C = H D, L tokens of a sequence.
 #pragma once
 
-#include "lanes.h"
+#include "distances.h"
 
 namespace dyr {
 namespace DYR_ISA {
-
-/** What attention is made of, apart from the names of other kernels. */
 namespace flash {
 
 /** The operands, by address; shapes as in org.dyr.op.Attention. */
@@ -31,6 +29,8 @@ struct AttentionOperands {
   int32_t site;
   int32_t threshold;        // of words that are dropped
   float dropScale;          // 1/(1-p)
+  const Type* table;        // (R,D), embeddings of distances
+  int32_t distances;        // R, 0 where positions are not relative
 };
 
 /** What the gradient has besides; all (T,C). */
@@ -40,53 +40,14 @@ struct AttentionGradients {
   Type* dq;
   Type* dk;
   Type* dv;
+  float* parts;  // of the table's gradient: each run of units has two (R, padded D) sums, of keys and of values
+  int32_t run;   // units of a part
 };
 
-constexpr int QUERIES = 96;   // in a block: rows of scores that exist at a time
-constexpr int KEYS = 512;     // columns of them
-constexpr int DEPTH = 96;     // rows of a right operand that stay in the first cache while all left rows meet them
+constexpr int QUERIES = 96;  // in a block: rows of scores that exist at a time
+constexpr int KEYS = 512;    // columns of them
 constexpr int SCORES_ROW = KEYS + LANES;  // a line more than a power of two, lest columns share sets of the cache
 constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
-
-/** Vectors in a panel of a right operand, and rows of the tile of sums that a panel of so many vectors allows. */
-constexpr int PANEL = LANES == 16 ? 4 : 2;
-constexpr int tileRows(int vectors) {
-  return LANES == 16 ? (vectors == 4 ? 6 : vectors == 3 ? 8 : 12) : (vectors == 2 ? 6 : 12);
-}
-
-DYR_INLINE int vectorsOf(int columns) { return (columns + LANES - 1) / LANES; }
-
-/** How n vectors of columns are cut into panels of nearly one width. */
-struct Panels {
-  int vectors, count;
-  DYR_INLINE explicit Panels(int columns) : vectors(vectorsOf(columns)), count((vectors + PANEL - 1) / PANEL) {}
-  /** The first vector of a panel. */
-  DYR_INLINE int begin(int panel) const { return vectors * panel / count; }
-  DYR_INLINE int width(int panel) const { return begin(panel + 1) - begin(panel); }
-};
-
-/** Sums that are stored, or added to what stands there. */
-struct Sums {
-  float* c;
-  long row;
-  bool onto;
-  template <int R, int V> DYR_INLINE void take(int first, const Floats (&x)[R][V]) const {
-    float* at = c + first * row;
-    if (onto) {
-#pragma GCC unroll 16
-      for (int r = 0; r < R; r++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) store(at + r * row + v * LANES, add(load(at + r * row + v * LANES), x[r][v]));
-      }
-    } else {
-#pragma GCC unroll 16
-      for (int r = 0; r < R; r++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) store(at + r * row + v * LANES, x[r][v]);
-      }
-    }
-  }
-};
 
 /** Scores, stored; columns past the last key are set to -infinity, and each row's largest are kept by lanes. */
 struct Scores {
@@ -109,140 +70,6 @@ struct Scores {
   }
 };
 
-/**
- * A tile of sums a b: R rows of a, V vectors of a packed panel of b (depth, V). The left operand's rows are `stride`
- * apart, or, transposed, its columns are.
- */
-template <bool TRANSPOSED, int R, int V, class Out>
-__attribute__((noinline)) void tile(const float* a, long stride, int depth, const float* b, int first, const Out& out) {
-  Floats sums[R][V];
-#pragma GCC unroll 16
-  for (int r = 0; r < R; r++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) sums[r][v] = zero();
-  }
-  a += TRANSPOSED ? first : first * stride;
-  for (int i = 0; i < depth; i++) {
-    Floats row[V];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) row[v] = load(b + v * LANES);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; r++) {
-      Floats x = broadcast(TRANSPOSED ? a[r] : a[r * stride]);
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) sums[r][v] = fma(x, row[v], sums[r][v]);
-    }
-    a += TRANSPOSED ? stride : 1;
-    b += V * LANES;
-  }
-  out.take(first, sums);
-}
-
-/** The rows that are left, fewer than a whole tile. */
-template <bool TRANSPOSED, int R, int V, class Out>
-void lastRows(int rows, const float* a, long stride, int depth, const float* b, int first, const Out& out) {
-  if constexpr (R > 0) {
-    if (rows == R) tile<TRANSPOSED, R, V>(a, stride, depth, b, first, out);
-    else lastRows<TRANSPOSED, R - 1, V>(rows, a, stride, depth, b, first, out);
-  }
-}
-
-template <bool TRANSPOSED, int V, class Out>
-void panelRows(int rows, const float* a, long stride, int depth, const float* b, const Out& out) {
-  constexpr int R = tileRows(V);
-  int r = 0;
-  for (; r + R <= rows; r += R) tile<TRANSPOSED, R, V>(a, stride, depth, b, r, out);
-  lastRows<TRANSPOSED, R - 1, V>(rows - r, a, stride, depth, b, r, out);
-}
-
-/** `rows` rows of a times one panel of b. */
-template <bool TRANSPOSED, class Out>
-void panel(int vectors, int rows, const float* a, long stride, int depth, const float* b, const Out& out) {
-  if (vectors == 1) panelRows<TRANSPOSED, 1>(rows, a, stride, depth, b, out);
-  else if (vectors == 2) panelRows<TRANSPOSED, 2>(rows, a, stride, depth, b, out);
-#if defined(__AVX512F__)
-  else if (vectors == 3) panelRows<TRANSPOSED, 3>(rows, a, stride, depth, b, out);
-  else panelRows<TRANSPOSED, 4>(rows, a, stride, depth, b, out);
-#endif
-}
-
-/** c (rows, columns) = a b or, `onto`, c += a b; the panels of b have `allRows` rows, of which it begins at `from`. */
-template <bool TRANSPOSED>
-void product(int rows, int columns, int depth, const float* a, long stride, const float* b, int allRows, int from, float* c,
-             long row, bool onto) {
-  Panels panels(columns);
-  for (int i = 0; i < depth; i += DEPTH) {
-    int part = depth - i < DEPTH ? depth - i : DEPTH;
-    const float* left = a + (TRANSPOSED ? i * stride : i);
-    for (int p = 0; p < panels.count; p++) {
-      int begin = panels.begin(p), width = panels.width(p);
-      const float* right = b + (static_cast<long>(begin) * allRows + static_cast<long>(width) * (from + i)) * LANES;
-      panel<TRANSPOSED>(width, rows, left, stride, part, right, Sums{c + begin * LANES, row, onto || i > 0});
-    }
-  }
-}
-
-/** Widens rows of `columns` elements; `row` floats are written of each, zeros behind its own. */
-template <typename Type>
-void widen(const Type* x, long stride, int rows, int columns, float* to, long row) {
-  int whole = columns / LANES * LANES;
-  Mask rest = first(columns - whole);
-  for (int r = 0; r < rows; r++, x += stride, to += row) {
-    for (int c = 0; c < whole; c += LANES) store(to + c, load(x + c));
-    if (columns > whole) store(to + whole, load(x + whole, rest));
-  }
-}
-
-/** Packs x (rows, columns) as a right operand. */
-template <typename Type>
-void pack(const Type* x, long stride, int rows, int columns, float* to) {
-  Panels panels(columns);
-  for (int p = 0; p < panels.count; p++) {
-    int begin = panels.begin(p) * LANES, width = panels.width(p) * LANES;
-    widen(x + begin, stride, rows, columns - begin < width ? columns - begin : width, to + static_cast<long>(begin) * rows, width);
-  }
-}
-
-/** Packs the transpose of x (rows, columns), scaled, as a right operand (columns, rows), its last vector filled with zeros. */
-template <typename Type>
-void packTransposed(const Type* x, long stride, int rows, int columns, float scale, float* to) {
-  Panels panels(rows);
-  Floats by = broadcast(scale);
-  for (int p = 0; p < panels.count; p++) {
-    int begin = panels.begin(p), width = panels.width(p);
-    float* out = to + static_cast<long>(begin) * LANES * columns;
-    for (int v = 0; v < width; v++) {
-      int from = (begin + v) * LANES, n = rows - from < LANES ? rows - from : LANES;
-      for (int c = 0; c < columns; c += LANES) {
-        int m = columns - c < LANES ? columns - c : LANES;
-        Floats square[LANES];
-        const Type* at = x + from * stride + c;
-        if (n == LANES && m == LANES) {
-#pragma GCC unroll 16
-          for (int i = 0; i < LANES; i++) square[i] = mul(by, load(at + i * stride));
-        } else {
-          Mask some = first(m);
-          for (int i = 0; i < LANES; i++) square[i] = i < n ? mul(by, load(at + i * stride, some)) : zero();
-        }
-        transpose(square);
-        for (int i = 0; i < m; i++) store(out + (static_cast<long>(c + i) * width + v) * LANES, square[i]);
-      }
-    }
-  }
-}
-
-/** Rounds rows, scaled, to where they belong. */
-template <typename Type>
-void narrow(const float* x, long row, int rows, int columns, float scale, Type* to, long stride) {
-  int whole = columns / LANES * LANES;
-  Mask rest = first(columns - whole);
-  Floats by = broadcast(scale);
-  for (int r = 0; r < rows; r++, x += row, to += stride) {
-    for (int c = 0; c < whole; c += LANES) store(to + c, mul(by, load(x + c)));
-    if (columns > whole) store(to + whole, mul(by, load(x + whole)), rest);
-  }
-}
-
 /** Asks for a row of a head's columns, to arrive in the second cache. */
 template <typename Type>
 DYR_INLINE void prefetch(const Type* x, int columns) {
@@ -256,32 +83,15 @@ DYR_INLINE long toNext(const AttentionOperands<Type>& x, int head, int length) {
   return head + 1 < x.heads ? x.size : length * stride - static_cast<long>(head) * x.size;
 }
 
-/** Where a worker's scratch has what; in floats, each part on a line of its own. */
-class Scratch {
- public:
-  explicit Scratch(float* base) : base(base) {}
-  float* take(long floats) {
-    float* part = base + used;
-    used += (floats + 15) / 16 * 16;
-    return part;
-  }
-  long floats() const { return used; }
-
- private:
-  float* base;
-  long used = 0;
-};
-
-/** Rows of a head's columns, whole vectors. */
-DYR_INLINE long padded(int columns) { return static_cast<long>(vectorsOf(columns)) * LANES; }
-
 struct ForwardScratch {
+  Scratch s;
+  long block;
+  Distances distances;
   float *keys, *values, *queries, *scores, *largest, *sums, *o;
   long floats;
 
-  ForwardScratch(float* base, int longest, int size) {
-    Scratch s(base);
-    long block = longest < QUERIES ? longest : QUERIES;
+  ForwardScratch(float* base, int longest, int size, int count)
+      : s(base), block(longest < QUERIES ? longest : QUERIES), distances(s, block, size, count) {
     keys = s.take(padded(longest) * size);
     values = s.take(longest * padded(size));
     queries = s.take(block * padded(size));
@@ -294,12 +104,15 @@ struct ForwardScratch {
 };
 
 struct GradientScratch {
+  Scratch s;
+  long block;
+  Distances distances;
   float *keysTransposed, *valuesTransposed, *keys, *queries, *douts, *queryPanels, *doutPanels, *p, *ds, *dq, *dk, *dv;
   long floats;
 
-  GradientScratch(float* base, int longest, int size) {
-    Scratch s(base);
-    long block = longest < QUERIES ? longest : QUERIES, row = padded(size);
+  GradientScratch(float* base, int longest, int size, int count)
+      : s(base), block(longest < QUERIES ? longest : QUERIES), distances(s, block, size, count) {
+    long row = padded(size);
     keysTransposed = s.take(padded(longest) * size);
     valuesTransposed = s.take(padded(longest) * size);
     keys = s.take(longest * row);
@@ -405,8 +218,11 @@ template <typename Type>
 class Forward {
  public:
   Forward(const AttentionOperands<Type>& x, float* scratch)
-      : x(x), own(scratch, x.longest, x.size), stride(static_cast<long>(x.heads) * x.size), row(padded(x.size)),
-        by(LOG2_E / std::sqrt(static_cast<float>(x.size))) {}
+      : x(x), own(scratch, x.longest, x.size, x.distances), distances(own.distances),
+        stride(static_cast<long>(x.heads) * x.size), row(padded(x.size)),
+        by(LOG2_E / std::sqrt(static_cast<float>(x.size))) {
+    distances.begin(x.table, 1);
+  }
 
   /** Begins with a head of sequence s. */
   void begin(int s, int head) {
@@ -427,17 +243,21 @@ class Forward {
     int rows = length - from < QUERIES ? length - from : QUERIES;
     float *shift = own.sums, *total = own.sums + rows, *most = own.sums + 2 * rows;
     widen(x.q + at + from * stride, stride, rows, x.size, own.queries, row);
+    if (distances.any()) distances.meet(distances.keys, rows, own.queries);
+    if (distances.any()) distances.clear(distances.values, rows);
     for (int key = 0; key < length; key += KEYS) {
       int keys = keysFrom(key);
       for (int i = 0; i < rows; i++) store(own.largest + i * LANES, broadcast(-INFINITY));
       scores(rows, keys, own.keys + static_cast<long>(key) * x.size);
       for (int r = 0; r < rows; r++) {
-        float before = key > 0 ? most[r] : -INFINITY, m = largest(load(own.largest + r * LANES));
+        float* s = own.scores + r * static_cast<long>(SCORES_ROW);
+        float before = key > 0 ? most[r] : -INFINITY;
+        float m = distances.any() ? distances.add(distances.keys, r, from + r, key, s, vectorsOf(keys))
+                                  : largest(load(own.largest + r * LANES));
         if (m < before) m = before;
         most[r] = m;
         shift[r] = m * by;
         if (key == 0) prefetchNext(from + r);
-        float* s = own.scores + r * static_cast<long>(SCORES_ROW);
         int32_t counter = (from + r) * DROPOUT_STRIDE + key / 4;
         float sum = x.random ? softmaxRow<true>(s, vectorsOf(keys), by, shift[r], drop, counter)
                              : softmaxRow<false>(s, vectorsOf(keys), by, shift[r], drop, counter);
@@ -446,10 +266,16 @@ class Forward {
           sum += total[r] * factor;
           float* o = own.o + r * row;
           for (int c = 0; c < row; c += LANES) store(o + c, mul(load(o + c), broadcast(factor)));
+          if (distances.any()) distances.scale(distances.values, r, factor);
         }
+        if (distances.any()) distances.fold(distances.values, r, from + r, key, s, keys);
         total[r] = sum;
       }
       product<false>(rows, x.size, keys, own.scores, SCORES_ROW, own.values, length, key, own.o, row, key > 0);
+    }
+    if (distances.any()) {
+      distances.collapse(distances.values, rows);
+      distances.addEmbeddings(distances.values, rows, own.o);
     }
     for (int r = 0; r < rows; r++) {
       narrow(own.o + r * row, row, 1, x.size, x.dropScale / total[r], x.o + at + (from + r) * stride, stride);
@@ -479,6 +305,7 @@ class Forward {
 
   const AttentionOperands<Type>& x;
   ForwardScratch own;
+  Distances& distances;
   long stride, row;
   float by;
   int start = 0, length = 0;
@@ -492,10 +319,14 @@ template <typename Type>
 class Backward {
  public:
   Backward(const AttentionOperands<Type>& x, const AttentionGradients<Type>& d, float* scratch)
-      : x(x), d(d), own(scratch, x.longest, x.size), stride(static_cast<long>(x.heads) * x.size), row(padded(x.size)),
-        scale(1 / std::sqrt(static_cast<float>(x.size))) {}
+      : x(x), d(d), own(scratch, x.longest, x.size, x.distances), distances(own.distances),
+        stride(static_cast<long>(x.heads) * x.size), row(padded(x.size)),
+        scale(1 / std::sqrt(static_cast<float>(x.size))) {
+    distances.begin(x.table, x.dropScale);
+  }
 
-  void unit(int s, int head) {
+  void unit(int s, int head, float* tablePart) {
+    part = tablePart;
     int start = x.offsets[s];
     length = x.offsets[s + 1] - start;
     at = start * stride + static_cast<long>(head) * x.size;
@@ -525,6 +356,10 @@ class Backward {
       pack(x.q + first, stride, rows, x.size, own.queryPanels);
       pack(d.dout + first, stride, rows, x.size, own.doutPanels);
     }
+    if (distances.any()) {
+      distances.meet(distances.keys, rows, own.queries);
+      distances.meet(distances.values, rows, own.douts);
+    }
     for (int key = 0; key < length; key += KEYS) {
       int keys = keysFrom(key);
       products(rows, keys, key);
@@ -533,12 +368,27 @@ class Backward {
         if (key == 0) prefetchNext(from + r);
         long s = r * static_cast<long>(SCORES_ROW);
         int32_t counter = (from + r) * DROPOUT_STRIDE + key / 4;
+        if (distances.any()) {
+          distances.add(distances.keys, r, from + r, key, own.p + s, vectorsOf(keys));
+          distances.add(distances.values, r, from + r, key, own.ds + s, vectorsOf(keys));
+        }
         if (x.random) gradientRow<true>(own.p + s, own.ds + s, vectorsOf(keys), scale * LOG2_E, shift, delta, drop, counter);
         else gradientRow<false>(own.p + s, own.ds + s, vectorsOf(keys), scale * LOG2_E, shift, delta, drop, counter);
+        if (distances.any()) {
+          distances.fold(distances.keys, r, from + r, key, own.ds + s, keys);
+          distances.fold(distances.values, r, from + r, key, own.p + s, keys);
+        }
       }
       product<false>(rows, x.size, keys, own.ds, SCORES_ROW, own.keys, length, key, own.dq, row, key > 0);
       product<true>(keys, x.size, rows, own.ds, SCORES_ROW, own.queryPanels, rows, 0, own.dk + key * row, row, from > 0);
       product<true>(keys, x.size, rows, own.p, SCORES_ROW, own.doutPanels, rows, 0, own.dv + key * row, row, from > 0);
+    }
+    if (distances.any()) {
+      distances.collapse(distances.keys, rows);
+      distances.collapse(distances.values, rows);
+      distances.addEmbeddings(distances.keys, rows, own.dq);
+      distances.addGradient(distances.keys, rows, own.queryPanels, part);
+      distances.addGradient(distances.values, rows, own.doutPanels, part + x.distances * row);
     }
     narrow(own.dq, row, rows, x.size, scale, d.dq + first, stride);
   }
@@ -575,9 +425,11 @@ class Backward {
   const AttentionOperands<Type>& x;
   const AttentionGradients<Type>& d;
   GradientScratch own;
+  Distances& distances;
   long stride, row;
   float scale;
   int length = 0;
+  float* part = nullptr;  // of the table's gradient
   long at = 0, next = 0;
   const float* logs = nullptr;
   DropoutRows drop;
@@ -635,17 +487,28 @@ void attention(const AttentionOperands<Type>& x, float* scratch, int worker, int
   }
 }
 
-/** A worker's share of the gradient: whole heads of sequences, dealt out in order by the squares of their lengths. */
+/**
+ * A worker's share of the gradient: whole heads of sequences, dealt out in order by the squares of their lengths. With
+ * distances, a run of units goes to one worker, which clears its part first, so that the sums do not depend on the number
+ * of workers.
+ */
 template <typename Type>
 void attentionGradient(const AttentionOperands<Type>& x, const AttentionGradients<Type>& d, float* scratch, int worker,
                        int workers) {
-  int64_t total = workOf(x) * x.heads, at = 0;
+  int64_t total = workOf(x) * x.heads, at = 0, number = 0;
   int64_t from = shareBegin(total, worker, workers), to = shareBegin(total, worker + 1, workers);
+  long sums = 2 * x.distances * padded(x.size);
+  bool mine = false;
   Backward<Type> backward(x, d, scratch);
-  for (int s = 0; s < x.sequences && at < to; s++) {
+  for (int s = 0; s < x.sequences; s++) {
     int64_t length = x.offsets[s + 1] - x.offsets[s];
-    for (int h = 0; h < x.heads && length > 0; h++, at += length * length) {
-      if (at >= from && at < to) backward.unit(s, h);
+    for (int h = 0; h < x.heads; h++, number++, at += length * length) {
+      float* part = d.parts + number / d.run * sums;
+      if (number % d.run == 0) {
+        mine = at >= from && (at < to || worker == workers - 1);
+        if (mine && sums > 0) std::memset(part, 0, sums * sizeof(float));
+      }
+      if (mine && length > 0) backward.unit(s, h, part);
     }
   }
   clearRest(x, d.dq, worker, workers);
@@ -655,31 +518,56 @@ void attentionGradient(const AttentionOperands<Type>& x, const AttentionGradient
 
 }  // namespace flash
 
-/** Floats of scratch that a worker needs: of the forward pass, then of the gradient. */
-inline void attentionScratch(int64_t* floats, int32_t longest, int32_t size) {
-  floats[0] = flash::ForwardScratch(nullptr, longest, size).floats;
-  floats[1] = flash::GradientScratch(nullptr, longest, size).floats;
+/**
+ * Floats of scratch: what a worker needs in the forward pass, what it needs in the gradient, and one part of the table's
+ * gradient. `distances` is 0 where positions are not relative.
+ */
+inline void attentionScratch(int64_t* floats, int32_t longest, int32_t size, int32_t distances) {
+  floats[0] = flash::ForwardScratch(nullptr, longest, size, distances).floats;
+  floats[1] = flash::GradientScratch(nullptr, longest, size, distances).floats;
+  floats[2] = 2 * distances * flash::padded(size);
 }
 
-/** A worker's share of org.dyr.op.Attention; shapes and meanings as in flash::AttentionOperands. */
+/** A worker's share of org.dyr.op.Attention or RelativeAttention; shapes and meanings as in flash::AttentionOperands. */
 template <class T>
 void attention(const T* q, const T* k, const T* v, const int32_t* offsets, const int32_t* random, const int32_t* sequence,
-               T* o, float* lse, int32_t tokens, int32_t sequences, int32_t heads, int32_t size, int32_t longest, int32_t site,
-               int32_t threshold, float dropScale, float* scratch, int32_t worker, int32_t workers) {
+               const T* table, T* o, float* lse, int32_t tokens, int32_t sequences, int32_t heads, int32_t size,
+               int32_t longest, int32_t site, int32_t threshold, float dropScale, int32_t distances, float* scratch,
+               int32_t worker, int32_t workers) {
   flash::AttentionOperands<T> x{q, k, v, o, lse, offsets, random, sequence, tokens, sequences, heads, size, longest, site,
-      threshold, dropScale};
+      threshold, dropScale, table, distances};
   flash::attention(x, scratch, worker, workers);
 }
 
-/** A worker's share of org.dyr.op.Attention.Grad. */
+/** A worker's share of the gradient, all but the table's, of which it leaves the parts. */
 template <class T>
 void attentionGradient(const T* dout, const T* q, const T* k, const T* v, const T* o, const float* lse, const int32_t* offsets,
-                       const int32_t* random, const int32_t* sequence, T* dq, T* dk, T* dv, int32_t tokens, int32_t sequences,
-                       int32_t heads, int32_t size, int32_t longest, int32_t site, int32_t threshold, float dropScale,
-                       float* scratch, int32_t worker, int32_t workers) {
+                       const int32_t* random, const int32_t* sequence, const T* table, T* dq, T* dk, T* dv, int32_t tokens,
+                       int32_t sequences, int32_t heads, int32_t size, int32_t longest, int32_t site, int32_t threshold,
+                       float dropScale, int32_t distances, float* parts, int32_t run, float* scratch, int32_t worker,
+                       int32_t workers) {
   flash::AttentionOperands<T> x{q, k, v, const_cast<T*>(o), const_cast<float*>(lse), offsets, random, sequence, tokens,
-      sequences, heads, size, longest, site, threshold, dropScale};
-  flash::attentionGradient(x, flash::AttentionGradients<T>{dout, dq, dk, dv}, scratch, worker, workers);
+      sequences, heads, size, longest, site, threshold, dropScale, table, distances};
+  flash::attentionGradient(x, flash::AttentionGradients<T>{dout, dq, dk, dv, parts, run}, scratch, worker, workers);
+}
+
+/** The gradient of the rows [from, to) of the table (R,D): the parts added in order, those of keys over sqrt(D). */
+template <class T>
+void distancesGradient(float* parts, int32_t count, T* da, int64_t from, int64_t to, int32_t distances, int32_t size,
+                       float dropScale) {
+  long row = flash::padded(size), half = distances * row;
+  Floats keys = broadcast(1 / std::sqrt(static_cast<float>(size))), values = broadcast(dropScale);
+  for (int64_t r = from; r < to; r++) {
+    for (int c = 0; c < size; c += LANES) {
+      Floats x = zero(), y = zero();
+      for (int p = 0; p < count; p++) {
+        const float* part = parts + 2 * half * p + r * row + c;
+        x = add(x, load(part));
+        y = add(y, load(part + half));
+      }
+      store(da + r * size + c, fma(keys, x, mul(values, y)), atMost(size - c));
+    }
+  }
 }
 
 }  // namespace DYR_ISA

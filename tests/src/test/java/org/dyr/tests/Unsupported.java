@@ -13,7 +13,6 @@ import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
-import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
 
@@ -25,8 +24,8 @@ final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
-      "native", op -> isPartOfAttention(op) || op instanceof RelativeAttention || op instanceof RelativeAttention.Grad
-          || op instanceof MatMul || op instanceof Gemm || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
+      "native", op -> isPartOfAttention(op) || op instanceof MatMul || op instanceof Gemm || op instanceof Cast
+          || op instanceof AllGather || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}
