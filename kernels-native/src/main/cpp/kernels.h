@@ -12,7 +12,7 @@
 #include "loss.h"
 #include "update.h"
 #include "gemm.h"
-// attention.h comes here
+#include "attention.h"
 
 namespace dyr {
 namespace DYR_ISA {

@@ -231,12 +231,14 @@ DYR_INLINE Mask atMost(int n) { return first(n < LANES ? n : LANES); }
 
 /** The sum of the lanes, halves added to halves: one order for every call. */
 DYR_INLINE float sum(Floats x) {
-  alignas(64) float lane[LANES];
-  store(lane, x);
-  for (int half = LANES / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) lane[i] += lane[i + half];
-  }
-  return lane[0];
+#if defined(__AVX512F__)
+  __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+#else
+  __m256 eight = x;
+#endif
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
 /** The sum of the lanes, in their order. */
@@ -248,14 +250,16 @@ DYR_INLINE double sum(Doubles x) {
   return s;
 }
 
-/** The largest lane. */
+/** The largest lane; of a lane that is a NaN and another, either. */
 DYR_INLINE float largest(Floats x) {
-  alignas(64) float lane[LANES];
-  store(lane, x);
-  for (int half = LANES / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
-  }
-  return lane[0];
+#if defined(__AVX512F__)
+  __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+#else
+  __m256 eight = x;
+#endif
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
 /**

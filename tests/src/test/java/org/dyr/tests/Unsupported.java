@@ -5,7 +5,6 @@ import java.util.Map;
 import java.util.function.Predicate;
 import org.dyr.op.AllGather;
 import org.dyr.op.Cast;
-import org.dyr.op.Attention;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
@@ -14,7 +13,6 @@ import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
-import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
 
@@ -26,9 +24,7 @@ final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
-      "native", op -> isPartOfAttention(op) || op instanceof Attention || op instanceof Attention.Grad
-          || op instanceof RelativeAttention || op instanceof RelativeAttention.Grad
-          || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
+      "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}

@@ -9,6 +9,7 @@ import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
 import org.dyr.op.AllFinite;
+import org.dyr.op.Attention;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
@@ -21,6 +22,7 @@ import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeAttention;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
 import org.dyr.op.SumRows;
@@ -56,7 +58,7 @@ final class NativeKernels implements KernelSet {
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
       case LayerNorm _, LayerNorm.Grad _, Dropout _, DropoutAddLayerNorm _, DropoutAddLayerNorm.Grad _ -> true;
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
-      // attention
+      case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
       default -> false;
     };
   }
@@ -69,6 +71,10 @@ final class NativeKernels implements KernelSet {
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> Binding.rowChunkBytes(in[0], 2);
       case DropoutAddLayerNorm _ -> NormCalls.rowBytes(in[0], workers.count());
       case Update.Lamb o -> LambKernel.scratchBytes(o, in);
+      case Attention o -> AttentionCalls.forwardScratch(o, in, false, instructions, workers);
+      case Attention.Grad o -> AttentionCalls.gradientScratch(o.of(), in, false, instructions, workers);
+      case RelativeAttention o -> AttentionCalls.forwardScratch(o.of(), in, true, instructions, workers);
+      case RelativeAttention.Grad o -> AttentionCalls.gradientScratch(o.of().of(), in, true, instructions, workers);
       default -> 0;
     };
   }
@@ -103,7 +109,10 @@ final class NativeKernels implements KernelSet {
       case Update.Lamb o -> new UpdateCalls.Lamb(b.isa, o, operands, workers);
       case Update.AdamWeightDecay o -> new UpdateCalls.Adam(b.isa, o, operands, workers);
       case Update.Momentum o -> new UpdateCalls.Momentum(b.isa, o, operands, workers);
-      // attention
+      case Attention o -> AttentionCalls.forward(o, b);
+      case Attention.Grad o -> AttentionCalls.gradient(o, b);
+      case RelativeAttention o -> AttentionCalls.forward(o, b);
+      case RelativeAttention.Grad o -> AttentionCalls.gradient(o, b);
       default -> throw new UnsupportedOperationException("native has no kernel for " + op.name());
     };
   }

@@ -1,0 +1,211 @@
+// The small products of attention on one worker: rows times a right operand that is packed in panels, by tiles of sums in
+// registers; fp32. What is packed from bf16 is widened.
+#pragma once
+
+#include "lanes.h"
+
+namespace dyr {
+namespace DYR_ISA {
+
+/** What attention is made of, apart from the names of other kernels. */
+namespace flash {
+
+/** Rows of a right operand that stay in the first cache while all left rows meet them. */
+constexpr int DEPTH = 96;
+
+/** Vectors in a panel of a right operand, and rows of the tile of sums that a panel of so many vectors allows. */
+constexpr int PANEL = LANES == 16 ? 4 : 2;
+constexpr int tileRows(int vectors) {
+  return LANES == 16 ? (vectors == 4 ? 6 : vectors == 3 ? 8 : 12) : (vectors == 2 ? 6 : 12);
+}
+
+DYR_INLINE int vectorsOf(int columns) { return (columns + LANES - 1) / LANES; }
+
+/** How n vectors of columns are cut into panels of nearly one width. */
+struct Panels {
+  int vectors, count;
+  DYR_INLINE explicit Panels(int columns) : vectors(vectorsOf(columns)), count((vectors + PANEL - 1) / PANEL) {}
+  /** The first vector of a panel. */
+  DYR_INLINE int begin(int panel) const { return vectors * panel / count; }
+  DYR_INLINE int width(int panel) const { return begin(panel + 1) - begin(panel); }
+};
+
+/** Sums that are stored, or added to what stands there. */
+struct Sums {
+  float* c;
+  long row;
+  bool onto;
+  template <int R, int V> DYR_INLINE void take(int first, const Floats (&x)[R][V]) const {
+    float* at = c + first * row;
+    if (onto) {
+#pragma GCC unroll 16
+      for (int r = 0; r < R; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) store(at + r * row + v * LANES, add(load(at + r * row + v * LANES), x[r][v]));
+      }
+    } else {
+#pragma GCC unroll 16
+      for (int r = 0; r < R; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) store(at + r * row + v * LANES, x[r][v]);
+      }
+    }
+  }
+};
+
+/**
+ * A tile of sums a b: R rows of a, V vectors of a packed panel of b (depth, V). The left operand's rows are `stride`
+ * apart, or, transposed, its columns are.
+ */
+template <bool TRANSPOSED, int R, int V, class Out>
+__attribute__((noinline)) void tile(const float* a, long stride, int depth, const float* b, int first, const Out& out) {
+  Floats sums[R][V];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) sums[r][v] = zero();
+  }
+  a += TRANSPOSED ? first : first * stride;
+  for (int i = 0; i < depth; i++) {
+    Floats row[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) row[v] = load(b + v * LANES);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; r++) {
+      Floats x = broadcast(TRANSPOSED ? a[r] : a[r * stride]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) sums[r][v] = fma(x, row[v], sums[r][v]);
+    }
+    a += TRANSPOSED ? stride : 1;
+    b += V * LANES;
+  }
+  out.take(first, sums);
+}
+
+/** The rows that are left, fewer than a whole tile. */
+template <bool TRANSPOSED, int R, int V, class Out>
+void lastRows(int rows, const float* a, long stride, int depth, const float* b, int first, const Out& out) {
+  if constexpr (R > 0) {
+    if (rows == R) tile<TRANSPOSED, R, V>(a, stride, depth, b, first, out);
+    else lastRows<TRANSPOSED, R - 1, V>(rows, a, stride, depth, b, first, out);
+  }
+}
+
+template <bool TRANSPOSED, int V, class Out>
+void panelRows(int rows, const float* a, long stride, int depth, const float* b, const Out& out) {
+  constexpr int R = tileRows(V);
+  int r = 0;
+  for (; r + R <= rows; r += R) tile<TRANSPOSED, R, V>(a, stride, depth, b, r, out);
+  lastRows<TRANSPOSED, R - 1, V>(rows - r, a, stride, depth, b, r, out);
+}
+
+/** `rows` rows of a times one panel of b. */
+template <bool TRANSPOSED, class Out>
+void panel(int vectors, int rows, const float* a, long stride, int depth, const float* b, const Out& out) {
+  if (vectors == 1) panelRows<TRANSPOSED, 1>(rows, a, stride, depth, b, out);
+  else if (vectors == 2) panelRows<TRANSPOSED, 2>(rows, a, stride, depth, b, out);
+#if defined(__AVX512F__)
+  else if (vectors == 3) panelRows<TRANSPOSED, 3>(rows, a, stride, depth, b, out);
+  else panelRows<TRANSPOSED, 4>(rows, a, stride, depth, b, out);
+#endif
+}
+
+/** c (rows, columns) = a b or, `onto`, c += a b; the panels of b have `allRows` rows, of which it begins at `from`. */
+template <bool TRANSPOSED>
+void product(int rows, int columns, int depth, const float* a, long stride, const float* b, int allRows, int from, float* c,
+             long row, bool onto) {
+  Panels panels(columns);
+  for (int i = 0; i < depth; i += DEPTH) {
+    int part = depth - i < DEPTH ? depth - i : DEPTH;
+    const float* left = a + (TRANSPOSED ? i * stride : i);
+    for (int p = 0; p < panels.count; p++) {
+      int begin = panels.begin(p), width = panels.width(p);
+      const float* right = b + (static_cast<long>(begin) * allRows + static_cast<long>(width) * (from + i)) * LANES;
+      panel<TRANSPOSED>(width, rows, left, stride, part, right, Sums{c + begin * LANES, row, onto || i > 0});
+    }
+  }
+}
+
+/** Widens rows of `columns` elements; `row` floats are written of each, zeros behind its own. */
+template <typename Type>
+void widen(const Type* x, long stride, int rows, int columns, float* to, long row) {
+  int whole = columns / LANES * LANES;
+  Mask rest = first(columns - whole);
+  for (int r = 0; r < rows; r++, x += stride, to += row) {
+    for (int c = 0; c < whole; c += LANES) store(to + c, load(x + c));
+    if (columns > whole) store(to + whole, load(x + whole, rest));
+  }
+}
+
+/** Packs x (rows, columns) as a right operand. */
+template <typename Type>
+void pack(const Type* x, long stride, int rows, int columns, float* to) {
+  Panels panels(columns);
+  for (int p = 0; p < panels.count; p++) {
+    int begin = panels.begin(p) * LANES, width = panels.width(p) * LANES;
+    widen(x + begin, stride, rows, columns - begin < width ? columns - begin : width, to + static_cast<long>(begin) * rows, width);
+  }
+}
+
+/** Packs the transpose of x (rows, columns), scaled, as a right operand (columns, rows), its last vector filled with zeros. */
+template <typename Type>
+void packTransposed(const Type* x, long stride, int rows, int columns, float scale, float* to) {
+  Panels panels(rows);
+  Floats by = broadcast(scale);
+  for (int p = 0; p < panels.count; p++) {
+    int begin = panels.begin(p), width = panels.width(p);
+    float* out = to + static_cast<long>(begin) * LANES * columns;
+    for (int v = 0; v < width; v++) {
+      int from = (begin + v) * LANES, n = rows - from < LANES ? rows - from : LANES;
+      for (int c = 0; c < columns; c += LANES) {
+        int m = columns - c < LANES ? columns - c : LANES;
+        Floats square[LANES];
+        const Type* at = x + from * stride + c;
+        if (n == LANES && m == LANES) {
+#pragma GCC unroll 16
+          for (int i = 0; i < LANES; i++) square[i] = mul(by, load(at + i * stride));
+        } else {
+          Mask some = first(m);
+          for (int i = 0; i < LANES; i++) square[i] = i < n ? mul(by, load(at + i * stride, some)) : zero();
+        }
+        transpose(square);
+        for (int i = 0; i < m; i++) store(out + (static_cast<long>(c + i) * width + v) * LANES, square[i]);
+      }
+    }
+  }
+}
+
+/** Rounds rows, scaled, to where they belong. */
+template <typename Type>
+void narrow(const float* x, long row, int rows, int columns, float scale, Type* to, long stride) {
+  int whole = columns / LANES * LANES;
+  Mask rest = first(columns - whole);
+  Floats by = broadcast(scale);
+  for (int r = 0; r < rows; r++, x += row, to += stride) {
+    for (int c = 0; c < whole; c += LANES) store(to + c, mul(by, load(x + c)));
+    if (columns > whole) store(to + whole, mul(by, load(x + whole)), rest);
+  }
+}
+
+/** Where a worker's scratch has what; in floats, each part on a line of its own. */
+class Scratch {
+ public:
+  explicit Scratch(float* base) : base(base) {}
+  float* take(long floats) {
+    float* part = base + used;
+    used += (floats + 15) / 16 * 16;
+    return part;
+  }
+  long floats() const { return used; }
+
+ private:
+  float* base;
+  long used = 0;
+};
+
+/** Rows of a head's columns, whole vectors. */
+DYR_INLINE long padded(int columns) { return static_cast<long>(vectorsOf(columns)) * LANES; }
+
+}  // namespace flash
+}  // namespace DYR_ISA
+}  // namespace dyr
