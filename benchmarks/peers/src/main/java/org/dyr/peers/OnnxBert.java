@@ -72,6 +72,7 @@ final class OnnxBert {
   private void shared(int headSize) {
     graph.constant(new OnnxConstant("first", OnnxConstant.INT64, Long.BYTES, new long[0], (i, to) -> to.putLong(0)));
     graph.constant(OnnxConstant.longs("zero", 0));
+    if (form != Form.STANDARD) return;
     scalar("one", 1);
     scalar("half", 0.5f);
     scalar("root of two", (float) Math.sqrt(2));

@@ -1,0 +1,214 @@
+package org.dyr.benchmarks.peers;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.DoubleSupplier;
+import org.dyr.benchmarks.peers.Job.Precision;
+
+/** Holds rows: finds each contestant's fastest setting, starts their processes, and has them take turns. */
+final class Contest {
+  private static final DoubleSupplier CLOCK = () -> System.nanoTime() / 1e9;
+  private static final long LEAST_FREE_BYTES = 3L << 30;
+  private static final int MOST_WARM_UPS = 20;
+
+  /** How long things may take, in seconds. */
+  record Times(int rounds, double row, double warmUp, long sample) {
+    static final Times FULL = new Times(7, 240, 20, 300);
+    static final Times QUICK = new Times(3, 45, 6, 120);
+
+    Times rounds(int other) {
+      return new Times(other, row, warmUp, sample);
+    }
+  }
+
+  /** A way to run a contestant. */
+  private record Setting(String variant, Contestant.Surroundings surroundings) {
+    @Override public String toString() {
+      return surroundings.name().isEmpty() ? variant : variant + ", " + surroundings.name();
+    }
+  }
+
+  /** A process and what its first run gave. */
+  private record Ready(Child child, double[] numbers) {}
+
+  private final Times times;
+  private final int threads;
+  private final Path folder;
+  private final Path peers;
+  private final String blas;
+  private final Consumer<String> say;
+  private final Map<String, Object> tried = new HashMap<>();
+  private final List<Child> running = new ArrayList<>();
+
+  /**
+   * @param folder for files of a contest
+   * @param peers the folder {@code target} of the peers' module
+   * @param blas for libtorch to be tried with, or null
+   * @param say takes notes on how it goes
+   */
+  Contest(Times times, int threads, Path folder, Path peers, String blas, Consumer<String> say) {
+    this.times = times;
+    this.threads = threads;
+    this.folder = folder;
+    this.peers = peers;
+    this.blas = blas;
+    this.say = say;
+    Runtime.getRuntime().addShutdownHook(new Thread(this::killAll));
+  }
+
+  /** Runs a row with all who do such work; one that fails has a result that says why. */
+  List<Result> hold(Row row) throws IOException {
+    List<Contestant> all = Contestant.in(row.mode());
+    List<String> settings = new ArrayList<>();
+    List<Ready> ready = new ArrayList<>();
+    List<Rounds.Player> players = new ArrayList<>();
+    for (Contestant c : all) {
+      try {
+        Setting setting = fastest(c, row);
+        settings.add(setting.toString());
+        say.accept("  %s, %s".formatted(c, setting));
+        Ready r = warmedUp(c, row, setting);
+        ready.add(r);
+        players.add(() -> r.child.run().millis());
+      } catch (ContestantException e) {
+        if (settings.size() == ready.size()) settings.add("-");
+        ready.add(null);
+        players.add(() -> {
+          throw e;
+        });
+      }
+    }
+    Rounds.Score[] scores = new Rounds(times.rounds, times.row, CLOCK).play(players);
+    List<Result> results = new ArrayList<>();
+    for (int i = 0; i < all.size(); i++) {
+      Ready r = ready.get(i);
+      long peak = r == null ? 0 : r.child.peakBytes();
+      results.add(new Result(all.get(i), settings.get(i), scores[i], peak, difference(row, r, ready.get(0))));
+    }
+    killAll();
+    return results;
+  }
+
+  private static double difference(Row row, Ready r, Ready ours) {
+    if (!row.comparable() || r == null || ours == null) return Double.NaN;
+    double most = 0;
+    for (int i = 0; i < r.numbers.length; i++) {
+      double d = Math.abs(r.numbers[i] - ours.numbers[i]);
+      most = Math.max(most, row.mode() == Job.Mode.TRAIN ? d / Math.abs(ours.numbers[i]) : d);
+    }
+    return most;
+  }
+
+  private synchronized void killAll() {
+    running.forEach(Child::close);
+    running.clear();
+  }
+
+  private Ready warmedUp(Contestant c, Row row, Setting setting) throws ContestantException, IOException {
+    Child child = start(c, row, setting);
+    Child.Sample first = child.run();
+    double spent = first.millis();
+    for (int i = 1; i < MOST_WARM_UPS && spent < 1e3 * times.warmUp; i++) spent += child.run().millis();
+    return new Ready(child, first.numbers());
+  }
+
+  private Child start(Contestant c, Row row, Setting setting) throws ContestantException, IOException {
+    long free = free();
+    if (free < LEAST_FREE_BYTES) throw new ContestantException("only %d MiB of memory were free".formatted(free >> 20));
+    Job job = new Job(row.mode(), row.size(), row.dropout(), c.precision(), threads, Row.BATCH, setting.variant(),
+        sequences(row));
+    List<String> command = new ArrayList<>(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx1g",
+        "-XX:-CreateCoredumpOnCrash", "--sun-misc-unsafe-memory-access=allow", "-Djava.io.tmpdir=" + folder));
+    command.addAll(c.kind().flags);
+    command.addAll(List.of("-cp", classPath(c), c.kind().main));
+    command.addAll(job.arguments());
+    Child child = Child.start(command, setting.surroundings().variables(), folder, times.sample);
+    synchronized (this) {
+      running.add(child);
+    }
+    return child;
+  }
+
+  private String classPath(Contestant c) {
+    if (!c.ours()) return peers.resolve("classes") + ":" + peers.resolve("lib") + "/*";
+    return String.join(":", Arrays.stream(System.getProperty("java.class.path").split(":"))
+        .map(p -> Path.of(p).toAbsolutePath().toString()).toList());
+  }
+
+  private Path sequences(Row row) throws IOException {
+    Path file = folder.resolve(row.name().replace(' ', '-') + ".txt");
+    if (Files.exists(file)) return file;
+    Sequence.write(row.ofTexts() ? Medquad.find().sequences(row.mode(), row.count())
+        : Sequence.random(row.count(), row.length()), file);
+    return file;
+  }
+
+  private static long free() throws IOException {
+    for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {
+      if (line.startsWith("MemAvailable:")) return Long.parseLong(line.replaceAll("\\D+", "")) << 10;
+    }
+    return Long.MAX_VALUE;
+  }
+
+  /** The environment is tried on the model's short row in fp32, the variant on a row of its length. */
+  private Setting fastest(Contestant c, Row row) throws ContestantException, IOException {
+    Contestant plain = new Contestant(c.kind(), c.precision() == Precision.INT8 ? Precision.INT8 : Precision.F32);
+    String where = plain + " " + row.shortest().name();
+    Contestant.Surroundings surroundings = (Contestant.Surroundings) tried.get(where);
+    if (surroundings == null) {
+      List<Setting> settings = new ArrayList<>();
+      for (Contestant.Surroundings s : c.surroundings(threads, blas)) settings.add(new Setting(c.variants().get(0), s));
+      surroundings = fastest(plain, row.shortest(), settings).surroundings();
+      tried.put(where, surroundings);
+    }
+    String what = c + " " + row.even().name();
+    Setting setting = (Setting) tried.get(what);
+    if (setting == null) {
+      List<Setting> settings = new ArrayList<>();
+      for (String variant : c.variants()) settings.add(new Setting(variant, surroundings));
+      setting = fastest(c, row.even(), settings);
+      tried.put(what, setting);
+    }
+    return setting;
+  }
+
+  private Setting fastest(Contestant c, Row row, List<Setting> settings) throws ContestantException, IOException {
+    if (settings.size() == 1) return settings.get(0);
+    Map<Setting, Double> millis = new HashMap<>();
+    String failure = "";
+    for (Setting s : settings) {
+      try {
+        millis.put(s, tryOut(c, row, s));
+        say.accept("    tried %s, %s, on %s: %.0f ms".formatted(c, s, row.name(), millis.get(s)));
+      } catch (ContestantException e) {
+        failure = e.getMessage();
+        say.accept("    tried %s, %s, on %s: %s".formatted(c, s, row.name(), failure));
+      }
+    }
+    String last = failure;
+    return millis.entrySet().stream().min(Comparator.comparingDouble(Map.Entry::getValue)).map(Map.Entry::getKey)
+        .orElseThrow(() -> new ContestantException(last));
+  }
+
+  /** The faster of two runs after the first, or the first where that is slow. */
+  private double tryOut(Contestant c, Row row, Setting setting) throws ContestantException, IOException {
+    Child child = start(c, row, setting);
+    try {
+      double first = child.run().millis();
+      return first > Rounds.SLOW_MILLIS ? first : Math.min(child.run().millis(), child.run().millis());
+    } finally {
+      child.close();
+      synchronized (this) {
+        running.remove(child);
+      }
+    }
+  }
+}
