@@ -3,7 +3,6 @@ package org.dyr.benchmarks.peers;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,6 +29,7 @@ final class Child implements AutoCloseable {
   private final Process process;
   private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
   private final long limitSeconds;
+  private long peak;
 
   private Child(Process process, long limitSeconds) {
     this.process = process;
@@ -75,18 +75,28 @@ final class Child implements AutoCloseable {
     lines.add(END);
   }
 
-  /** Lets it run once. */
+  /** Lets it run once. One that fails, or takes too long, is killed. */
   Sample run() throws ContestantException, IOException {
     signal("CONT");
+    try {
+      ask();
+      double[] numbers = Arrays.stream(answer().split(" ")).mapToDouble(Double::parseDouble).toArray();
+      signal("STOP");
+      return new Sample(numbers[0], Arrays.copyOfRange(numbers, 1, numbers.length));
+    } catch (ContestantException e) {
+      peakBytes();
+      close();
+      throw e;
+    }
+  }
+
+  private void ask() throws ContestantException {
     try {
       process.getOutputStream().write("run\n".getBytes(StandardCharsets.US_ASCII));
       process.getOutputStream().flush();
     } catch (IOException e) {
       throw ended();
     }
-    double[] numbers = Arrays.stream(answer().split(" ")).mapToDouble(Double::parseDouble).toArray();
-    signal("STOP");
-    return new Sample(numbers[0], Arrays.copyOfRange(numbers, 1, numbers.length));
   }
 
   private String answer() throws ContestantException {
@@ -109,22 +119,20 @@ final class Child implements AutoCloseable {
 
   private void signal(String name) throws IOException {
     try {
-      new ProcessBuilder("kill", "-" + name, String.valueOf(process.pid())).inheritIO().start().waitFor();
+      new ProcessBuilder("kill", "-" + name, String.valueOf(process.pid()))
+          .redirectError(ProcessBuilder.Redirect.DISCARD).start().waitFor();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
-  /** The most memory it had in RAM at once, in bytes; Linux's VmHWM. */
-  long peakBytes() {
-    try {
-      for (String line : Files.readAllLines(Path.of("/proc", String.valueOf(process.pid()), "status"))) {
-        if (line.startsWith("VmHWM:")) return Long.parseLong(line.replaceAll("\\D+", "")) << 10;
-      }
-      return 0;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+  /** The most memory it had in RAM at once, in bytes (Linux's VmHWM); 0 when it ended before anybody asked. */
+  long peakBytes() throws IOException {
+    if (!process.isAlive()) return peak;
+    for (String line : Files.readAllLines(Path.of("/proc", String.valueOf(process.pid()), "status"))) {
+      if (line.startsWith("VmHWM:")) peak = Long.parseLong(line.replaceAll("\\D+", "")) << 10;
     }
+    return peak;
   }
 
   /** Kills it, stopped or not. */

@@ -44,29 +44,34 @@ final class Contest {
   private final Path folder;
   private final Path peers;
   private final String blas;
+  private final List<String> leftOut;
   private final Consumer<String> say;
-  private final Map<String, Object> tried = new HashMap<>();
+  private final Map<String, Contestant.Surroundings> surroundingsOf = new HashMap<>();
+  private final Map<String, Setting> settingOf = new HashMap<>();
   private final List<Child> running = new ArrayList<>();
 
   /**
    * @param folder for files of a contest
    * @param peers the folder {@code target} of the peers' module
    * @param blas for libtorch to be tried with, or null
+   * @param leftOut parts of names: contestants, variants and environments that have one are not looked at
    * @param say takes notes on how it goes
    */
-  Contest(Times times, int threads, Path folder, Path peers, String blas, Consumer<String> say) {
+  Contest(Times times, int threads, Path folder, Path peers, String blas, List<String> leftOut,
+      Consumer<String> say) {
     this.times = times;
     this.threads = threads;
     this.folder = folder;
     this.peers = peers;
     this.blas = blas;
+    this.leftOut = leftOut;
     this.say = say;
     Runtime.getRuntime().addShutdownHook(new Thread(this::killAll));
   }
 
   /** Runs a row with all who do such work; one that fails has a result that says why. */
   List<Result> hold(Row row) throws IOException {
-    List<Contestant> all = Contestant.in(row.mode());
+    List<Contestant> all = Contestant.in(row.mode()).stream().filter(c -> taken(c.toString())).toList();
     List<String> settings = new ArrayList<>();
     List<Ready> ready = new ArrayList<>();
     List<Rounds.Player> players = new ArrayList<>();
@@ -86,15 +91,20 @@ final class Contest {
         });
       }
     }
-    Rounds.Score[] scores = new Rounds(times.rounds, times.row, CLOCK).play(players);
+    Rounds.Score[] scores = new Rounds(row.onlyCompares() ? 1 : times.rounds, times.row, CLOCK).play(players);
+    Ready ours = all.get(0).equals(Contestant.OURS) ? ready.get(0) : null;
     List<Result> results = new ArrayList<>();
     for (int i = 0; i < all.size(); i++) {
       Ready r = ready.get(i);
       long peak = r == null ? 0 : r.child.peakBytes();
-      results.add(new Result(all.get(i), settings.get(i), scores[i], peak, difference(row, r, ready.get(0))));
+      results.add(new Result(all.get(i), settings.get(i), scores[i], peak, difference(row, r, ours)));
     }
     killAll();
     return results;
+  }
+
+  private boolean taken(String name) {
+    return leftOut.stream().noneMatch(name::contains);
   }
 
   private static double difference(Row row, Ready r, Ready ours) {
@@ -116,7 +126,7 @@ final class Contest {
     Child child = start(c, row, setting);
     Child.Sample first = child.run();
     double spent = first.millis();
-    for (int i = 1; i < MOST_WARM_UPS && spent < 1e3 * times.warmUp; i++) spent += child.run().millis();
+    for (int i = 1; i < MOST_WARM_UPS && !row.onlyCompares() && spent < 1e3 * times.warmUp; i++) spent += child.run().millis();
     return new Ready(child, first.numbers());
   }
 
@@ -160,22 +170,27 @@ final class Contest {
 
   /** The environment is tried on the model's short row in fp32, the variant on a row of its length. */
   private Setting fastest(Contestant c, Row row) throws ContestantException, IOException {
+    List<Contestant.Surroundings> possible =
+        c.surroundings(threads, blas).stream().filter(s -> taken(s.name())).toList();
+    List<String> variants = c.variants().stream().filter(this::taken).toList();
+    if (possible.isEmpty() || variants.isEmpty()) throw new ContestantException("every setting was left out");
+    if (row.onlyCompares()) return new Setting(variants.getFirst(), possible.getLast());
     Contestant plain = new Contestant(c.kind(), c.precision() == Precision.INT8 ? Precision.INT8 : Precision.F32);
     String where = plain + " " + row.shortest().name();
-    Contestant.Surroundings surroundings = (Contestant.Surroundings) tried.get(where);
+    Contestant.Surroundings surroundings = surroundingsOf.get(where);
     if (surroundings == null) {
       List<Setting> settings = new ArrayList<>();
-      for (Contestant.Surroundings s : c.surroundings(threads, blas)) settings.add(new Setting(c.variants().get(0), s));
+      for (Contestant.Surroundings s : possible) settings.add(new Setting(variants.getFirst(), s));
       surroundings = fastest(plain, row.shortest(), settings).surroundings();
-      tried.put(where, surroundings);
+      surroundingsOf.put(where, surroundings);
     }
     String what = c + " " + row.even().name();
-    Setting setting = (Setting) tried.get(what);
+    Setting setting = settingOf.get(what);
     if (setting == null) {
       List<Setting> settings = new ArrayList<>();
-      for (String variant : c.variants()) settings.add(new Setting(variant, surroundings));
+      for (String variant : variants) settings.add(new Setting(variant, surroundings));
       setting = fastest(c, row.even(), settings);
-      tried.put(what, setting);
+      settingOf.put(what, setting);
     }
     return setting;
   }

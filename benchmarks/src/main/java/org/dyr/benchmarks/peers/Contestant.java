@@ -34,6 +34,9 @@ record Contestant(Kind kind, Precision precision) {
   /** A process's environment, with a name for the table. */
   record Surroundings(String name, Map<String, String> variables) {}
 
+  /** What everybody's numbers are compared with. */
+  static final Contestant OURS = new Contestant(Kind.OURS, Precision.F32);
+
   /** Where the user has an OpenBLAS that shares libtorch's threads: the path of its {@code libopenblas.so.0}. */
   static final String BLAS = "DYR_PEER_BLAS";
 

@@ -11,11 +11,12 @@ import java.util.stream.Stream;
 /**
  * Runs the product and its peers in turns and prints Markdown tables.
  *
- * <pre>Peers [--rounds N] [--only SUBSTRING] [--quick] [--threads N] [--json FILE] [--list]</pre>
+ * <pre>Peers [--rounds N] [--only SUBSTRING] [--quick] [--threads N] [--leave-out PART,PART] [--json FILE] [--list]</pre>
  *
  * <p>Each engine in each precision is a process; those whose turn it is not are stopped. {@code --only}: rows whose
  * name has it, see {@code --list}. {@code --quick}: three rounds at most and short warm-ups; without it seven, as far
- * as four minutes a row allow. The property {@code dyr.peers} is the folder {@code target} of the peers' module; the
+ * as four minutes a row allow. {@code --leave-out}: parts of names of engines, precisions or settings to do without,
+ * such as {@code "libtorch 2.13 bf16,as it comes"}. The property {@code dyr.peers} is the folder {@code target} of the peers' module; the
  * variable {@code DYR_PEER_BLAS} an OpenBLAS on OpenMP to try beneath libtorch.
  */
 public final class Peers {
@@ -28,6 +29,7 @@ public final class Peers {
     String only = "";
     Path json = null;
     boolean list = false;
+    List<String> leftOut = List.of();
     for (int i = 0; i < args.length; i++) {
       switch (args[i]) {
         case "--peers" -> { }
@@ -36,6 +38,7 @@ public final class Peers {
         case "--rounds" -> rounds = positive(args, ++i);
         case "--threads" -> threads = positive(args, ++i);
         case "--only" -> only = value(args, ++i);
+        case "--leave-out" -> leftOut = List.of(value(args, ++i).split(","));
         case "--json" -> json = Path.of(value(args, ++i));
         default -> fail("unknown option " + args[i]);
       }
@@ -50,17 +53,18 @@ public final class Peers {
     String peers = System.getProperty("dyr.peers");
     if (peers == null) fail("the property dyr.peers must name the folder target of the peers' module");
     if (rounds > 0) times = times.rounds(rounds);
-    Map<Row, List<Result>> results = hold(rows, times, threads, Path.of(peers).toAbsolutePath());
+    Map<Row, List<Result>> results = hold(rows, times, threads, Path.of(peers).toAbsolutePath(), leftOut);
     System.out.println(Report.summary(results));
     if (json != null) Files.writeString(json, Report.json(results));
     System.exit(0); // what a killed process left to read would be waited for
   }
 
-  private static Map<Row, List<Result>> hold(List<Row> rows, Contest.Times times, int threads, Path peers)
-      throws IOException {
+  private static Map<Row, List<Result>> hold(List<Row> rows, Contest.Times times, int threads, Path peers,
+      List<String> leftOut) throws IOException {
     Path folder = Files.createTempDirectory("dyr-peers");
     Runtime.getRuntime().addShutdownHook(new Thread(() -> delete(folder)));
-    Contest contest = new Contest(times, threads, folder, peers, System.getenv(Contestant.BLAS), System.err::println);
+    Contest contest = new Contest(times, threads, folder, peers, System.getenv(Contestant.BLAS), leftOut,
+        System.err::println);
     Map<Row, List<Result>> results = new LinkedHashMap<>();
     for (Row row : rows) {
       String missing = row.ofTexts() ? Medquad.find().missing() : null;

@@ -22,28 +22,27 @@ final class Report {
   /** A line for each contestant of a row. */
   static String details(Row row, List<Result> results) {
     List<String> lines = new ArrayList<>();
-    lines.add("| " + row.name() + " | setting | ms | rounds | ours / it | peak MiB | differs by |");
-    lines.add("|---|---|---:|---:|---:|---:|---:|");
+    lines.add("| " + row.name() + " | setting | ms | rounds | DYR fp32 / it | DYR bf16 / it | peak MiB | differs by |");
+    lines.add("|---|---|---:|---:|---:|---:|---:|---:|");
     for (Result r : results) lines.add(line(r, results));
     return String.join("\n", lines) + "\n";
   }
 
   private static String line(Result r, List<Result> all) {
     String time = r.finished() ? millis(r) : r.score().failure();
-    return "| %s | %s | %s | %s | %s | %s | %s |".formatted(r.contestant(), r.setting(), time,
-        r.score().played(), r.contestant().ours() ? NONE : ratio(ours(all, Precision.F32), Optional.of(r))
-            + (r.contestant().precision() == Precision.F32 ? "" : ", bf16 " + ratio(ours(all, Precision.BF16), Optional.of(r))),
+    return "| %s | %s | %s | %s | %s | %s | %s | %s |".formatted(r.contestant(), r.setting(), time,
+        r.score().played(), ratio(ours(all, Precision.F32), Optional.of(r)), ratio(ours(all, Precision.BF16), Optional.of(r)),
         r.peakBytes() == 0 ? NONE : r.peakBytes() >> 20,
         Double.isNaN(r.difference()) ? NONE : String.format(Locale.ROOT, "%.0e", r.difference()));
   }
 
-  /** A line for each row: ours and the best peer in each precision. */
+  /** A line for each row of which the time counts: ours and the best peer in each precision. */
   static String summary(Map<Row, List<Result>> results) {
     List<String> lines = new ArrayList<>();
     lines.add("| work | DYR fp32 ms | best peer fp32 ms | ours / it | DYR bf16 ms | best peer bf16 ms | ours / it | best peer int8 ms |");
     lines.add("|---|---:|---:|---:|---:|---:|---:|---:|");
-    results.forEach((row, all) -> lines.add("| %s | %s | %s | %s |".formatted(row.name(), pair(all, Precision.F32),
-        pair(all, Precision.BF16), named(best(all, Precision.INT8)))));
+    results.entrySet().stream().filter(e -> !e.getKey().onlyCompares()).forEach(e -> lines.add("| %s | %s | %s | %s |".formatted(e.getKey().name(),
+        pair(e.getValue(), Precision.F32), pair(e.getValue(), Precision.BF16), named(best(e.getValue(), Precision.INT8)))));
     return String.join("\n", lines) + "\n";
   }
 

@@ -60,6 +60,11 @@ record Row(Mode mode, String model, Size size, int count, int length, double dro
     return length == 0;
   }
 
+  /** Whether the row is there for its numbers, not for its times. */
+  boolean onlyCompares() {
+    return size.equals(TINY);
+  }
+
   /** Whether a run's numbers do not depend on an engine's random masks. */
   boolean comparable() {
     return mode == Mode.INFER || dropout == 0;
@@ -67,7 +72,7 @@ record Row(Mode mode, String model, Size size, int count, int length, double dro
 
   /** The short row of the same model, on which threads are tried out. */
   Row shortest() {
-    return model.equals("tiny") ? this : fixed(mode, model, size, SHORT);
+    return onlyCompares() ? this : fixed(mode, model, size, SHORT);
   }
 
   /** The row of one length on which what depends on the length is tried out. */
