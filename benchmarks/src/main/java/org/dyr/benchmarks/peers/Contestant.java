@@ -85,7 +85,7 @@ record Contestant(Kind kind, Precision precision) {
       Map<String, String> openMp = with(kept, "OMP_WAIT_POLICY", "ACTIVE", "LD_PRELOAD", blas, "LD_LIBRARY_PATH",
           folder + ":" + folder.getParent());
       all.add(new Surroundings("OpenMP BLAS", openMp));
-      all.add(new Surroundings("OpenMP BLAS as SkylakeX", with(openMp, "OPENBLAS_CORETYPE", "SkylakeX")));
+      all.add(new Surroundings("OpenMP SkylakeX BLAS", with(openMp, "OPENBLAS_CORETYPE", "SkylakeX")));
     }
     return all;
   }
