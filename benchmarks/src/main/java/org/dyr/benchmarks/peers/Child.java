@@ -34,7 +34,7 @@ final class Child implements AutoCloseable {
   private Child(Process process, long limitSeconds) {
     this.process = process;
     this.limitSeconds = limitSeconds;
-    Thread.ofVirtual().start(this::read);
+    Thread.ofPlatform().daemon().start(this::read);
   }
 
   /**

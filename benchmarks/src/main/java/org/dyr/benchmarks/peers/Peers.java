@@ -56,7 +56,6 @@ public final class Peers {
     Map<Row, List<Result>> results = hold(rows, times, threads, Path.of(peers).toAbsolutePath(), leftOut);
     System.out.println(Report.summary(results));
     if (json != null) Files.writeString(json, Report.json(results));
-    System.exit(0); // what a killed process left to read would be waited for
   }
 
   private static Map<Row, List<Result>> hold(List<Row> rows, Contest.Times times, int threads, Path peers,

@@ -19,9 +19,17 @@ final class Report {
 
   private Report() {}
 
-  /** A line for each contestant of a row. */
+  /** A line for each contestant of a row; without times where only numbers count. */
   static String details(Row row, List<Result> results) {
     List<String> lines = new ArrayList<>();
+    if (row.onlyCompares()) {
+      lines.add("| " + row.name() + " | setting | differs by |");
+      lines.add("|---|---|---:|");
+      for (Result r : results) {
+        lines.add("| %s | %s | %s |".formatted(r.contestant(), r.setting(), r.finished() ? difference(r) : r.score().failure()));
+      }
+      return String.join("\n", lines) + "\n";
+    }
     lines.add("| " + row.name() + " | setting | ms | rounds | DYR fp32 / it | DYR bf16 / it | peak MiB | differs by |");
     lines.add("|---|---|---:|---:|---:|---:|---:|---:|");
     for (Result r : results) lines.add(line(r, results));
@@ -33,7 +41,11 @@ final class Report {
     return "| %s | %s | %s | %s | %s | %s | %s | %s |".formatted(r.contestant(), r.setting(), time,
         r.score().played(), ratio(ours(all, Precision.F32), Optional.of(r)), ratio(ours(all, Precision.BF16), Optional.of(r)),
         r.peakBytes() == 0 ? NONE : r.peakBytes() >> 20,
-        Double.isNaN(r.difference()) ? NONE : String.format(Locale.ROOT, "%.0e", r.difference()));
+        difference(r));
+  }
+
+  private static String difference(Result r) {
+    return Double.isNaN(r.difference()) ? NONE : String.format(Locale.ROOT, "%.0e", r.difference());
   }
 
   /** A line for each row of which the time counts: ours and the best peer in each precision. */

@@ -46,6 +46,15 @@ class ReportTest {
         """, Report.details(ROW, RESULTS));
   }
 
+  @Test void rowsThatOnlyCompareHaveNoTimes() {
+    assertEquals("""
+        | train tiny 16x24 | setting | differs by |
+        |---|---|---:|
+        | DYR fp32 | set | 0e+00 |
+        | libtorch 2.13 fp32 | set | 1e-03 |
+        """, Report.details(row("train tiny 16x24"), List.of(RESULTS.get(0), RESULTS.get(2))));
+  }
+
   @Test void theSummarySetsUsBesideTheBestPeerOfEachPrecision() {
     Map<Row, List<Result>> all = new LinkedHashMap<>();
     all.put(row("infer tiny 16x24"), RESULTS);
