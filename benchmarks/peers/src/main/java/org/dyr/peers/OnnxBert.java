@@ -65,7 +65,8 @@ final class OnnxBert {
     String first = graph.node("Gather", List.of(x, "first"), attribute("axis", 1));
     String pooled = graph.node("Tanh", List.of(linear("bert.pooler.dense", first, width, width, true)));
     String product = graph.node("MatMul", List.of(pooled, matrix("classifier", width, 1)));
-    graph.output("logits", graph.node("Add", List.of(product, vector("classifier.bias", 1))), OnnxConstant.FLOAT, "B", 1);
+    String logits = graph.node("Add", List.of(product, vector("classifier.bias", 1)));
+    graph.output("logits", logits, OnnxConstant.FLOAT, "B", 1);
   }
 
   /** Constants that several nodes read. */
@@ -108,11 +109,10 @@ final class OnnxBert {
   private String quantized(String layer, String x, int in, int out, boolean bias) {
     Formula f = new Formula(layer + ".weight");
     float scale = MOST_WEIGHT / LEVELS;
-    List<String> inputs = new ArrayList<>(List.of(x,
-        graph.constant(new OnnxConstant(layer + ".int8", OnnxConstant.INT8, 1, new long[] {in, out},
-            (i, to) -> to.put((byte) Math.round(f.at(i % out * in + i / out) / scale)))),
-        scalar(layer + ".scale", scale),
-        graph.constant(new OnnxConstant(layer + ".zero", OnnxConstant.INT8, 1, new long[0], (i, to) -> to.put((byte) 0)))));
+    String matrix = graph.constant(OnnxConstant.bytes(layer + ".int8",
+        i -> Math.round(f.at(i % out * in + i / out) / scale), in, out));
+    String zero = graph.constant(OnnxConstant.bytes(layer + ".zero", i -> 0));
+    List<String> inputs = new ArrayList<>(List.of(x, matrix, scalar(layer + ".scale", scale), zero));
     if (bias) inputs.add(vector(layer + ".bias", out));
     return graph.node(MICROSOFT, "DynamicQuantizeMatMul", inputs);
   }

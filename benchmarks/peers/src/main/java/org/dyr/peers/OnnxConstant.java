@@ -37,8 +37,13 @@ record OnnxConstant(String name, int type, int bytes, long[] shape, Numbers numb
     return new OnnxConstant(name, FLOAT, Float.BYTES, shape, (i, to) -> to.putFloat(numbers.at(i)));
   }
 
+  static OnnxConstant bytes(String name, Floats numbers, long... shape) {
+    return new OnnxConstant(name, INT8, 1, shape, (i, to) -> to.put((byte) numbers.at(i)));
+  }
+
   static OnnxConstant longs(String name, long... values) {
-    return new OnnxConstant(name, INT64, Long.BYTES, new long[] {values.length}, (i, to) -> to.putLong(values[(int) i]));
+    return new OnnxConstant(name, INT64, Long.BYTES, new long[] {values.length},
+        (i, to) -> to.putLong(values[(int) i]));
   }
 
   private long count() {

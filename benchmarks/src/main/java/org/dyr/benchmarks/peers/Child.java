@@ -2,7 +2,6 @@ package org.dyr.benchmarks.peers;
 
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -65,7 +64,7 @@ final class Child implements AutoCloseable {
   }
 
   private void read() {
-    try (BufferedReader in = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+    try (BufferedReader in = process.inputReader(StandardCharsets.UTF_8)) {
       for (String line; (line = in.readLine()) != null;) {
         if (line.startsWith(Engine.MARK)) lines.add(line.substring(Engine.MARK.length()));
       }

@@ -127,7 +127,8 @@ final class Contest {
     Child child = start(c, row, setting);
     Child.Sample first = child.run();
     double spent = first.millis();
-    for (int i = 1; i < MOST_WARM_UPS && !row.onlyCompares() && spent < 1e3 * times.warmUp; i++) spent += child.run().millis();
+    int most = row.onlyCompares() ? 0 : MOST_WARM_UPS;
+    for (int i = 0; i < most && spent < 1e3 * times.warmUp; i++) spent += child.run().millis();
     return new Ready(child, first.numbers());
   }
 

@@ -13,7 +13,8 @@ record Contestant(Kind kind, Precision precision) {
 
   /** An engine: what starts it, and the settings in which it may be fastest. */
   enum Kind {
-    OURS("DYR", "org.dyr.benchmarks.peers.Own", List.of("auto"), List.of("-XX:+UseSerialGC", "--add-modules=jdk.incubator.vector")),
+    OURS("DYR", "org.dyr.benchmarks.peers.Own", List.of("auto"),
+        List.of("-XX:+UseSerialGC", "--add-modules=jdk.incubator.vector")),
     TORCH("libtorch 2.13", "org.dyr.peers.Torch", List.of("sdpa", "plain"),
         List.of("-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-Dorg.bytedeco.javacpp.maxBytes=0")),
     ONNX("ONNX Runtime 1.29", "org.dyr.peers.Onnx", List.of("MULTI_HEAD", "ATTENTION", "STANDARD"), List.of());
@@ -79,7 +80,8 @@ record Contestant(Kind kind, Precision precision) {
         "17179869184", "MALLOC_TOP_PAD_", "268435456", "MALLOC_ARENA_MAX", "1");
     List<Surroundings> all = new ArrayList<>();
     all.add(new Surroundings("as it comes", plain));
-    all.add(new Surroundings("threads sleep", with(kept, "OMP_WAIT_POLICY", "PASSIVE", "OPENBLAS_THREAD_TIMEOUT", "4")));
+    all.add(new Surroundings("threads sleep",
+        with(kept, "OMP_WAIT_POLICY", "PASSIVE", "OPENBLAS_THREAD_TIMEOUT", "4")));
     if (blas != null) {
       Path folder = Path.of(blas).toAbsolutePath().getParent();
       Map<String, String> openMp = with(kept, "OMP_WAIT_POLICY", "ACTIVE", "LD_PRELOAD", blas, "LD_LIBRARY_PATH",

@@ -36,7 +36,9 @@ record Medquad(Path shared) {
 
   /** What is not there, or null. */
   String missing() {
-    for (Path p : List.of(data(), vocabulary())) if (!Files.exists(p)) return p + " is not there (DYR_SHARED names the folder)";
+    for (Path p : List.of(data(), vocabulary())) {
+      if (!Files.exists(p)) return p + " is not there (DYR_SHARED names the folder)";
+    }
     return null;
   }
 

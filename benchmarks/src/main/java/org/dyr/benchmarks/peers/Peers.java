@@ -1,23 +1,27 @@
 package org.dyr.benchmarks.peers;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 
 /**
  * Runs the product and its peers in turns and prints Markdown tables.
  *
- * <pre>Peers [--rounds N] [--only SUBSTRING] [--quick] [--threads N] [--leave-out PART,PART] [--json FILE] [--list]</pre>
+ * <pre>Peers [--quick] [--rounds N] [--only SUBSTRING] [--leave-out PART,PART] [--threads N] [--json FILE]
+ * Peers --list</pre>
  *
  * <p>Each engine in each precision is a process; those whose turn it is not are stopped. {@code --only}: rows whose
  * name has it, see {@code --list}. {@code --quick}: three rounds at most and short warm-ups; without it seven, as far
  * as four minutes a row allow. {@code --leave-out}: parts of names of engines, precisions or settings to do without,
- * such as {@code "libtorch 2.13 bf16,as it comes"}. The property {@code dyr.peers} is the folder {@code target} of the peers' module; the
- * variable {@code DYR_PEER_BLAS} an OpenBLAS on OpenMP to try beneath libtorch.
+ * such as {@code "libtorch 2.13 bf16,as it comes"}. The property {@code dyr.peers} is the folder {@code target} of the
+ * peers' module; the variable {@code DYR_PEER_BLAS} an OpenBLAS on OpenMP to try beneath libtorch. The status is 1
+ * where a peer's numbers in fp32 are not ours.
  */
 public final class Peers {
   private Peers() {}
@@ -56,6 +60,10 @@ public final class Peers {
     Map<Row, List<Result>> results = hold(rows, times, threads, Path.of(peers).toAbsolutePath(), leftOut);
     System.out.println(Report.summary(results));
     if (json != null) Files.writeString(json, Report.json(results));
+    results.forEach((row, all) -> all.stream().filter(Result::strays).forEach(r -> System.err.printf(
+        "bench: %s does not do the same work in '%s': its numbers differ by %s%n", r.contestant(), row.name(),
+        r.difference())));
+    if (results.values().stream().flatMap(List::stream).anyMatch(Result::strays)) System.exit(1);
   }
 
   private static Map<Row, List<Result>> hold(List<Row> rows, Contest.Times times, int threads, Path peers,
@@ -64,6 +72,8 @@ public final class Peers {
     Runtime.getRuntime().addShutdownHook(new Thread(() -> delete(folder)));
     Contest contest = new Contest(times, threads, folder, peers, System.getenv(Contestant.BLAS), leftOut,
         System.err::println);
+    System.out.printf(Locale.ROOT, "%d threads; load average at the beginning: %.1f.%n%n", threads,
+        ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage());
     Map<Row, List<Result>> results = new LinkedHashMap<>();
     for (Row row : rows) {
       String missing = row.ofTexts() ? Medquad.find().missing() : null;

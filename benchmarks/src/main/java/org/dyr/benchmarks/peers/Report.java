@@ -26,7 +26,8 @@ final class Report {
       lines.add("| " + row.name() + " | setting | differs by |");
       lines.add("|---|---|---:|");
       for (Result r : results) {
-        lines.add("| %s | %s | %s |".formatted(r.contestant(), r.setting(), r.finished() ? difference(r) : r.score().failure()));
+        String outcome = r.finished() ? difference(r) : r.score().failure();
+        lines.add("| %s | %s | %s |".formatted(r.contestant(), r.setting(), outcome));
       }
       return String.join("\n", lines) + "\n";
     }
@@ -38,8 +39,9 @@ final class Report {
 
   private static String line(Result r, List<Result> all) {
     String time = r.finished() ? millis(r) : r.score().failure();
+    Optional<Result> it = Optional.of(r);
     return "| %s | %s | %s | %s | %s | %s | %s | %s |".formatted(r.contestant(), r.setting(), time,
-        r.score().played(), ratio(ours(all, Precision.F32), Optional.of(r)), ratio(ours(all, Precision.BF16), Optional.of(r)),
+        r.score().played(), ratio(ours(all, Precision.F32), it), ratio(ours(all, Precision.BF16), it),
         r.peakBytes() == 0 ? NONE : r.peakBytes() >> 20,
         difference(r));
   }
@@ -51,10 +53,14 @@ final class Report {
   /** A line for each row of which the time counts: ours and the best peer in each precision. */
   static String summary(Map<Row, List<Result>> results) {
     List<String> lines = new ArrayList<>();
-    lines.add("| work | DYR fp32 ms | best peer fp32 ms | ours / it | DYR bf16 ms | best peer bf16 ms | ours / it | best peer int8 ms |");
+    lines.add("| work | DYR fp32 ms | best peer fp32 ms | ours / it | DYR bf16 ms | best peer bf16 ms | ours / it "
+        + "| best peer int8 ms |");
     lines.add("|---|---:|---:|---:|---:|---:|---:|---:|");
-    results.entrySet().stream().filter(e -> !e.getKey().onlyCompares()).forEach(e -> lines.add("| %s | %s | %s | %s |".formatted(e.getKey().name(),
-        pair(e.getValue(), Precision.F32), pair(e.getValue(), Precision.BF16), named(best(e.getValue(), Precision.INT8)))));
+    results.forEach((row, all) -> {
+      if (row.onlyCompares()) return;
+      lines.add("| %s | %s | %s | %s |".formatted(row.name(), pair(all, Precision.F32), pair(all, Precision.BF16),
+          named(best(all, Precision.INT8))));
+    });
     return String.join("\n", lines) + "\n";
   }
 

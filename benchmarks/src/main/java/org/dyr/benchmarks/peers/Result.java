@@ -10,9 +10,15 @@ package org.dyr.benchmarks.peers;
  *     relative one; NaN where they are not comparable
  */
 record Result(Contestant contestant, String setting, Rounds.Score score, long peakBytes, double difference) {
+  private static final double MOST_DIFFERENCE = 1e-4;
 
   double millis() {
     return score.median();
+  }
+
+  /** Whether it computes something else than we do: in fp32, rounding alone makes no such difference. */
+  boolean strays() {
+    return contestant.precision() == Job.Precision.F32 && difference > MOST_DIFFERENCE;
   }
 
   boolean finished() {

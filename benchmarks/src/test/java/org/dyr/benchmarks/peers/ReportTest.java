@@ -1,6 +1,7 @@
 package org.dyr.benchmarks.peers;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -61,8 +62,14 @@ class ReportTest {
     all.put(ROW, RESULTS);
     String[] lines = Report.summary(all).split("\n");
     assertEquals(3, lines.length, "rows that only compare numbers are left out");
-    assertEquals("| infer minilm 32x128 | 400 | 150 (ONNX Runtime 1.29) | 2.00 | 60.0 | 120 (libtorch 2.13) | 0.50 | - |",
-        lines[2]);
+    assertEquals("| infer minilm 32x128 | 400 | 150 (ONNX Runtime 1.29) | 2.00 | 60.0 | 120 (libtorch 2.13) | 0.50 "
+        + "| - |", lines[2]);
+  }
+
+  @Test void numbersOfOtherWorkAreNoticedInFp32() {
+    assertTrue(RESULTS.get(2).strays());
+    assertFalse(RESULTS.get(0).strays());
+    assertFalse(RESULTS.get(3).strays(), "bf16 rounds");
   }
 
   @Test void jsonHasEveryTimeAndWhatFailed() throws IOException {
