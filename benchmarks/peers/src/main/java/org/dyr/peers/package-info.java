@@ -1,0 +1,5 @@
+/**
+ * Engines of others, each a process that {@link org.dyr.benchmarks.peers.Engine#serve} keeps answering: libtorch
+ * ({@link org.dyr.peers.Torch}) and ONNX Runtime ({@link org.dyr.peers.Onnx}).
+ */
+package org.dyr.peers;

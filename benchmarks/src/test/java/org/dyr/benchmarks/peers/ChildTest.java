@@ -1,0 +1,57 @@
+package org.dyr.benchmarks.peers;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.dyr.benchmarks.peers.Job.Mode;
+import org.dyr.benchmarks.peers.Job.Precision;
+import org.dyr.benchmarks.peers.Job.Size;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+@EnabledOnOs(OS.LINUX)
+class ChildTest {
+  @TempDir Path folder;
+
+  private Child start(String variant, long limitSeconds) throws ContestantException, IOException {
+    Job job = new Job(Mode.TRAIN, new Size(2, 64, 4), 0.1, Precision.F32, 2, 8, variant, Path.of("none"));
+    List<String> command = new ArrayList<>(
+        List.of("-Xmx32m", "-cp", System.getProperty("java.class.path"), FakeEngine.class.getName()));
+    command.addAll(job.arguments());
+    return Child.start(command, Map.of(), folder, limitSeconds);
+  }
+
+  @Test void answersEveryRunAndLibrariesMayPrint() throws ContestantException, IOException {
+    try (Child child = start("good", 60)) {
+      assertArrayEquals(new double[] {1, 64}, child.run().numbers());
+      Child.Sample second = child.run();
+      assertArrayEquals(new double[] {2, 64}, second.numbers());
+      assertTrue(second.millis() >= 0);
+      assertTrue(child.peakBytes() > 1 << 20);
+    }
+  }
+
+  @Test void whatFailsSaysWhy() throws ContestantException, IOException {
+    ContestantException broken = assertThrows(ContestantException.class, () -> start("broken", 60));
+    assertEquals("failed java.lang.IllegalStateException: no such processor", broken.getMessage());
+    try (Child child = start("crash", 60)) {
+      ContestantException crash = assertThrows(ContestantException.class, child::run);
+      assertEquals("its process ended with status 134", crash.getMessage());
+      assertEquals(0, child.peakBytes());
+      assertThrows(ContestantException.class, child::run);
+    }
+    try (Child child = start("slow", 5)) {
+      ContestantException slow = assertThrows(ContestantException.class, child::run);
+      assertEquals("took more than 5 s", slow.getMessage());
+    }
+  }
+}
