@@ -11,6 +11,7 @@
 
 #include <type_traits>
 
+#include "lanes.h"
 #include "simd.h"
 
 namespace dyr {
@@ -132,20 +133,20 @@ void packTransposed(const T* b, int64_t stride, int depth, int n, int from, int 
     for (int v = 0; v < VECTORS; v++) {
       int column = j * COLUMNS + v * LANES;
       for (int k = 0; k < deep; k += LANES) {
-        Ints x[LANES];
+        Floats x[LANES];
         int steps = least(LANES, deep - k);
         for (int i = 0; i < LANES; i++) {
           alignas(64) float row[LANES];
           if (column + i < n) {
             copyRow(b + (column + i) * stride + k * UnitOf<T>::type::DEPTH, steps, depth - k * UnitOf<T>::type::DEPTH, row);
-            x[i] = bits(load(row));
+            x[i] = load(row);
           } else {
-            x[i] = broadcast(0);
+            x[i] = zero();
           }
         }
         transpose(x);
         for (int i = 0; i < steps; i++) {
-          store(panels + (static_cast<int64_t>(j) * deep + k + i) * COLUMNS + v * LANES, floats(x[i]));
+          store(panels + (static_cast<int64_t>(j) * deep + k + i) * COLUMNS + v * LANES, x[i]);
         }
       }
     }
@@ -173,13 +174,13 @@ void packRowsTransposed(const T* a, int64_t stride, int depth, int row, int rows
   for (int k = 0; k < deep; k += LANES) {
     float* to = block + static_cast<int64_t>(k / STEP) * height * STRIDE + k % STEP;
     for (int r = 0; r < rows; r += LANES) {
-      Ints x[LANES];
+      Floats x[LANES];
       int width = least(LANES, rows - r);
       for (int i = 0; i < LANES; i++) {
-        x[i] = k + i < deep ? bits(columns(a + row + r, stride, k + i, depth, width)) : broadcast(0);
+        x[i] = k + i < deep ? columns(a + row + r, stride, k + i, depth, width) : zero();
       }
       transpose(x);
-      for (int i = 0; i < width; i++) store(to + static_cast<int64_t>(r + i) * STRIDE, floats(x[i]));
+      for (int i = 0; i < width; i++) store(to + static_cast<int64_t>(r + i) * STRIDE, x[i]);
     }
   }
 }

@@ -1,4 +1,5 @@
-// What attention asks of vectors beyond simd.h: 2^x, transposed squares, and dropout's masks in blocks of 64 columns.
+// What attention and matrix products ask of vectors beyond simd.h: 2^x, transposed squares, and dropout's masks in blocks
+// of 64 columns.
 #pragma once
 
 #include "simd.h"
@@ -13,7 +14,6 @@ DYR_INLINE Floats keep(Floats x, Mask m) { return _mm512_maskz_mov_ps(m, x); }
 /** a + b where the mask is set, else a. */
 DYR_INLINE Floats addWhere(Floats a, Floats b, Mask m) { return _mm512_mask_add_ps(a, m, a, b); }
 DYR_INLINE Mask atLeastUnsigned(Ints a, Ints b) { return _mm512_cmpge_epu32_mask(a, b); }
-DYR_INLINE Ints exclusiveOr(Ints a, Ints b, Ints c) { return _mm512_ternarylogic_epi32(a, b, c, 0x96); }
 /** The 64-bit products of the lower halves of 64-bit lanes. */
 DYR_INLINE Ints multiplyLower(Ints a, Ints b) { return _mm512_mul_epu32(a, b); }
 /** Upper halves of 64-bit lanes brought down, by the two ports in turn: a shift, and a shuffle. */
@@ -67,7 +67,6 @@ DYR_INLINE void transpose(Floats (&r)[LANES]) {
 DYR_INLINE Floats keep(Floats x, Mask m) { return _mm256_and_ps(x, floats(m)); }
 DYR_INLINE Floats addWhere(Floats a, Floats b, Mask m) { return add(a, keep(b, m)); }
 DYR_INLINE Mask atLeastUnsigned(Ints a, Ints b) { return _mm256_cmpeq_epi32(_mm256_max_epu32(a, b), a); }
-DYR_INLINE Ints exclusiveOr(Ints a, Ints b, Ints c) { return exclusiveOr(exclusiveOr(a, b), c); }
 DYR_INLINE Ints multiplyLower(Ints a, Ints b) { return _mm256_mul_epu32(a, b); }
 DYR_INLINE Ints upperShifted(Ints a) { return _mm256_srli_epi64(a, 32); }
 DYR_INLINE Ints upperShuffled(Ints a) { return _mm256_shuffle_epi32(a, 0xF5); }

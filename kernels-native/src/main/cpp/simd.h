@@ -69,36 +69,6 @@ DYR_INLINE Mask lessUnsigned(Ints a, Ints b) { return _mm512_cmplt_epu32_mask(a,
 /** b where the mask is set, else a. */
 DYR_INLINE Floats select(Floats a, Floats b, Mask m) { return _mm512_mask_blend_ps(m, a, b); }
 
-/** Transposes LANES by LANES words in registers: by pairs of words, of double words, of quarters, of halves. */
-DYR_INLINE void transpose(Ints (&x)[LANES]) {
-  Ints y[LANES];
-  for (int i = 0; i < 16; i += 2) {
-    y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
-    y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]);
-    x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
-    x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]);
-    x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
-  }
-  for (int i = 0; i < 16; i += 8) {
-    for (int j = i; j < i + 4; j++) {
-      y[j] = _mm512_shuffle_i32x4(x[j], x[j + 4], 0x88);
-      y[j + 4] = _mm512_shuffle_i32x4(x[j], x[j + 4], 0xdd);
-    }
-  }
-  for (int j = 0; j < 4; j++) {
-    x[j] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0x88);
-    x[j + 8] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0xdd);
-    x[j + 4] = _mm512_shuffle_i32x4(y[j + 4], y[j + 12], 0x88);
-    x[j + 12] = _mm512_shuffle_i32x4(y[j + 4], y[j + 12], 0xdd);
-  }
-}
-
-DYR_INLINE Ints load(const int32_t* p, Mask m) { return _mm512_maskz_loadu_epi32(m, p); }
-DYR_INLINE void store(int32_t* p, Ints x) { _mm512_storeu_si512(p, x); }
-
 DYR_INLINE Floats load(const bf16* p) {
   return floats(shiftLeft<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))));
 }
@@ -176,29 +146,6 @@ DYR_INLINE Mask lessUnsigned(Ints a, Ints b) {
 }
 /** b where the mask is set, else a. */
 DYR_INLINE Floats select(Floats a, Floats b, Mask m) { return _mm256_blendv_ps(a, b, floats(m)); }
-
-/** Transposes LANES by LANES words in registers: by pairs of words, of double words, of halves. */
-DYR_INLINE void transpose(Ints (&x)[LANES]) {
-  Ints y[LANES];
-  for (int i = 0; i < 8; i += 2) {
-    y[i] = _mm256_unpacklo_epi32(x[i], x[i + 1]);
-    y[i + 1] = _mm256_unpackhi_epi32(x[i], x[i + 1]);
-  }
-  for (int i = 0; i < 8; i += 4) {
-    x[i] = _mm256_unpacklo_epi64(y[i], y[i + 2]);
-    x[i + 1] = _mm256_unpackhi_epi64(y[i], y[i + 2]);
-    x[i + 2] = _mm256_unpacklo_epi64(y[i + 1], y[i + 3]);
-    x[i + 3] = _mm256_unpackhi_epi64(y[i + 1], y[i + 3]);
-  }
-  for (int j = 0; j < 4; j++) {
-    y[j] = _mm256_permute2x128_si256(x[j], x[j + 4], 0x20);
-    y[j + 4] = _mm256_permute2x128_si256(x[j], x[j + 4], 0x31);
-  }
-  for (int j = 0; j < 8; j++) x[j] = y[j];
-}
-
-DYR_INLINE Ints load(const int32_t* p, Mask m) { return _mm256_maskload_epi32(p, m); }
-DYR_INLINE void store(int32_t* p, Ints x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
 
 DYR_INLINE Floats load(const bf16* p) {
   return floats(shiftLeft<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))));
