@@ -96,14 +96,17 @@ public final class Weights implements AutoCloseable {
    * @param range the standard deviation of {@link Parameter.Init#TRUNCATED_NORMAL}
    */
   public void initialize(long seed, double range) {
-    for (Parameter p : parameters) {
-      SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + p.name().hashCode());
-      fill(p, () -> switch (p.init()) {
-        case ZEROS -> 0;
-        case ONES -> 1;
-        case TRUNCATED_NORMAL -> range * truncatedNormal(random);
-      });
-    }
+    for (Parameter p : parameters) initialize(p, seed, range);
+  }
+
+  /** The same for one parameter. */
+  public void initialize(Parameter p, long seed, double range) {
+    SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + p.name().hashCode());
+    fill(p, () -> switch (p.init()) {
+      case ZEROS -> 0;
+      case ONES -> 1;
+      case TRUNCATED_NORMAL -> range * truncatedNormal(random);
+    });
   }
 
   private static double truncatedNormal(SplittableRandom random) {

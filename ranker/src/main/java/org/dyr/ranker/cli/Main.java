@@ -23,7 +23,7 @@ import picocli.CommandLine.Spec;
     description = "Trains cross-encoders, evaluates them, and reranks with them.",
     subcommands = {DemoCommand.class, MineCommand.class, PrepareCommand.class, TrainCommand.class, EvalCommand.class,
         ScoreCommand.class, RerankCommand.class, MetricsCommand.class, ConvertCommand.class, InspectCommand.class,
-        InfoCommand.class, BenchCommand.class})
+        InfoCommand.class, BenchCommand.class, RehearseCommand.class})
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;
 

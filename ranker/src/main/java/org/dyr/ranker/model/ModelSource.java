@@ -78,11 +78,19 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
         isCheckpoint(path) ? new CheckpointParameters(path) : new DirectoryParameters(path)) {
       if (tokenizer != null) Model.checkVocabulary(bert, tokenizer);
       weights = new Weights(backend, DType.F32, net.parameters());
-      weights.initialize(seed, bert.initializerRange());
-      for (Parameter p : net.parameters()) {
-        if (parameters.has(p)) copy(parameters, p, weights);
-        else if (mayBeginFresh(p.name())) fresh.add(p.name());
-        else throw new ModelException(path, "has no tensor " + p.name());
+      try (Arena arena = Arena.ofConfined()) {
+        MemorySegment host = arena.allocate(largest(net, weights), Long.BYTES);
+        for (Parameter p : net.parameters()) {
+          if (parameters.has(p)) {
+            parameters.copy(p, host.asSlice(0, weights.spec(p).bytes()), weights.type());
+            weights.upload(p, host);
+          } else if (mayBeginFresh(p.name())) {
+            fresh.add(p.name());
+            weights.initialize(p, seed, bert.initializerRange());
+          } else {
+            throw new ModelException(path, "has no tensor " + p.name());
+          }
+        }
       }
       return new Model(net, weights, tokenizer, backend);
     } catch (RuntimeException | Error e) {
@@ -106,11 +114,8 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
     return vocabulary.map(Tokenizer::load).orElse(null);
   }
 
-  private static void copy(ParameterSource from, Parameter p, Weights weights) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment host = arena.allocate(weights.spec(p).bytes(), Long.BYTES);
-      from.copy(p, host, weights.type());
-      weights.upload(p, host);
-    }
+  /** Bytes of the largest parameter. */
+  private static long largest(Bert net, Weights weights) {
+    return net.parameters().stream().mapToLong(p -> weights.spec(p).bytes()).max().orElseThrow();
   }
 }
