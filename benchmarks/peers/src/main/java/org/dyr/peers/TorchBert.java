@@ -68,12 +68,15 @@ final class TorchBert {
   }
 
   private void add(String name, int... shape) {
-    add(name, tensor(name, shape), shape.length > 1);
+    try (PointerScope scope = new PointerScope()) {
+      add(name, tensor(name, shape), shape.length > 1);
+    }
   }
 
   private void add(String name, Tensor value, boolean decay) {
     Tensor stored = type == ScalarType.Float ? value : value.to(type);
     stored.set_requires_grad(job.training());
+    stored.retainReference(); // beyond the caller's scope, which frees the copies on the way here
     weights.put(name, stored);
     parameters.add(new Parameter(stored, decay));
   }
@@ -100,14 +103,16 @@ final class TorchBert {
 
   /** The three matrices (C,C) below each other, and their biases. */
   private void attentionInput(String path, int width) {
-    Tensor[] matrices = new Tensor[3], biases = new Tensor[3];
-    String[] names = {"query", "key", "value"};
-    for (int i = 0; i < 3; i++) {
-      matrices[i] = tensor(path + names[i] + ".weight", width, width);
-      biases[i] = tensor(path + names[i] + ".bias", width);
+    try (PointerScope scope = new PointerScope()) {
+      Tensor[] matrices = new Tensor[3], biases = new Tensor[3];
+      String[] names = {"query", "key", "value"};
+      for (int i = 0; i < 3; i++) {
+        matrices[i] = tensor(path + names[i] + ".weight", width, width);
+        biases[i] = tensor(path + names[i] + ".bias", width);
+      }
+      add(path + "weight", torch.cat(new TensorVector(matrices), 0), true);
+      add(path + "bias", torch.cat(new TensorVector(biases), 0), false);
     }
-    add(path + "weight", torch.cat(new TensorVector(matrices), 0), true);
-    add(path + "bias", torch.cat(new TensorVector(biases), 0), false);
   }
 
   private Tensor linear(String name, Tensor x) {

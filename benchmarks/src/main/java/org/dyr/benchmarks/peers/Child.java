@@ -53,7 +53,7 @@ final class Child implements AutoCloseable {
     builder.environment().putAll(environment);
     Child child = new Child(builder.start(), limitSeconds);
     try {
-      String first = child.answer();
+      String first = child.answer(limitSeconds);
       if (!first.equals("ready")) throw new ContestantException("said '" + first + "' before it was ready");
       child.signal("STOP");
       return child;
@@ -76,10 +76,15 @@ final class Child implements AutoCloseable {
 
   /** Lets it run once. One that fails, or takes too long, is killed. */
   Sample run() throws ContestantException, IOException {
+    return run(limitSeconds);
+  }
+
+  /** The same within another limit. */
+  Sample run(long seconds) throws ContestantException, IOException {
     signal("CONT");
     try {
       ask();
-      double[] numbers = Arrays.stream(answer().split(" ")).mapToDouble(Double::parseDouble).toArray();
+      double[] numbers = Arrays.stream(answer(seconds).split(" ")).mapToDouble(Double::parseDouble).toArray();
       signal("STOP");
       return new Sample(numbers[0], Arrays.copyOfRange(numbers, 1, numbers.length));
     } catch (ContestantException e) {
@@ -98,15 +103,15 @@ final class Child implements AutoCloseable {
     }
   }
 
-  private String answer() throws ContestantException {
+  private String answer(long seconds) throws ContestantException {
     String line;
     try {
-      line = lines.poll(limitSeconds, TimeUnit.SECONDS);
+      line = lines.poll(seconds, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new ContestantException("interrupted");
     }
-    if (line == null) throw new ContestantException("took more than %d s".formatted(limitSeconds));
+    if (line == null) throw new ContestantException("took more than %d s".formatted(seconds));
     if (line.equals(END)) throw ended();
     if (line.startsWith(FAILED)) throw new ContestantException(line);
     return line;

@@ -92,7 +92,8 @@ final class Contest {
         });
       }
     }
-    Rounds.Score[] scores = new Rounds(row.onlyCompares() ? 1 : times.rounds, times.row, CLOCK).play(players);
+    Rounds.Score[] scores = new Rounds(row.onlyCompares() ? 1 : times.rounds, times.row, CLOCK).play(players,
+        (int) all.stream().filter(Contestant::ours).count());
     Ready ours = all.get(0).equals(Contestant.OURS) ? ready.get(0) : null;
     List<Result> results = new ArrayList<>();
     for (int i = 0; i < all.size(); i++) {

@@ -50,8 +50,9 @@ final class Report {
     return Double.isNaN(r.difference()) ? NONE : String.format(Locale.ROOT, "%.0e", r.difference());
   }
 
-  /** A line for each row of which the time counts: ours and the best peer in each precision. */
+  /** A line for each row of which the time counts, ours and the best peer in each precision; empty without such. */
   static String summary(Map<Row, List<Result>> results) {
+    if (results.keySet().stream().allMatch(Row::onlyCompares)) return "";
     List<String> lines = new ArrayList<>();
     lines.add("| work | DYR fp32 ms | best peer fp32 ms | ours / it | DYR bf16 ms | best peer bf16 ms | ours / it "
         + "| best peer int8 ms |");

@@ -40,8 +40,12 @@ record Rounds(int most, double seconds, DoubleSupplier clock) {
     }
   }
 
-  /** Has them play. A player that throws plays no more, and says why. */
-  Score[] play(List<Player> players) throws IOException {
+  /**
+   * Has them play. A player that throws plays no more, and says why.
+   *
+   * @param staying how many, the first, play every round however long they take: all others are compared with them
+   */
+  Score[] play(List<Player> players, int staying) throws IOException {
     int n = players.size();
     double[][] millis = new double[n][most];
     for (double[] m : millis) Arrays.fill(m, Double.NaN);
@@ -59,16 +63,16 @@ record Rounds(int most, double seconds, DoubleSupplier clock) {
           out[p] = true;
         }
       }
-      sendOff(millis, round, out);
+      sendOff(millis, round, out, staying);
     }
     Score[] scores = new Score[n];
     for (int p = 0; p < n; p++) scores[p] = new Score(millis[p], failures[p]);
     return scores;
   }
 
-  private static void sendOff(double[][] millis, int round, boolean[] out) {
+  private static void sendOff(double[][] millis, int round, boolean[] out, int staying) {
     double fastest = Arrays.stream(millis).mapToDouble(m -> m[round]).filter(x -> !Double.isNaN(x)).min().orElse(0);
-    for (int p = 0; p < out.length; p++) {
+    for (int p = staying; p < out.length; p++) {
       out[p] |= millis[p][round] > Math.max(SLOW_MILLIS, BEHIND * fastest);
     }
   }

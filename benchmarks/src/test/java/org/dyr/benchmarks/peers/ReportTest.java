@@ -64,6 +64,7 @@ class ReportTest {
     assertEquals(3, lines.length, "rows that only compare numbers are left out");
     assertEquals("| infer minilm 32x128 | 400 | 150 (ONNX Runtime 1.29) | 2.00 | 60.0 | 120 (libtorch 2.13) | 0.50 "
         + "| - |", lines[2]);
+    assertEquals("", Report.summary(Map.of(row("infer tiny 16x24"), RESULTS)));
   }
 
   @Test void numbersOfOtherWorkAreNoticedInFp32() {

@@ -23,7 +23,7 @@ class RoundsTest {
         return 10 * number + 1;
       });
     }
-    Rounds.Score[] scores = new Rounds(4, 1, () -> 0).play(players);
+    Rounds.Score[] scores = new Rounds(4, 1, () -> 0).play(players, 0);
     assertEquals(List.of(0, 1, 2, 1, 2, 0, 2, 0, 1, 0, 1, 2), order);
     assertArrayEquals(new double[] {11, 11, 11, 11}, scores[1].millis());
     assertNull(scores[1].failure());
@@ -34,7 +34,7 @@ class RoundsTest {
     Rounds.Score[] scores = new Rounds(3, 1, () -> 0).play(List.of(() -> 5, () -> {
       if (calls[0]++ == 1) throw new ContestantException("crashed");
       return 7;
-    }));
+    }), 0);
     assertEquals("crashed", scores[1].failure());
     assertArrayEquals(new double[] {7, NAN, NAN}, scores[1].millis());
     assertEquals(1, scores[1].played());
@@ -43,20 +43,22 @@ class RoundsTest {
 
   @Test void oneThatIsFarBehindPlaysOnce() throws IOException {
     double slow = Rounds.SLOW_MILLIS + 1;
-    Rounds.Score[] scores = new Rounds(3, 1, () -> 0).play(List.of(() -> 100, () -> slow, () -> 90 * Rounds.BEHIND));
+    Rounds.Score[] scores = new Rounds(3, 1, () -> 0).play(List.of(() -> 100, () -> slow, () -> 90 * Rounds.BEHIND), 0);
     assertArrayEquals(new double[] {slow, NAN, NAN}, scores[1].millis());
     assertNull(scores[1].failure());
     assertEquals(3, scores[0].played());
     assertEquals(3, scores[2].played(), "little time is no reason to leave");
-    Rounds.Score[] all = new Rounds(2, 1, () -> 0).play(List.of(() -> slow, () -> 2 * slow));
+    Rounds.Score[] all = new Rounds(2, 1, () -> 0).play(List.of(() -> slow, () -> 2 * slow), 0);
     assertEquals(2, all[1].played(), "slow as all are");
+    Rounds.Score[] ours = new Rounds(2, 1, () -> 0).play(List.of(() -> slow, () -> 100), 1);
+    assertEquals(2, ours[0].played(), "one who stays");
   }
 
   @Test void noRoundBeginsAfterTheTimeButOneIsPlayed() throws IOException {
     double[] clock = new double[1];
-    Rounds.Score[] scores = new Rounds(5, 25, () -> clock[0]).play(List.of(() -> clock[0] += 10));
+    Rounds.Score[] scores = new Rounds(5, 25, () -> clock[0]).play(List.of(() -> clock[0] += 10), 0);
     assertEquals(3, scores[0].played());
-    assertEquals(1, new Rounds(5, 0, () -> 0).play(List.of(() -> 1))[0].played());
+    assertEquals(1, new Rounds(5, 0, () -> 0).play(List.of(() -> 1), 0)[0].played());
   }
 
   @Test void mediansAndPairedRatiosLeaveOutWhatWasNotPlayed() {
