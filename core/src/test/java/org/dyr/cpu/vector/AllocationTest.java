@@ -8,6 +8,7 @@ import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dyr.cpu.LambKernel;
 import org.dyr.device.Kernel;
 import org.dyr.op.AllFinite;
 import org.dyr.op.ClipFactor;
