@@ -7,25 +7,34 @@
 namespace dyr {
 namespace DYR_ISA {
 
-/** What says which elements of a row are dropped: org.dyr.op.Philox. */
+/** What says which elements of a row are dropped: org.dyr.op.Philox. random: seed low and high, step, unused. */
 struct Drop {
-  const int32_t* random;    // seed low and high, step, unused
   const int32_t* sequence;  // (R)
   const int32_t* position;  // (R)
-  int32_t site;
-  int32_t threshold;
+  int32_t site, threshold;
   float keep;  // 1 / (1 - p)
+  uint32_t key0 = 0, key1 = 0;
+  int32_t step = 0;
+
+  Drop(const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold,
+      float keep)
+      : sequence(sequence), position(position), site(site), threshold(threshold), keep(keep) {
+    if (random == nullptr) return;
+    key0 = static_cast<uint32_t>(random[0]);
+    key1 = static_cast<uint32_t>(random[1]);
+    step = random[2];
+  }
 
   /** Calls f(i, factor, lanes) for the vectors of the row's columns, factor 0 where dropped and else `keep`. */
   template <class F> DYR_INLINE void row(int64_t row, int32_t columns, F f) const {
-    int32_t stride = (columns + 63) / 64 * 16;
+    // Copies, so that no store in f can change them.
+    int32_t counter = position[row] * ((columns + 63) / 64 * 16), sample = sequence[row];
     Ints limit = broadcast(threshold);
     Floats kept = broadcast(keep);
+    Drop self = *this;
     for (int32_t block = 0; block < columns; block += 64) {
       for (int32_t c = 0; c < 16; c += LANES) {
-        int32_t counter = position[row] * stride + block / 4 + c;
-        Philox p(add(broadcast(counter), iota()), sequence[row], site, random[2], static_cast<uint32_t>(random[0]),
-            static_cast<uint32_t>(random[1]));
+        Philox p(add(broadcast(counter + block / 4 + c), iota()), sample, self.site, self.step, self.key0, self.key1);
         Ints words[4] = {p.c0, p.c1, p.c2, p.c3};
         for (int w = 0; w < 4; w++) {
           int32_t i = block + 16 * w + c;
@@ -42,7 +51,7 @@ struct Drop {
 template <class T>
 void dropout(const T* x, T* y, const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site,
     int32_t threshold, float keep, int64_t from, int64_t to, int32_t columns) {
-  Drop drop = {random, sequence, position, site, threshold, keep};
+  Drop drop(random, sequence, position, site, threshold, keep);
   Output<T> out(y, from, to, columns);
   for (int64_t row = from; row < to; row++) {
     int64_t at = row * columns;
@@ -109,7 +118,7 @@ template <class T>
 void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const float* b, const int32_t* random,
     const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold, float keep, T* y, T* h,
     float* mean, float* rstd, float* row, int64_t from, int64_t to, int32_t columns, double eps) {
-  Drop drop = {random, sequence, position, site, threshold, keep};
+  Drop drop(random, sequence, position, site, threshold, keep);
   Output<T> sums(h, from, to, columns), out(y, from, to, columns);
   for (int64_t r = from; r < to; r++) {
     int64_t at = r * columns;
@@ -181,7 +190,7 @@ template <class T>
 void dropoutAddLayerNormGrad(const T* dy, const T* h, const float* w, const float* mean, const float* rstd,
     const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold,
     float keep, T* dx, T* dresidual, float* partial, int64_t from, int64_t to, int64_t rows, int32_t columns) {
-  Drop drop = {random, sequence, position, site, threshold, keep};
+  Drop drop(random, sequence, position, site, threshold, keep);
   int64_t width = partialWidth(columns);
   Output<T> out(dx, from * CHUNK_ROWS, to * CHUNK_ROWS, columns);
   Output<T> through(dresidual, from * CHUNK_ROWS, to * CHUNK_ROWS, columns);

@@ -53,14 +53,15 @@ DYR_INLINE Ints bits(Floats a) { return _mm512_castps_si512(a); }
 DYR_INLINE Floats floats(Ints a) { return _mm512_castsi512_ps(a); }
 DYR_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 DYR_INLINE Ints exclusiveOr(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
-DYR_INLINE Ints exclusiveOr(Ints a, Ints b, Ints c) { return _mm512_ternarylogic_epi32(a, b, c, 0x96); }
+/** a ^ b ^ c. */
+DYR_INLINE Ints parity(Ints a, Ints b, Ints c) { return _mm512_ternarylogic_epi32(a, b, c, 0x96); }
 /** The 64-bit products of the even lanes, unsigned; what the odd ones hold does not matter. */
 DYR_INLINE Ints multiplyEven(Ints a, Ints b) { return _mm512_mul_epu32(a, b); }
-/** The odd lanes, in the places of the even ones below them. */
-DYR_INLINE Ints oddToEven(Ints a) { return _mm512_srli_epi64(a, 32); }
+/** The odd lanes, in the places of the even ones below them: a shuffle, for shifts share the products' port. */
+DYR_INLINE Ints oddToEven(Ints a) { return _mm512_shuffle_epi32(a, static_cast<_MM_PERM_ENUM>(0xF5)); }
 /** The even lanes of both, those of `odd` in the places above. */
 DYR_INLINE Ints interleaveEven(Ints even, Ints odd) {
-  return _mm512_mask_mov_epi32(even, 0xAAAA, _mm512_slli_epi64(odd, 32));
+  return _mm512_mask_shuffle_epi32(even, 0xAAAA, odd, static_cast<_MM_PERM_ENUM>(0xA0));
 }
 template <int N> DYR_INLINE Ints shiftLeft(Ints a) { return _mm512_slli_epi32(a, N); }
 template <int N> DYR_INLINE Ints shiftRight(Ints a) { return _mm512_srli_epi32(a, N); }
@@ -128,11 +129,12 @@ DYR_INLINE Ints bits(Floats a) { return _mm256_castps_si256(a); }
 DYR_INLINE Floats floats(Ints a) { return _mm256_castsi256_ps(a); }
 DYR_INLINE Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
 DYR_INLINE Ints exclusiveOr(Ints a, Ints b) { return _mm256_xor_si256(a, b); }
-DYR_INLINE Ints exclusiveOr(Ints a, Ints b, Ints c) { return exclusiveOr(exclusiveOr(a, b), c); }
+/** a ^ b ^ c. */
+DYR_INLINE Ints parity(Ints a, Ints b, Ints c) { return exclusiveOr(exclusiveOr(a, b), c); }
 /** The 64-bit products of the even lanes, unsigned; what the odd ones hold does not matter. */
 DYR_INLINE Ints multiplyEven(Ints a, Ints b) { return _mm256_mul_epu32(a, b); }
 /** The odd lanes, in the places of the even ones below them. */
-DYR_INLINE Ints oddToEven(Ints a) { return _mm256_srli_epi64(a, 32); }
+DYR_INLINE Ints oddToEven(Ints a) { return _mm256_shuffle_epi32(a, 0xF5); }
 /** The even lanes of both, those of `odd` in the places above. */
 DYR_INLINE Ints interleaveEven(Ints even, Ints odd) {
   return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
@@ -286,8 +288,8 @@ struct Philox {
       Ints k0 = word(key0 + round * WEYL0), k1 = word(key1 + round * WEYL1);
       for (Ints(&c)[4] : halves) {
         Ints p = multiplyEven(c[0], word(MULTIPLIER0)), q = multiplyEven(c[2], word(MULTIPLIER1));
-        c[0] = exclusiveOr(oddToEven(q), c[1], k0);
-        c[2] = exclusiveOr(oddToEven(p), c[3], k1);
+        c[0] = parity(oddToEven(q), c[1], k0);
+        c[2] = parity(oddToEven(p), c[3], k1);
         c[1] = q;
         c[3] = p;
       }
