@@ -30,7 +30,8 @@ final class AttentionTable {
     for (int size : new int[] {64, 32}) {
       for (int length : new int[] {512, 128}) {
         for (String positions : size == 64 ? new String[] {"absolute", "relative"} : new String[] {"absolute"}) {
-          for (double dropout : size == 64 && positions.equals("absolute") ? new double[] {0.1, 0} : new double[] {0.1}) {
+          boolean both = size == 64 && positions.equals("absolute");
+          for (double dropout : both ? new double[] {0.1, 0} : new double[] {0.1}) {
             for (String pass : new String[] {"forward", "gradient"}) {
               lines.add(line(size, length, positions, dropout, pass, launches, peak));
             }
@@ -41,7 +42,8 @@ final class AttentionTable {
     return String.join("\n", lines) + "\n";
   }
 
-  private static String line(int size, int length, String positions, double dropout, String pass, int launches, double peak) {
+  private static String line(int size, int length, String positions, double dropout, String pass, int launches,
+      double peak) {
     double[] least = {Double.MAX_VALUE, Double.MAX_VALUE};
     AttentionBenchmark[] both = new AttentionBenchmark[KERNELS.length];
     for (int i = 0; i < both.length; i++) {
@@ -65,8 +67,9 @@ final class AttentionTable {
     }
     for (AttentionBenchmark b : both) b.tearDown();
     double flops = AttentionBenchmark.work(Map.of("length", "" + length, "size", "" + size, "pass", pass)).flops();
-    return String.format(Locale.ROOT, "| %s, %s, D %d, length %d, dropout %s | %.1f | %.1f | %.0f : %.0f | %.0f%% : %.0f%% |", pass,
-        positions, size, length, dropout, least[0], least[1], flops / least[0] / 1e6, flops / least[1] / 1e6,
+    String row = "| %s, %s, D %d, length %d, dropout %s | %.1f | %.1f | %.0f : %.0f | %.0f%% : %.0f%% |";
+    return String.format(Locale.ROOT, row, pass, positions, size, length, dropout, least[0], least[1],
+        flops / least[0] / 1e6, flops / least[1] / 1e6,
         flops / least[0] * 1e5 / peak, flops / least[1] * 1e5 / peak);
   }
 }

@@ -75,7 +75,8 @@ public final class Benchmarks {
       return;
     }
     if (attention) {
-      print(AttentionTable.table(quick ? 40 : 200, IntStream.range(0, 5).mapToDouble(i -> peak(1).flops()).max().orElseThrow()), out);
+      double peak = IntStream.range(0, 5).mapToDouble(_ -> peak(1).flops()).max().orElseThrow();
+      print(AttentionTable.table(quick ? 40 : 200, peak), out);
       return;
     }
     Map<Integer, Peak> peaks = Map.of(1, peak(1), 2, peak(2));
