@@ -1,7 +1,7 @@
 // What relative positions add to attention: org.dyr.op.RelativeScores has the formulas. A query meets a table of
-// R = 2m+1 distances, not L keys, so that the products are R wide. Such a row stands between two vectors that repeat its
-// ends: key j of the query at place i then has its element at LANES + j - i + m, and where that lies beyond an end, in
-// the vector there. Likewise a row over the keys is folded: what lies beyond an end gathers in the vector there.
+// R = 2m+1 distances, not L keys, so that the products are R wide. Such a row stands between two vectors that repeat
+// its ends: key j of the query at place i then has its element at LANES + j - i + m, and where that lies beyond an end,
+// in the vector there. Likewise a row over the keys is folded: what lies beyond an end gathers in the vector there.
 #pragma once
 
 #include "products.h"
