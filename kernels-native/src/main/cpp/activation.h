@@ -9,7 +9,8 @@ namespace DYR_ISA {
 
 /**
  * gelu, u Phi(u). With a = |u|, Phi(-a) = e^(-a^2/2) R(a), and R is a polynomial of degree 11 on [0,6], the one of the
- * Vector API's kernels: off by 3.2e-8 of e^(-a^2/2) max(a,1) R(a). From 6 on, where Phi(-a) is below 1e-9, R stays R(6).
+ * Vector API's kernels: off by 3.2e-8 of e^(-a^2/2) max(a,1) R(a). From 6 on, where Phi(-a) is below 1e-9, R stays
+ * R(6).
  */
 struct Gelu {
   /** Phi(u); bell becomes e^(-u^2/2). */
@@ -94,48 +95,55 @@ template <class F> DYR_INLINE void withFunction(int32_t kind, F f) {
 
 /** y = f(x). */
 template <class T> void activation(const T* x, T* y, int64_t from, int64_t to, int32_t kind) {
+  Output<T> out(y, from, to);
   withFunction(kind, [=](auto f) {
-    vectors(from, to, [=](int64_t i, auto m) DYR_BODY { store(y + i, f.value(load(x + i, m)), m); });
+    vectors(from, to, [=](int64_t i, auto m) DYR_BODY { out.put(i, f.value(load(x + i, m)), m); });
   });
+  out.finish();
 }
 
 /** dx = dy f'(x). */
 template <class T> void activationGrad(const T* dy, const T* x, T* dx, int64_t from, int64_t to, int32_t kind) {
+  Output<T> out(dx, from, to);
   withFunction(kind, [=](auto f) {
     vectors(from, to, [=](int64_t i, auto m) DYR_BODY {
-      store(dx + i, mul(load(dy + i, m), f.slope(load(x + i, m))), m);
+      out.put(i, mul(load(dy + i, m), f.slope(load(x + i, m))), m);
     });
   });
+  out.finish();
 }
 
 /** y = f(x + b) over rows. x, y (R,C), b (C). */
 template <class T>
 void biasActivation(const T* x, const float* b, T* y, int64_t from, int64_t to, int32_t columns, int32_t kind) {
+  Output<T> out(y, from, to, columns);
   withFunction(kind, [=](auto f) {
     for (int64_t row = from; row < to; row++) {
-      const T* xs = x + row * columns;
-      T* ys = y + row * columns;
+      int64_t at = row * columns;
       vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
-        store(ys + i, f.value(add(load(xs + i, m), load(b + i, m))), m);
+        out.put(at + i, f.value(add(load(x + at + i, m), load(b + i, m))), m);
       });
     }
   });
+  out.finish();
 }
 
 /** dx = dy f'(x + b) over the rows of the chunks [from, to); partial (chunks, width) = the sums of dx over them. */
 template <class T>
 void biasActivationGrad(const T* dy, const T* x, const float* b, T* dx, float* partial, int64_t from, int64_t to,
     int64_t rows, int32_t columns, int32_t kind) {
+  Output<T> out(dx, from * CHUNK_ROWS, to * CHUNK_ROWS, columns);
   withFunction(kind, [=](auto f) {
-    rowChunks<1>(partial, from, to, rows, columns, [=](int64_t row, float* sums) {
+    rowChunks<1>(partial, from, to, rows, columns, [=](int64_t row, float* sums) DYR_BODY {
       int64_t at = row * columns;
       vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
         Floats d = mul(load(dy + at + i, m), f.slope(add(load(x + at + i, m), load(b + i, m))));
-        store(dx + at + i, d, m);
+        out.put(at + i, d, m);
         store(sums + i, add(load(sums + i, m), d), m);
       });
     });
   });
+  out.finish();
 }
 
 }  // namespace DYR_ISA

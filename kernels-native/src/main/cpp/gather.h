@@ -8,9 +8,12 @@ namespace DYR_ISA {
 
 /** y[r,:] = table[index[r],:] for the rows [from, to). table (V,C), index (R), y (R,C). */
 template <class T> void gather(const T* table, const int32_t* index, T* y, int64_t from, int64_t to, int32_t columns) {
+  Output<T> out(y, from, to, columns);
   for (int64_t r = from; r < to; r++) {
-    std::memcpy(y + r * columns, table + static_cast<int64_t>(index[r]) * columns, columns * sizeof(T));
+    const T* row = table + static_cast<int64_t>(index[r]) * columns;
+    vectors(0, columns, [&](int64_t i, auto m) DYR_BODY { out.put(r * columns + i, load(row + i, m), m); });
   }
+  out.finish();
 }
 
 /** The elements [from, to) become zero. */

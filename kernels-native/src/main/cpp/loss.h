@@ -40,7 +40,8 @@ void groupCrossEntropy(const T* z, const int32_t* groups, T* loss, int64_t from,
 
 /** dz of the groups [from, to); samples that do not count stay as they are. */
 template <class T>
-void groupCrossEntropyGrad(const T* dloss, const T* z, const int32_t* groups, T* dz, int64_t from, int64_t to, int32_t kept) {
+void groupCrossEntropyGrad(const T* dloss, const T* z, const int32_t* groups, T* dz, int64_t from, int64_t to,
+    int32_t kept) {
   for (int64_t g = from; g < to; g++) {
     Group<T> group = {z, groups[g], groups[g + 1], kept};
     if (group.from == group.to) continue;

@@ -1,5 +1,5 @@
-// Dropout and layer norm of rows. Bound by memory, where something is dropped by the drawing: some 110 instructions for
-// a vector's width of counters, which serve four vectors.
+// Dropout and layer norm of rows. Bound by memory, where something is dropped by the drawing as well: some 120
+// instructions for a vector of counters, which serve four vectors.
 #pragma once
 
 #include "sums.h"
@@ -7,25 +7,34 @@
 namespace dyr {
 namespace DYR_ISA {
 
-/** What says which elements of a row are dropped: org.dyr.op.Philox. */
+/** What says which elements of a row are dropped: org.dyr.op.Philox. random: seed low and high, step, unused. */
 struct Drop {
-  const int32_t* random;    // seed low and high, step, unused
   const int32_t* sequence;  // (R)
   const int32_t* position;  // (R)
-  int32_t site;
-  int32_t threshold;
+  int32_t site, threshold;
   float keep;  // 1 / (1 - p)
+  uint32_t key0 = 0, key1 = 0;
+  int32_t step = 0;
+
+  Drop(const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold,
+      float keep)
+      : sequence(sequence), position(position), site(site), threshold(threshold), keep(keep) {
+    if (random == nullptr) return;
+    key0 = static_cast<uint32_t>(random[0]);
+    key1 = static_cast<uint32_t>(random[1]);
+    step = random[2];
+  }
 
   /** Calls f(i, factor, lanes) for the vectors of the row's columns, factor 0 where dropped and else `keep`. */
   template <class F> DYR_INLINE void row(int64_t row, int32_t columns, F f) const {
-    int32_t stride = (columns + 63) / 64 * 16;
+    // Copies, so that no store in f can change them.
+    int32_t counter = position[row] * ((columns + 63) / 64 * 16), sample = sequence[row];
     Ints limit = broadcast(threshold);
     Floats kept = broadcast(keep);
+    Drop self = *this;
     for (int32_t block = 0; block < columns; block += 64) {
       for (int32_t c = 0; c < 16; c += LANES) {
-        int32_t counter = position[row] * stride + block / 4 + c;
-        Philox p(add(broadcast(counter), iota()), sequence[row], site, random[2], static_cast<uint32_t>(random[0]),
-            static_cast<uint32_t>(random[1]));
+        Philox p(add(broadcast(counter + block / 4 + c), iota()), sample, self.site, self.step, self.key0, self.key1);
         Ints words[4] = {p.c0, p.c1, p.c2, p.c3};
         for (int w = 0; w < 4; w++) {
           int32_t i = block + 16 * w + c;
@@ -42,19 +51,24 @@ struct Drop {
 template <class T>
 void dropout(const T* x, T* y, const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site,
     int32_t threshold, float keep, int64_t from, int64_t to, int32_t columns) {
-  Drop drop = {random, sequence, position, site, threshold, keep};
+  Drop drop(random, sequence, position, site, threshold, keep);
+  Output<T> out(y, from, to, columns);
   for (int64_t row = from; row < to; row++) {
     int64_t at = row * columns;
     drop.row(row, columns, [=](int64_t i, Floats factor, auto m) DYR_BODY {
-      store(y + at + i, mul(factor, load(x + at + i, m)), m);
+      out.put(at + i, mul(factor, load(x + at + i, m)), m);
     });
   }
+  out.finish();
 }
 
-/** y, mean and rstd of one row. The variance is the mean of squared deviations, not of squares: no cancellation. */
+/**
+ * The row of y that begins at element `at`, its mean and rstd. The variance is the mean of squared deviations, not of
+ * squares: no cancellation.
+ */
 template <class X, class T>
-DYR_INLINE void normalizeRow(const X* x, const float* w, const float* b, T* y, float* mean, float* rstd,
-    int32_t columns, double eps) {
+DYR_INLINE void normalizeRow(const X* x, const float* w, const float* b, const Output<T>& y, int64_t at, float* mean,
+    float* rstd, int32_t columns, double eps) {
   float average = total(x, columns) / columns;
   Floats center = broadcast(average);
   Floats s[4] = {zero(), zero(), zero(), zero()};
@@ -79,7 +93,7 @@ DYR_INLINE void normalizeRow(const X* x, const float* w, const float* b, T* y, f
   Floats factor = broadcast(scale);
   vectors(0, columns, [=](int64_t c, auto m) DYR_BODY {
     Floats normal = mul(sub(load(x + c, m), center), factor);
-    store(y + c, fma(normal, load(w + c, m), load(b + c, m)), m);
+    y.put(at + c, fma(normal, load(w + c, m), load(b + c, m)), m);
   });
   *mean = average;
   *rstd = scale;
@@ -89,37 +103,41 @@ DYR_INLINE void normalizeRow(const X* x, const float* w, const float* b, T* y, f
 template <class T>
 void layerNorm(const T* x, const float* w, const float* b, T* y, float* mean, float* rstd, int64_t from, int64_t to,
     int32_t columns, double eps) {
+  Output<T> out(y, from, to, columns);
   for (int64_t row = from; row < to; row++) {
-    normalizeRow(x + row * columns, w, b, y + row * columns, mean + row, rstd + row, columns, eps);
+    normalizeRow(x + row * columns, w, b, out, row * columns, mean + row, rstd + row, columns, eps);
   }
+  out.finish();
 }
 
 /**
  * h = dropout(x) + residual, y = layer norm of h over rows. random is null where nothing is dropped. The fp32 sums of a
- * row stay in `row` (C), which is h itself in fp32: y is the norm of what was not rounded.
+ * row stay in `row` (C): y is the norm of what was not rounded.
  */
 template <class T>
 void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const float* b, const int32_t* random,
     const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold, float keep, T* y, T* h,
     float* mean, float* rstd, float* row, int64_t from, int64_t to, int32_t columns, double eps) {
-  Drop drop = {random, sequence, position, site, threshold, keep};
+  Drop drop(random, sequence, position, site, threshold, keep);
+  Output<T> sums(h, from, to, columns), out(y, from, to, columns);
   for (int64_t r = from; r < to; r++) {
     int64_t at = r * columns;
     if (random == nullptr) {
       vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
         Floats s = add(load(x + at + i, m), load(residual + at + i, m));
         store(row + i, s, m);
-        store(h + at + i, s, m);
+        sums.put(at + i, s, m);
       });
     } else {
       drop.row(r, columns, [=](int64_t i, Floats factor, auto m) DYR_BODY {
         Floats s = fma(factor, load(x + at + i, m), load(residual + at + i, m));
         store(row + i, s, m);
-        store(h + at + i, s, m);
+        sums.put(at + i, s, m);
       });
     }
-    normalizeRow(row, w, b, y + at, mean + r, rstd + r, columns, eps);
+    normalizeRow(row, w, b, out, at, mean + r, rstd + r, columns, eps);
   }
+  out.finish();
 }
 
 /** The gradient of a row's layer norm: its averages, and the value of a vector. Adds to the sums of dw and db. */
@@ -129,7 +147,8 @@ template <class T> struct NormGrad {
   const float* w;
   Floats center, rstd, average, slope;
 
-  DYR_INLINE NormGrad(const T* dy, const T* x, const float* w, float mean, float scale, float* dw, float* db, int32_t columns)
+  DYR_INLINE NormGrad(const T* dy, const T* x, const float* w, float mean, float scale, float* dw, float* db,
+      int32_t columns)
       : dy(dy), x(x), w(w), center(broadcast(mean)), rstd(broadcast(scale)) {
     Floats sum0 = zero(), sum1 = zero();
     vectors(0, columns, [&](int64_t i, auto m) DYR_BODY {
@@ -157,11 +176,13 @@ template <class T>
 void layerNormGrad(const T* dy, const T* x, const float* w, const float* mean, const float* rstd, T* dx,
     float* partial, int64_t from, int64_t to, int64_t rows, int32_t columns) {
   int64_t width = partialWidth(columns);
+  Output<T> out(dx, from * CHUNK_ROWS, to * CHUNK_ROWS, columns);
   rowChunks<2>(partial, from, to, rows, columns, [=](int64_t row, float* sums) DYR_BODY {
     int64_t at = row * columns;
     NormGrad<T> g(dy + at, x + at, w, mean[row], rstd[row], sums, sums + width, columns);
-    vectors(0, columns, [&](int64_t i, auto m) DYR_BODY { store(dx + at + i, g.at(i, m), m); });
+    vectors(0, columns, [&](int64_t i, auto m) DYR_BODY { out.put(at + i, g.at(i, m), m); });
   });
+  out.finish();
 }
 
 /** As layerNormGrad, dresidual its dx, and dx = dropout(dresidual); random is null where nothing is dropped. */
@@ -169,25 +190,28 @@ template <class T>
 void dropoutAddLayerNormGrad(const T* dy, const T* h, const float* w, const float* mean, const float* rstd,
     const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold,
     float keep, T* dx, T* dresidual, float* partial, int64_t from, int64_t to, int64_t rows, int32_t columns) {
-  Drop drop = {random, sequence, position, site, threshold, keep};
+  Drop drop(random, sequence, position, site, threshold, keep);
   int64_t width = partialWidth(columns);
+  Output<T> out(dx, from * CHUNK_ROWS, to * CHUNK_ROWS, columns);
+  Output<T> through(dresidual, from * CHUNK_ROWS, to * CHUNK_ROWS, columns);
   rowChunks<2>(partial, from, to, rows, columns, [=](int64_t row, float* sums) DYR_BODY {
     int64_t at = row * columns;
     NormGrad<T> g(dy + at, h + at, w, mean[row], rstd[row], sums, sums + width, columns);
     if (random == nullptr) {
       vectors(0, columns, [&](int64_t i, auto m) DYR_BODY {
         Floats d = g.at(i, m);
-        store(dresidual + at + i, d, m);
-        store(dx + at + i, d, m);
+        through.put(at + i, d, m);
+        out.put(at + i, d, m);
       });
     } else {
       drop.row(row, columns, [&](int64_t i, Floats factor, auto m) DYR_BODY {
         Floats d = g.at(i, m);
-        store(dresidual + at + i, d, m);
-        store(dx + at + i, mul(factor, d), m);
+        through.put(at + i, d, m);
+        out.put(at + i, mul(factor, d), m);
       });
     }
   });
+  out.finish();
 }
 
 }  // namespace DYR_ISA

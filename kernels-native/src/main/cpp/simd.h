@@ -53,19 +53,22 @@ DYR_INLINE Ints bits(Floats a) { return _mm512_castps_si512(a); }
 DYR_INLINE Floats floats(Ints a) { return _mm512_castsi512_ps(a); }
 DYR_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 DYR_INLINE Ints exclusiveOr(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
+/** a ^ b ^ c. */
+DYR_INLINE Ints parity(Ints a, Ints b, Ints c) { return _mm512_ternarylogic_epi32(a, b, c, 0x96); }
+/** The 64-bit products of the even lanes, unsigned; what the odd ones hold does not matter. */
+DYR_INLINE Ints multiplyEven(Ints a, Ints b) { return _mm512_mul_epu32(a, b); }
+/** The odd lanes, in the places of the even ones below them: a shuffle, for shifts share the products' port. */
+DYR_INLINE Ints oddToEven(Ints a) { return _mm512_shuffle_epi32(a, static_cast<_MM_PERM_ENUM>(0xF5)); }
+/** The even lanes of both, those of `odd` in the places above. */
+DYR_INLINE Ints interleaveEven(Ints even, Ints odd) {
+  return _mm512_mask_shuffle_epi32(even, 0xAAAA, odd, static_cast<_MM_PERM_ENUM>(0xA0));
+}
 template <int N> DYR_INLINE Ints shiftLeft(Ints a) { return _mm512_slli_epi32(a, N); }
 template <int N> DYR_INLINE Ints shiftRight(Ints a) { return _mm512_srli_epi32(a, N); }
 DYR_INLINE Mask less(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 DYR_INLINE Mask lessUnsigned(Ints a, Ints b) { return _mm512_cmplt_epu32_mask(a, b); }
 /** b where the mask is set, else a. */
 DYR_INLINE Floats select(Floats a, Floats b, Mask m) { return _mm512_mask_blend_ps(m, a, b); }
-/** The upper and lower words of the 32-bit products, unsigned. */
-DYR_INLINE void multiplyWide(Ints a, Ints b, Ints& high, Ints& low) {
-  Ints even = _mm512_mul_epu32(a, b);
-  Ints odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
-  high = _mm512_mask_mov_epi32(_mm512_srli_epi64(even, 32), 0xAAAA, odd);
-  low = _mm512_mask_mov_epi32(even, 0xAAAA, _mm512_slli_epi64(odd, 32));
-}
 
 DYR_INLINE Floats load(const bf16* p) {
   return floats(shiftLeft<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))));
@@ -83,6 +86,9 @@ DYR_INLINE __m256i toBf16(Floats x) {
   return _mm512_cvtepi32_epi16(shiftRight<16>(r));
 }
 DYR_INLINE void store(bf16* p, Floats x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), toBf16(x)); }
+/** Past the caches; p at a multiple of the bytes written. */
+DYR_INLINE void stream(float* p, Floats x) { _mm512_stream_ps(p, x); }
+DYR_INLINE void stream(bf16* p, Floats x) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), toBf16(x)); }
 DYR_INLINE void store(bf16* p, Floats x, Mask m) { _mm256_mask_storeu_epi16(p, m, toBf16(x)); }
 
 using Doubles = __m512d;
@@ -123,6 +129,16 @@ DYR_INLINE Ints bits(Floats a) { return _mm256_castps_si256(a); }
 DYR_INLINE Floats floats(Ints a) { return _mm256_castsi256_ps(a); }
 DYR_INLINE Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
 DYR_INLINE Ints exclusiveOr(Ints a, Ints b) { return _mm256_xor_si256(a, b); }
+/** a ^ b ^ c. */
+DYR_INLINE Ints parity(Ints a, Ints b, Ints c) { return exclusiveOr(exclusiveOr(a, b), c); }
+/** The 64-bit products of the even lanes, unsigned; what the odd ones hold does not matter. */
+DYR_INLINE Ints multiplyEven(Ints a, Ints b) { return _mm256_mul_epu32(a, b); }
+/** The odd lanes, in the places of the even ones below them. */
+DYR_INLINE Ints oddToEven(Ints a) { return _mm256_shuffle_epi32(a, 0xF5); }
+/** The even lanes of both, those of `odd` in the places above. */
+DYR_INLINE Ints interleaveEven(Ints even, Ints odd) {
+  return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
+}
 template <int N> DYR_INLINE Ints shiftLeft(Ints a) { return _mm256_slli_epi32(a, N); }
 template <int N> DYR_INLINE Ints shiftRight(Ints a) { return _mm256_srli_epi32(a, N); }
 DYR_INLINE Mask less(Floats a, Floats b) { return bits(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
@@ -132,13 +148,6 @@ DYR_INLINE Mask lessUnsigned(Ints a, Ints b) {
 }
 /** b where the mask is set, else a. */
 DYR_INLINE Floats select(Floats a, Floats b, Mask m) { return _mm256_blendv_ps(a, b, floats(m)); }
-/** The upper and lower words of the 32-bit products, unsigned. */
-DYR_INLINE void multiplyWide(Ints a, Ints b, Ints& high, Ints& low) {
-  Ints even = _mm256_mul_epu32(a, b);
-  Ints odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
-  high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
-  low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
-}
 
 DYR_INLINE Floats load(const bf16* p) {
   return floats(shiftLeft<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))));
@@ -157,6 +166,9 @@ DYR_INLINE __m128i toBf16(Floats x) {
   return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(r, r), 0x08));
 }
 DYR_INLINE void store(bf16* p, Floats x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), toBf16(x)); }
+/** Past the caches; p at a multiple of the bytes written. */
+DYR_INLINE void stream(float* p, Floats x) { _mm256_stream_ps(p, x); }
+DYR_INLINE void stream(bf16* p, Floats x) { _mm_stream_si128(reinterpret_cast<__m128i*>(p), toBf16(x)); }
 DYR_INLINE void store(bf16* p, Floats x, Mask m) {
   alignas(16) bf16 copy[LANES];
   store(copy, x);
@@ -172,6 +184,9 @@ DYR_INLINE Doubles fma(Doubles a, Doubles b, Doubles c) { return _mm256_fmadd_pd
 DYR_INLINE void store(double* p, Doubles x) { _mm256_storeu_pd(p, x); }
 
 #endif
+
+/** After the last `stream` of a kernel: what was written is there for everyone. */
+DYR_INLINE void fence() { _mm_sfence(); }
 
 /** The mask of lanes [0, n), all of them from LANES on. */
 DYR_INLINE Mask atMost(int n) { return first(n < LANES ? n : LANES); }
@@ -246,27 +261,50 @@ DYR_INLINE Floats tanh(Floats x) {
 }
 
 /**
- * One word of Philox4x32-10 in every lane (org.dyr.op.Philox has the rule of counters). c0 differs by lane, the others
- * are one value.
+ * One block of Philox4x32-10 in every lane (org.dyr.op.Philox has the rule of counters). c0 differs by lane, the others
+ * are one value. The even and the odd counters stand in two vectors, in the even lanes: a product is then one
+ * instruction, and what gathers in the odd lanes does no harm. Some 120 instructions, 36 of them products.
  */
 struct Philox {
   Ints c0, c1, c2, c3;
 
-  DYR_INLINE Philox(Ints counter, int32_t sequence, int32_t site, int32_t step, uint32_t key0, uint32_t key1)
-      : c0(counter), c1(broadcast(sequence)), c2(broadcast(site)), c3(broadcast(step)) {
-    Ints multiplier0 = broadcast(static_cast<int32_t>(0xD2511F53)), multiplier1 = broadcast(static_cast<int32_t>(0xCD9E8D57));
-    for (int round = 0; round < 10; round++) {
-      Ints high0, low0, high1, low1;
-      multiplyWide(c0, multiplier0, high0, low0);
-      multiplyWide(c2, multiplier1, high1, low1);
-      c0 = exclusiveOr(exclusiveOr(high1, c1), broadcast(static_cast<int32_t>(key0)));
-      c2 = exclusiveOr(exclusiveOr(high0, c3), broadcast(static_cast<int32_t>(key1)));
-      c1 = low1;
-      c3 = low0;
-      key0 += 0x9E3779B9u;
-      key1 += 0xBB67AE85u;
+  DYR_INLINE Philox(Ints counter, int32_t sequence, int32_t site, int32_t step, uint32_t key0, uint32_t key1) {
+    // In the first round c0 alone differs by lane, in the second c2 and c3: the rest of both is scalar.
+    uint64_t first = static_cast<uint64_t>(MULTIPLIER1) * static_cast<uint32_t>(site);
+    uint32_t n0 = static_cast<uint32_t>(first >> 32) ^ static_cast<uint32_t>(sequence) ^ key0;
+    uint32_t mixed = static_cast<uint32_t>(step) ^ key1;
+    uint64_t second = static_cast<uint64_t>(MULTIPLIER0) * n0;
+    uint32_t key0Second = key0 + WEYL0, key1Second = key1 + WEYL1;
+    Ints halves[2][4];
+    for (int odd = 0; odd < 2; odd++) {
+      Ints p = multiplyEven(odd ? oddToEven(counter) : counter, word(MULTIPLIER0));
+      Ints q = multiplyEven(exclusiveOr(oddToEven(p), word(mixed)), word(MULTIPLIER1));
+      halves[odd][0] = exclusiveOr(oddToEven(q), word(static_cast<uint32_t>(first) ^ key0Second));
+      halves[odd][1] = q;
+      halves[odd][2] = exclusiveOr(p, word(static_cast<uint32_t>(second >> 32) ^ key1Second));
+      halves[odd][3] = word(static_cast<uint32_t>(second));
     }
+    for (int round = 2; round < 10; round++) {
+      Ints k0 = word(key0 + round * WEYL0), k1 = word(key1 + round * WEYL1);
+      for (Ints(&c)[4] : halves) {
+        Ints p = multiplyEven(c[0], word(MULTIPLIER0)), q = multiplyEven(c[2], word(MULTIPLIER1));
+        c[0] = parity(oddToEven(q), c[1], k0);
+        c[2] = parity(oddToEven(p), c[3], k1);
+        c[1] = q;
+        c[3] = p;
+      }
+    }
+    c0 = interleaveEven(halves[0][0], halves[1][0]);
+    c1 = interleaveEven(halves[0][1], halves[1][1]);
+    c2 = interleaveEven(halves[0][2], halves[1][2]);
+    c3 = interleaveEven(halves[0][3], halves[1][3]);
   }
+
+ private:
+  static constexpr uint32_t MULTIPLIER0 = 0xD2511F53, MULTIPLIER1 = 0xCD9E8D57;
+  static constexpr uint32_t WEYL0 = 0x9E3779B9, WEYL1 = 0xBB67AE85;
+
+  static DYR_INLINE Ints word(uint32_t x) { return broadcast(static_cast<int32_t>(x)); }
 };
 
 }  // namespace DYR_ISA

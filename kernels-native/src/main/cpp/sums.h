@@ -33,7 +33,8 @@ inline void foldChunks(const float* partial, float* y, int64_t from, int64_t to,
   int64_t width = partialWidth(columns), stride = sums * width;
   vectors(from, to, [=](int64_t i, auto m) DYR_BODY {
     Floats total = zero();
-    for (int64_t chunk = 0; chunk < chunks; chunk++) total = add(total, load(partial + which * width + chunk * stride + i, m));
+    const float* p = partial + which * width + i;
+    for (int64_t chunk = 0; chunk < chunks; chunk++) total = add(total, load(p + chunk * stride, m));
     store(y + i, total, m);
   });
 }
@@ -42,7 +43,9 @@ inline void foldChunks(const float* partial, float* y, int64_t from, int64_t to,
 template <class T> void sumRows(const T* x, float* partial, int64_t from, int64_t to, int64_t rows, int32_t columns) {
   rowChunks<1>(partial, from, to, rows, columns, [=](int64_t row, float* sums) DYR_BODY {
     const T* xs = x + row * columns;
-    vectors(0, columns, [=](int64_t i, auto m) DYR_BODY { store(sums + i, add(load(sums + i, m), load(xs + i, m)), m); });
+    vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
+      store(sums + i, add(load(sums + i, m), load(xs + i, m)), m);
+    });
   });
 }
 
@@ -78,7 +81,7 @@ template <class T> void squareChunks(const T* x, double* partial, int64_t from, 
   }
 }
 
-/** partial (chunks), double: 0 where all elements of the chunk are finite, else NaN. 0 x is NaN where x is not finite. */
+/** partial (chunks), double: 0 where all elements of the chunk are finite, else NaN, as 0 x is. */
 template <class T> void finiteChunks(const T* x, double* partial, int64_t from, int64_t to, int64_t n) {
   for (int64_t chunk = from; chunk < to; chunk++) {
     const T* xs = x + chunk * CHUNK;
@@ -107,7 +110,7 @@ template <class T> void foldFinite(const double* partial, T* y, int64_t chunks) 
   set(y, s == 0 ? 1.0f : 0.0f);
 }
 
-/** org.dyr.op.ClipFactor: norm = sqrt(n2) / s; factor = min(1, maxNorm / norm) / s, NaN for a norm that is not finite. */
+/** norm = sqrt(n2) / s; factor = min(1, maxNorm / norm) / s, NaN for a norm that is not finite. */
 template <class T> void clipFactor(const T* n2, const T* s, T* factor, T* norm, double maxNorm) {
   double scale = get(s), length = std::sqrt(static_cast<double>(get(n2))) / scale;
   double f = std::isfinite(length) ? (maxNorm > 0 && length > maxNorm ? maxNorm / length : 1) / scale : NAN;

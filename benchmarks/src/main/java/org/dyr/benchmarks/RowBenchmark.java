@@ -31,6 +31,7 @@ public class RowBenchmark {
   private static final int ROWS = 8192;
   private static final int COLUMNS = 768;
 
+  @Param({"vector", "native"}) String kernels;
   @Param({"1", "2"}) int threads;
   @Param({"layer_norm", "layer_norm_grad", "gelu", "gelu_grad", "bias_gelu", "bias_gelu_grad", "dropout",
       "dropout_add_layer_norm", "dropout_add_layer_norm_grad"})
@@ -72,7 +73,7 @@ public class RowBenchmark {
   }
 
   @Setup(Level.Trial) public void setUp() {
-    bench = new Bench("vector", threads);
+    bench = new Bench(kernels, threads);
     Spec[] in = in(op);
     Span[] operands = new Span[in.length];
     for (int i = 0; i < in.length; i++) operands[i] = bench.operand(in[i]);

@@ -30,6 +30,7 @@ import org.openjdk.jmh.annotations.TearDown;
 public class UpdateBenchmark {
   private static final BertConfig MODEL = BertConfig.base();
 
+  @Param({"vector", "native"}) String kernels;
   @Param({"1", "2"}) int threads;
   @Param({"lamb", "adam_weight_decay", "momentum"}) String optimizer;
 
@@ -40,7 +41,7 @@ public class UpdateBenchmark {
   private long step;
 
   @Setup(Level.Trial) public void setUp() {
-    bench = new Bench("vector", threads);
+    bench = new Bench(kernels, threads);
     weights = new Weights(bench.backend(), DType.F32, new Bert(MODEL).parameters());
     weights.initialize(1, MODEL.initializerRange());
     gradients = bench.backend().allocate(weights.bytes(), "gradients");

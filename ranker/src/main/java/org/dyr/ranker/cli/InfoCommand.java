@@ -56,7 +56,7 @@ final class InfoCommand implements Callable<Integer> {
     }
     try (Backend backend = Devices.open(common.device(), common.deviceOptions())) {
       out.println("stack     " + String.join(", then ", backend.kernelSets().stream().map(KernelSet::name).toList())
-          + "; %d threads".formatted(common.threads()));
+          + "; %d threads, cpu features %s".formatted(common.threads(), common.cpuFeatures()));
       out.println("fusions   " + String.join(", ", Fusions.table().stream().map(Fusion::name).toList()));
       if (peak) {
         Peak p = backend.measurePeak();
