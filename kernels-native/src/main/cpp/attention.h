@@ -33,7 +33,7 @@ struct AttentionOperands {
   int32_t distances;        // R, 0 where positions are not relative
 };
 
-/** What the gradient has besides; all (T,C). */
+/** What the gradient has besides; dout, dq, dk, dv (T,C). */
 template <typename Type>
 struct AttentionGradients {
   const Type* dout;
@@ -232,7 +232,8 @@ class Forward {
     next = at + toNext(x, head, length);
     logs = x.lse + static_cast<long>(head) * x.tokens + start;
     for (int from = 0; from < length; from += KEYS) {
-      packTransposed(x.k + at + from * stride, stride, keysFrom(from), x.size, 1, own.keys + static_cast<long>(from) * x.size);
+      packTransposed(x.k + at + from * stride, stride, keysFrom(from), x.size, 1,
+          own.keys + static_cast<long>(from) * x.size);
     }
     pack(x.v + at, stride, length, x.size, own.values);
     if (x.random) drop = DropoutRows(x.random, x.sequence[s], x.site << 10 | head, x.threshold);
@@ -372,7 +373,8 @@ class Backward {
           distances.add(distances.keys, r, from + r, key, own.p + s, vectorsOf(keys));
           distances.add(distances.values, r, from + r, key, own.ds + s, vectorsOf(keys));
         }
-        if (x.random) gradientRow<true>(own.p + s, own.ds + s, vectorsOf(keys), scale * LOG2_E, shift, delta, drop, counter);
+        if (x.random) gradientRow<true>(own.p + s, own.ds + s, vectorsOf(keys), scale * LOG2_E, shift, delta, drop,
+            counter);
         else gradientRow<false>(own.p + s, own.ds + s, vectorsOf(keys), scale * LOG2_E, shift, delta, drop, counter);
         if (distances.any()) {
           distances.fold(distances.keys, r, from + r, key, own.ds + s, keys);
@@ -380,7 +382,8 @@ class Backward {
         }
       }
       product<false>(rows, x.size, keys, own.ds, SCORES_ROW, own.keys, length, key, own.dq, row, key > 0);
-      product<true>(keys, x.size, rows, own.ds, SCORES_ROW, own.queryPanels, rows, 0, own.dk + key * row, row, from > 0);
+      product<true>(keys, x.size, rows, own.ds, SCORES_ROW, own.queryPanels, rows, 0, own.dk + key * row, row,
+          from > 0);
       product<true>(keys, x.size, rows, own.p, SCORES_ROW, own.doutPanels, rows, 0, own.dv + key * row, row, from > 0);
     }
     if (distances.any()) {
@@ -409,8 +412,10 @@ class Backward {
     for (int p = 0; p < panels.count; p++) {
       int begin = panels.begin(p), width = panels.width(p);
       long right = (static_cast<long>(key) + begin * LANES) * x.size;
-      panel<false>(width, rows, own.queries, row, x.size, own.keysTransposed + right, Sums{own.p + begin * LANES, SCORES_ROW, false});
-      panel<false>(width, rows, own.douts, row, x.size, own.valuesTransposed + right, Sums{own.ds + begin * LANES, SCORES_ROW, false});
+      panel<false>(width, rows, own.queries, row, x.size, own.keysTransposed + right, Sums{own.p + begin * LANES,
+          SCORES_ROW, false});
+      panel<false>(width, rows, own.douts, row, x.size, own.valuesTransposed + right, Sums{own.ds + begin * LANES,
+          SCORES_ROW, false});
     }
   }
 
@@ -489,8 +494,8 @@ void attention(const AttentionOperands<Type>& x, float* scratch, int worker, int
 
 /**
  * A worker's share of the gradient: whole heads of sequences, dealt out in order by the squares of their lengths. With
- * distances, a run of units goes to one worker, which clears its part first, so that the sums do not depend on the number
- * of workers.
+ * distances, a run of units goes to one worker, which clears its part first, so that the sums do not depend on the
+ * number of workers.
  */
 template <typename Type>
 void attentionGradient(const AttentionOperands<Type>& x, const AttentionGradients<Type>& d, float* scratch, int worker,
@@ -519,8 +524,8 @@ void attentionGradient(const AttentionOperands<Type>& x, const AttentionGradient
 }  // namespace flash
 
 /**
- * Floats of scratch: what a worker needs in the forward pass, what it needs in the gradient, and one part of the table's
- * gradient. `distances` is 0 where positions are not relative.
+ * Floats of scratch: what a worker needs in the forward pass, what it needs in the gradient, and one part of the
+ * table's gradient. `distances` is 0 where positions are not relative.
  */
 inline void attentionScratch(int64_t* floats, int32_t longest, int32_t size, int32_t distances) {
   floats[0] = flash::ForwardScratch(nullptr, longest, size, distances).floats;
@@ -528,24 +533,27 @@ inline void attentionScratch(int64_t* floats, int32_t longest, int32_t size, int
   floats[2] = 2 * distances * flash::padded(size);
 }
 
-/** A worker's share of org.dyr.op.Attention or RelativeAttention; shapes and meanings as in flash::AttentionOperands. */
+/**
+ * A worker's share of org.dyr.op.Attention or RelativeAttention; shapes and meanings as in
+ * flash::AttentionOperands.
+ */
 template <class T>
-void attention(const T* q, const T* k, const T* v, const int32_t* offsets, const int32_t* random, const int32_t* sequence,
-               const T* table, T* o, float* lse, int32_t tokens, int32_t sequences, int32_t heads, int32_t size,
-               int32_t longest, int32_t site, int32_t threshold, float dropScale, int32_t distances, float* scratch,
-               int32_t worker, int32_t workers) {
-  flash::AttentionOperands<T> x{q, k, v, o, lse, offsets, random, sequence, tokens, sequences, heads, size, longest, site,
-      threshold, dropScale, table, distances};
+void attention(const T* q, const T* k, const T* v, const int32_t* offsets, const int32_t* random,
+               const int32_t* sequence, const T* table, T* o, float* lse, int32_t tokens, int32_t sequences,
+               int32_t heads, int32_t size, int32_t longest, int32_t site, int32_t threshold, float dropScale,
+               int32_t distances, float* scratch, int32_t worker, int32_t workers) {
+  flash::AttentionOperands<T> x{q, k, v, o, lse, offsets, random, sequence, tokens, sequences, heads, size, longest,
+      site, threshold, dropScale, table, distances};
   flash::attention(x, scratch, worker, workers);
 }
 
 /** A worker's share of the gradient, all but the table's, of which it leaves the parts. */
 template <class T>
-void attentionGradient(const T* dout, const T* q, const T* k, const T* v, const T* o, const float* lse, const int32_t* offsets,
-                       const int32_t* random, const int32_t* sequence, const T* table, T* dq, T* dk, T* dv, int32_t tokens,
-                       int32_t sequences, int32_t heads, int32_t size, int32_t longest, int32_t site, int32_t threshold,
-                       float dropScale, int32_t distances, float* parts, int32_t run, float* scratch, int32_t worker,
-                       int32_t workers) {
+void attentionGradient(const T* dout, const T* q, const T* k, const T* v, const T* o, const float* lse,
+                       const int32_t* offsets, const int32_t* random, const int32_t* sequence, const T* table, T* dq,
+                       T* dk, T* dv, int32_t tokens, int32_t sequences, int32_t heads, int32_t size, int32_t longest,
+                       int32_t site, int32_t threshold, float dropScale, int32_t distances, float* parts, int32_t run,
+                       float* scratch, int32_t worker, int32_t workers) {
   flash::AttentionOperands<T> x{q, k, v, const_cast<T*>(o), const_cast<float*>(lse), offsets, random, sequence, tokens,
       sequences, heads, size, longest, site, threshold, dropScale, table, distances};
   flash::attentionGradient(x, flash::AttentionGradients<T>{dout, dq, dk, dv, parts, run}, scratch, worker, workers);

@@ -1,7 +1,7 @@
-// What relative positions add to attention: org.dyr.op.RelativeScores has the formulas. A query meets a table of R = 2m+1
-// distances, not L keys, so that the products are R wide. Such a row stands between two vectors that repeat its ends:
-// key j of the query at place i then has its element at LANES + j - i + m, and where that lies beyond an end, in the
-// vector there. Likewise a row over the keys is folded: what lies beyond an end gathers in the vector there.
+// What relative positions add to attention: org.dyr.op.RelativeScores has the formulas. A query meets a table of
+// R = 2m+1 distances, not L keys, so that the products are R wide. Such a row stands between two vectors that repeat
+// its ends: key j of the query at place i then has its element at LANES + j - i + m, and where that lies beyond an end,
+// in the vector there. Likewise a row over the keys is folded: what lies beyond an end gathers in the vector there.
 #pragma once
 
 #include "products.h"
@@ -50,7 +50,10 @@ class Distances {
   /** Sets the sums of `rows` queries to zero. */
   void clear(const DistanceSide& side, int rows) const { std::memset(side.folded, 0, rows * row * sizeof(float)); }
 
-  /** Adds to s the products of query r, at `place` of its sequence, for the keys from `key` on; returns the largest sum. */
+  /**
+   * Adds to s the products of query r, at `place` of its sequence, for the keys from `key` on; returns the largest
+   * sum.
+   */
   float add(const DistanceSide& side, int r, int place, int key, float* s, int vectors) const {
     const float* m = side.met + r * row;
     Floats most = broadcast(-INFINITY);

@@ -1,5 +1,5 @@
-// The small products of attention on one worker: rows times a right operand that is packed in panels, by tiles of sums in
-// registers; fp32. What is packed from bf16 is widened.
+// The small products of attention on one worker: rows times a right operand that is packed in panels, by tiles of sums
+// in registers; fp32. What is packed from bf16 is widened.
 #pragma once
 
 #include "lanes.h"
@@ -112,8 +112,8 @@ void panel(int vectors, int rows, const float* a, long stride, int depth, const 
 
 /** c (rows, columns) = a b or, `onto`, c += a b; the panels of b have `allRows` rows, of which it begins at `from`. */
 template <bool TRANSPOSED>
-void product(int rows, int columns, int depth, const float* a, long stride, const float* b, int allRows, int from, float* c,
-             long row, bool onto) {
+void product(int rows, int columns, int depth, const float* a, long stride, const float* b, int allRows, int from,
+             float* c, long row, bool onto) {
   Panels panels(columns);
   for (int i = 0; i < depth; i += DEPTH) {
     int part = depth - i < DEPTH ? depth - i : DEPTH;
@@ -143,11 +143,15 @@ void pack(const Type* x, long stride, int rows, int columns, float* to) {
   Panels panels(columns);
   for (int p = 0; p < panels.count; p++) {
     int begin = panels.begin(p) * LANES, width = panels.width(p) * LANES;
-    widen(x + begin, stride, rows, columns - begin < width ? columns - begin : width, to + static_cast<long>(begin) * rows, width);
+    widen(x + begin, stride, rows, columns - begin < width ? columns - begin : width,
+        to + static_cast<long>(begin) * rows, width);
   }
 }
 
-/** Packs the transpose of x (rows, columns), scaled, as a right operand (columns, rows), its last vector filled with zeros. */
+/**
+ * Packs the transpose of x (rows, columns), scaled, as a right operand (columns, rows), its last vector filled with
+ * zeros.
+ */
 template <typename Type>
 void packTransposed(const Type* x, long stride, int rows, int columns, float scale, float* to) {
   Panels panels(rows);

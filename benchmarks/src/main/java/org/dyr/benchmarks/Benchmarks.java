@@ -11,6 +11,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
@@ -26,7 +27,8 @@ import org.openjdk.jmh.runner.options.TimeValue;
  * Runs benchmarks and prints a Markdown table.
  *
  * <pre>Benchmarks [--quick] [--out FILE] [--only REGEX] [--param NAME=VALUE,VALUE]...
- * Benchmarks --interleaved [--quick] [--out FILE] [--only SHAPE-REGEX]</pre>
+ * Benchmarks --interleaved [--quick] [--out FILE] [--only SHAPE-REGEX]
+ * Benchmarks --attention [--quick] [--out FILE]</pre>
  *
  * <p>{@code --quick}: one fork, one warm-up iteration and three measured ones of half a second. Without it: three forks
  * of five.
@@ -50,6 +52,7 @@ public final class Benchmarks {
   public static void main(String[] args) throws RunnerException, IOException {
     boolean quick = false;
     boolean interleaved = false;
+    boolean attention = false;
     Path out = null;
     String only = ".*";
     ChainedOptionsBuilder options = new OptionsBuilder();
@@ -57,6 +60,7 @@ public final class Benchmarks {
       switch (args[i]) {
         case "--quick" -> quick = true;
         case "--interleaved" -> interleaved = true;
+        case "--attention" -> attention = true;
         case "--out" -> out = Path.of(args[++i]);
         case "--only" -> only = args[++i];
         case "--param" -> {
@@ -68,6 +72,11 @@ public final class Benchmarks {
     }
     if (interleaved) {
       print(Interleaved.table(quick ? 21 : 101, only), out);
+      return;
+    }
+    if (attention) {
+      double peak = IntStream.range(0, 5).mapToDouble(_ -> peak(1).flops()).max().orElseThrow();
+      print(AttentionTable.table(quick ? 40 : 200, peak), out);
       return;
     }
     Map<Integer, Peak> peaks = Map.of(1, peak(1), 2, peak(2));

@@ -25,7 +25,8 @@ final class AttentionCalls {
   private AttentionCalls() {}
 
   /** What a call is told besides addresses; {@code distances} are the table's rows, 0 without one. */
-  private record Sizes(int tokens, int sequences, int heads, int size, int longest, int site, int threshold, float dropScale,
+  private record Sizes(int tokens, int sequences, int heads, int size, int longest, int site, int threshold,
+      float dropScale,
       int distances) {
 
     static Sizes of(Attention op, Spec x, Spec offsets, int distances) {
@@ -57,7 +58,10 @@ final class AttentionCalls {
     }
   }
 
-  /** Bytes, whole cache lines, of a worker's scratch forward and in the gradient, and of a part of the table's gradient. */
+  /**
+   * Bytes, whole cache lines, of a worker's scratch forward and in the gradient, and of a part of the table's
+   * gradient.
+   */
   private record Scratch(long forward, long gradient, long part) {
 
     static Scratch of(Sizes n, int isa) {
@@ -93,11 +97,14 @@ final class AttentionCalls {
     Sizes n = Sizes.forward(op, in, relative);
     boolean drops = op.probability() > 0;
     int isa = b.isa, type = b.type, count = b.workers.count();
-    long q = b.in(0), k = b.in(1), v = b.in(2), offsets = b.in(3), random = drops ? b.in(4) : 0, sequence = drops ? b.in(5) : 0;
+    long q = b.in(0), k = b.in(1), v = b.in(2), offsets = b.in(3), random = drops ? b.in(4) : 0,
+        sequence = drops ? b.in(5) : 0;
     long table = relative ? b.in(in.length - 1) : 0, o = b.out(0), lse = b.out(1);
     long scratch = b.scratch() + LINE - 1 & -LINE, bytes = Scratch.of(n, isa).forward;
-    Workers.Task task = worker -> NativeCalls.attention(isa, type, q, k, v, offsets, random, sequence, table, o, lse, n.tokens,
-        n.sequences, n.heads, n.size, n.longest, n.site, n.threshold, n.dropScale, n.distances, scratch + worker * bytes, worker,
+    Workers.Task task = worker -> NativeCalls.attention(isa, type, q, k, v, offsets, random, sequence, table, o, lse,
+        n.tokens,
+        n.sequences, n.heads, n.size, n.longest, n.site, n.threshold, n.dropScale, n.distances,
+            scratch + worker * bytes, worker,
         count);
     return () -> b.workers.run(task);
   }
@@ -113,7 +120,8 @@ final class AttentionCalls {
     Workers.Task task = gradient(of, b, true);
     int isa = b.isa, type = b.type, count = n.parts();
     long da = b.out(3), parts = parts(b, Scratch.of(n, isa));
-    Workers.Task add = b.share(n.distances, (from, to, _) -> NativeCalls.distancesGradient(isa, type, parts, count, da, from, to,
+    Workers.Task add = b.share(n.distances, (from, to, _) -> NativeCalls.distancesGradient(isa, type, parts, count,
+        da, from, to,
         n.distances, n.size, n.dropScale));
     return () -> {
       b.workers.run(task);
@@ -136,7 +144,8 @@ final class AttentionCalls {
     long dq = b.out(0), dk = b.out(1), dv = b.out(2);
     Scratch sizes = Scratch.of(n, isa);
     long scratch = b.scratch() + LINE - 1 & -LINE, bytes = sizes.gradient, parts = parts(b, sizes);
-    return worker -> NativeCalls.attentionGradient(isa, type, dout, q, k, v, o, lse, offsets, random, sequence, table, dq, dk, dv,
+    return worker -> NativeCalls.attentionGradient(isa, type, dout, q, k, v, o, lse, offsets, random, sequence, table,
+        dq, dk, dv,
         n.tokens, n.sequences, n.heads, n.size, n.longest, n.site, n.threshold, n.dropScale, n.distances, parts, run,
         scratch + worker * bytes, worker, count);
   }
