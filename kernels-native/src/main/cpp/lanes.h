@@ -161,8 +161,8 @@ struct DropoutRows {
     for (int round = 2; round < 10; round++) {
       p0 = multiplyLower(w.c0, multiplier0);
       p1 = multiplyLower(w.c2, multiplier1);
-      w.c0 = exclusiveOr(upperShifted(p1), w.c1, broadcast(key0[round]));
-      w.c2 = exclusiveOr(upperShuffled(p0), w.c3, broadcast(key1[round]));
+      w.c0 = parity(upperShifted(p1), w.c1, broadcast(key0[round]));
+      w.c2 = parity(upperShuffled(p0), w.c3, broadcast(key1[round]));
       w.c1 = p1;
       w.c3 = p0;
     }
