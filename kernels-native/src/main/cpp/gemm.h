@@ -185,6 +185,32 @@ void packRowsTransposed(const T* a, int64_t stride, int depth, int row, int rows
   }
 }
 
+/** The sum of the elements in the units [0,n) of a packed row. */
+template <class T> DYR_INLINE float sumOfUnits(const float* row, int n) {
+  Floats total = zero();
+  for (int i = 0; i < n; i += LANES) {
+    Floats x = unitsAt(row + i, least(LANES, n - i));
+    if constexpr (UnitOf<T>::type::DEPTH == 1) {
+      total = add(total, x);
+    } else {
+      total = add(total, floats(shiftLeft<16>(bits(x))));
+      total = add(total, floats(shiftLeft<16>(shiftRight<16>(bits(x)))));
+    }
+  }
+  return sum(total);
+}
+
+/** sums[r] (+)= the sum of row r of a packed block, over its depth. */
+template <class T> void sumRowsOfBlock(const float* block, int deep, int rows, float* sums, bool more) {
+  const int64_t step = static_cast<int64_t>(blockRows(deep)) * STRIDE;
+  for (int r = 0; r < rows; r++) {
+    float total = more ? sums[r] : 0;
+    const float* row = block + static_cast<int64_t>(r) * STRIDE;
+    for (int k = 0; k < deep; k += STEP, row += step) total += sumOfUnits<T>(row, least(STEP, deep - k));
+    sums[r] = total;
+  }
+}
+
 // ---- the tile ------------------------------------------------------------------------------------------------------
 
 /** What becomes of a tile of sums: c = sums [+ bias] [+ residual]. c and residual have rows of N elements. */
@@ -258,10 +284,11 @@ DYR_INLINE void tileOf(int rows, const float* a, int64_t step, const float* pane
  * @param a (M, depth), or (depth, M) when transposed; rows `stride` apart
  * @param panels b packed for this depth
  * @param block scratch of blockSize(units) floats, the caller's own
+ * @param sums null, or (M): takes the sums of op(a)'s rows over the depth, added to what is there when `more`
  */
 template <class T, class C>
 void product(const T* a, int64_t stride, bool transposed, int depth, const float* panels, int rowBegin, int rowEnd,
-    int panelBegin, int panelEnd, const Epilogue<C>& end, float* block) {
+    int panelBegin, int panelEnd, const Epilogue<C>& end, float* block, float* sums, bool more) {
   using Unit = typename UnitOf<T>::type;
   const int deep = units<T>(depth), height = blockRows(deep);
   const int64_t step = static_cast<int64_t>(height) * STRIDE;
@@ -269,6 +296,7 @@ void product(const T* a, int64_t stride, bool transposed, int depth, const float
     const int rows = least(height, rowEnd - top);
     if (transposed) packRowsTransposed(a, stride, depth, top, rows, block);
     else packRows(a, stride, depth, top, rows, block);
+    if (sums) sumRowsOfBlock<T>(block, deep, rows, sums + top, more);
     const int tiles = (rows + ROWS - 1) / ROWS;  // of nearly equal height: a low tile would wait for its few sums
     for (int j = panelBegin; j < panelEnd; j++) {
       const float* panel = panels + static_cast<int64_t>(j) * deep * COLUMNS;
@@ -295,11 +323,11 @@ void packPanels(const T* b, int64_t stride, bool transposed, int32_t depth, int3
 template <class T>
 void multiply(const T* a, int64_t stride, bool transposed, int32_t depth, const float* panels, int32_t rowBegin,
     int32_t rowEnd, int32_t panelBegin, int32_t panelEnd, void* c, const void* residual, const float* bias, int32_t n,
-    bool wide, float* block) {
+    bool wide, float* block, float* sums, bool more) {
   auto run = [&](auto* typed) {
     using C = std::remove_pointer_t<decltype(typed)>;
     gemm::Epilogue<C> end{typed, static_cast<const C*>(residual), bias, n};
-    gemm::product(a, stride, transposed, depth, panels, rowBegin, rowEnd, panelBegin, panelEnd, end, block);
+    gemm::product(a, stride, transposed, depth, panels, rowBegin, rowEnd, panelBegin, panelEnd, end, block, sums, more);
   };
   if (wide) run(static_cast<float*>(c));
   else run(static_cast<T*>(c));

@@ -35,8 +35,8 @@ inline void lambMoments(const float* p, float* m, float* v, const float* g, doub
   vectors(from, from + n, [&](int64_t i, auto lanes) DYR_BODY {
     Floats d = mul(load(g + i, lanes), broadcast(factor)), x = load(p + i, lanes);
     Floats a = moments.first(m + i, d, lanes), b = moments.second(v + i, d, lanes);
-    Floats root = sqrt(add(mul(b, broadcast(correct2)), broadcast(eps)));
-    Floats u = add(div(mul(a, broadcast(correct1)), root), mul(x, broadcast(decay)));
+    Floats root = inverseRoot(add(mul(b, broadcast(correct2)), broadcast(eps)));
+    Floats u = add(mul(mul(a, broadcast(correct1)), root), mul(x, broadcast(decay)));
     p2 = fma(x, x, p2);
     g1 = add(g1, abs(d));
     u2 = fma(u, u, u2);
@@ -51,8 +51,10 @@ inline void lambStep(float* p, const float* m, const float* v, int64_t from, int
     float decay, float correct1, float correct2) {
   vectors(from, from + n, [=](int64_t i, auto lanes) DYR_BODY {
     Floats x = load(p + i, lanes);
-    Floats root = add(sqrt(mul(load(v + i, lanes), broadcast(correct2))), broadcast(eps));
-    Floats u = add(div(mul(load(m + i, lanes), broadcast(correct1)), root), mul(x, broadcast(decay)));
+    // 0 has no inverse root: the least that is taken for v' is far below eps^2.
+    Floats second = max(mul(load(v + i, lanes), broadcast(correct2)), broadcast(1e-37f));
+    Floats root = add(mul(second, inverseRoot(second)), broadcast(eps));
+    Floats u = add(mul(mul(load(m + i, lanes), broadcast(correct1)), inverse(root)), mul(x, broadcast(decay)));
     store(p + i, sub(x, mul(u, broadcast(step))), lanes);
   });
 }

@@ -21,11 +21,13 @@ import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmSumRows;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
+import org.dyr.op.SumRows;
 import org.dyr.op.Value;
 import org.dyr.tensor.Spec;
 
@@ -48,7 +50,8 @@ public final class Fusions {
       new Fusion("matmul-wide", Fusions::matMulWide),
       new Fusion("matmul-bias", Fusions::matMulBias),
       new Fusion("matmul-add", Fusions::matMulAdd),
-      new Fusion("matmul-accumulate", Fusions::matMulAccumulate));
+      new Fusion("matmul-accumulate", Fusions::matMulAccumulate),
+      new Fusion("matmul-sum-rows", Fusions::matMulSumRows));
 
   private Fusions() {}
 
@@ -81,11 +84,12 @@ public final class Fusions {
       if (found.isEmpty() || !isSupported(backend, found.get())) continue;
       List<Node> nodes = new ArrayList<>(graph.nodes());
       Rewrite r = found.get();
-      nodes.set(i, new Node(r.op(), r.in(), r.out(), nodes.get(i).path()));
+      Node made = new Node(r.op(), r.in(), r.out(), nodes.get(i).path());
+      nodes.set(i, made);
       nodes.removeIf(n -> r.replaced().stream().anyMatch(gone -> gone == n));
       graph.replaceNodes(nodes);
       readers = new Readers(graph);
-      i -= r.replaced().size() - 1;
+      i = nodes.indexOf(made);
     }
   }
 
@@ -189,6 +193,24 @@ public final class Fusions {
   private static Optional<Rewrite> matMulAccumulate(Readers g, Node last) {
     if (!(last.op() instanceof Add add) || !add.inPlace()) return Optional.empty();
     return g.inner(last.in().get(1), MatMul.class).map(product -> withResidual(product, last, last.in().get(0), true));
+  }
+
+  /** The sum of the rows of a, and a^T b: a bias's gradient and its weight's. The sum comes first; the product with it. */
+  private static Optional<Rewrite> matMulSumRows(Readers g, Node last) {
+    if (!(last.op() instanceof SumRows)) return Optional.empty();
+    Value a = last.in().get(0);
+    for (Node n : g.of(a)) {
+      Gemm product = switch (n.op()) {
+        case MatMul m -> new Gemm(m.transposeA(), m.transposeB(), false, false, false, m.wide());
+        case Gemm m -> m;
+        default -> null;
+      };
+      if (product == null || !n.in().get(0).equals(a)) continue;
+      if (!product.transposeA() || product.transposeB() || product.bias() || !g.existAt(last, n.in())) continue;
+      return Optional.of(new Rewrite(List.of(n, last), new GemmSumRows(product), n.in(),
+          List.of(n.out().get(0), last.out().get(0))));
+    }
+    return Optional.empty();
   }
 
   private static Rewrite withResidual(Node product, Node last, Value residual, boolean inPlace) {

@@ -1,7 +1,9 @@
 package org.dyr.graph;
 
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -12,15 +14,34 @@ import org.dyr.op.Value;
 public final class Readers {
   private final Map<Value, Node> producers = new HashMap<>();
   private final Map<Value, Integer> reads = new HashMap<>();
+  private final Map<Value, List<Node>> readers = new HashMap<>();
+  private final Map<Value, Integer> made = new HashMap<>(); // the place of a value's producer
   private final Set<Value> kept = new HashSet<>();
 
   Readers(Graph graph) {
+    int place = 0;
     for (Node n : graph.nodes()) {
-      n.out().forEach(v -> producers.put(v, n));
+      for (Value v : n.out()) {
+        producers.put(v, n);
+        made.put(v, place);
+      }
       n.in().forEach(v -> reads.merge(v, 1, Integer::sum));
+      n.in().stream().distinct().forEach(v -> readers.computeIfAbsent(v, w -> new ArrayList<>()).add(n));
+      place++;
     }
     kept.addAll(graph.outputs().values());
     kept.addAll(graph.placed().keySet());
+  }
+
+  /** The nodes that read the value, in order. */
+  public List<Node> of(Value v) {
+    return readers.getOrDefault(v, List.of());
+  }
+
+  /** Whether all these values exist when the node runs: given from outside, or made before. */
+  public boolean existAt(Node n, List<Value> values) {
+    int at = made.get(n.out().get(0));
+    return values.stream().allMatch(v -> made.getOrDefault(v, -1) < at);
   }
 
   /** The node that makes the value, if it is of this op and nobody but the caller's node reads the value. */

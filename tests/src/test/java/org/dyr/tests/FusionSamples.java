@@ -16,6 +16,7 @@ import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmSumRows;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
@@ -23,6 +24,7 @@ import org.dyr.op.Recorder;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
+import org.dyr.op.SumRows;
 import org.dyr.op.Value;
 
 /** The unfused form of every row of the fusion table. A new row needs a sample here. */
@@ -74,6 +76,10 @@ final class FusionSamples {
           return new Recorded(r.emit1(new AddBias(), c, in[2]), List.of(c));
         }),
         matMulAdd("product first", true), matMulAdd("product second", false),
+        new Sample("matmul-sum-rows", "", GemmSumRows.class, false, List.of(Arg.of(3, 5), Arg.of(3, 7)), (r, in) -> {
+          r.emit1(new SumRows(), in[0]);
+          return new Recorded(r.emit1(new MatMul(true, false), in[0], in[1]), List.of());
+        }),
         new Sample("matmul-accumulate", "", Gemm.class, false, List.of(Arg.of(3, 5), Arg.of(3, 7), Arg.of(5, 7)),
             (r, in) -> {
           Value c = r.emit1(new MatMul(true, false), in[0], in[1]);

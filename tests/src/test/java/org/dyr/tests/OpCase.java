@@ -8,6 +8,7 @@ import org.dyr.op.Attention;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmSumRows;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
 import org.dyr.op.RelativeAttention;
@@ -59,6 +60,7 @@ record OpCase(Op op, String remark, List<Arg> in) {
       case AddBias _, BiasActivation _ -> i == 1;
       case BiasActivation.Grad _ -> i == 2;
       case Gemm g -> g.bias() && i == 2 || g.wide() && g.residual() && i == g.residualInput();
+      case GemmSumRows g -> g.of().wide() && i == 2;
       case LayerNorm _ -> i > 0;
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> i > 1;
       case DropoutAddLayerNorm _ -> i > 1;

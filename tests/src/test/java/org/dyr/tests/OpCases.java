@@ -23,6 +23,7 @@ import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
@@ -91,6 +92,12 @@ final class OpCases {
     for (int[] s : PRODUCTS) {
       add(of(new MatMul(true, false, true), left(true, s[0], s[2]), right(false, s[2], s[1])));
       add(gemm(new Gemm(true, false, true, true, true, true), s[0], s[1], s[2]));
+    }
+    for (boolean residual : both) {
+      Gemm of = new Gemm(true, false, false, residual, residual, residual);
+      for (int[] s : PRODUCTS) add(of(new GemmSumRows(of), gemm(of, s[0], s[1], s[2]).in()));
+      add(of(new GemmSumRows(of), gemm(of, 30, 40, 4100).in()).on("depth in parts"));
+      add(of(new GemmSumRows(of), gemm(of, 768, 96, 64).in()));
     }
     add(product(true, false, 3, 40, 9001).on("depth in parts"));
     add(gemm(new Gemm(false, true, true, true, false), 17, 5, 4097).on("depth in parts"));

@@ -8,6 +8,7 @@ import org.dyr.op.BiasActivation;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
@@ -39,6 +40,7 @@ final class Tolerance {
     return switch (op) {
       case MatMul m -> x.dim(m.transposeA() ? 0 : 1);
       case Gemm g -> x.dim(g.transposeA() ? 0 : 1);
+      case GemmSumRows g -> x.dim(0);
       case LayerNorm n -> x.last();
       case DropoutAddLayerNorm n -> x.last();
       case LayerNorm.Grad n -> Math.max(x.rows(), x.last());

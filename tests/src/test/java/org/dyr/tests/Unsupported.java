@@ -11,6 +11,7 @@ import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.RelativeContext;
@@ -23,7 +24,8 @@ import org.dyr.op.RelativeScores;
 final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
-      "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
+      "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad
+          || op instanceof GemmSumRows,
       "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 

@@ -131,7 +131,7 @@ final class NativeCalls {
 
   @NoException static native void multiply(int isa, int type, long a, long stride, boolean transposed, int depth, long panels,
       int rowBegin, int rowEnd, int panelBegin, int panelEnd, long c, long residual, long bias, int n, boolean wide,
-      long block);
+      long block, long sums, boolean more);
 
   // attention.h
 

@@ -3,6 +3,7 @@ package org.dyr.kernels.cpu;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.tensor.DType;
@@ -12,7 +13,7 @@ import org.dyr.tensor.Spec;
 /**
  * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}. The workers pack b together, then each multiplies its own rows
  * of c by all panels, or, where rows are few, all rows by its own panels. A depth beyond {@link #DEPTH} goes in equal
- * parts, the later ones added to c. Scratch: the panels, then a packed block of a for each worker. Compute-bound: 2 M N K
+ * parts, the later ones added to c. The sums of a's rows are taken from the packed block. Scratch: the panels, then a packed block of a for each worker. Compute-bound: 2 M N K
  * operations.
  */
 final class NativeGemm implements Kernel {
@@ -69,6 +70,7 @@ final class NativeGemm implements Kernel {
   private final long c;
   private final long bias;
   private final long residual;
+  private final long sums;
   private final long panels;
   private final long blocks;
   private final long blockBytes;
@@ -91,6 +93,7 @@ final class NativeGemm implements Kernel {
     bStride = o.operands.in()[1].shape().dim(1);
     bias = gemm.bias() ? o.in(2) : 0;
     residual = gemm.residual() ? o.in(gemm.residualInput()) : 0;
+    sums = op instanceof GemmSumRows ? o.out(1) : 0;
     shares = (long) size.m * size.n * size.k < ALONE ? 1 : workers.count();
     byRows = size.m >= TILE * shares || panelCount < shares;
     panels = o.scratch();
@@ -99,8 +102,12 @@ final class NativeGemm implements Kernel {
   }
 
   static Gemm gemm(Op op) {
-    return op instanceof Gemm g ? g
-        : new Gemm(((MatMul) op).transposeA(), ((MatMul) op).transposeB(), false, false, false, ((MatMul) op).wide());
+    return switch (op) {
+      case Gemm g -> g;
+      case GemmSumRows g -> g.of();
+      case MatMul m -> new Gemm(m.transposeA(), m.transposeB(), false, false, false, m.wide());
+      default -> throw new IllegalArgumentException(op.name() + " is no matrix product");
+    };
   }
 
   /** A sum in parts is added up in c: not in 16 bits. */
@@ -162,6 +169,7 @@ final class NativeGemm implements Kernel {
       if (shares > 1) pack(panelBegin, panelEnd);
     }
     NativeCalls.multiply(isa, type, at(a, transposeA, aStride), aStride, transposeA, depth(), panels, rowBegin, rowEnd,
-        panelBegin, panelEnd, c, part == 0 ? residual : c, part == 0 ? bias : 0, size.n, wide, blocks + worker * blockBytes);
+        panelBegin, panelEnd, c, part == 0 ? residual : c, part == 0 ? bias : 0, size.n, wide, blocks + worker * blockBytes,
+        panelBegin == 0 ? sums : 0, part > 0);
   }
 }
