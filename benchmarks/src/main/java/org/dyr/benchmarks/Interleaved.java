@@ -7,43 +7,63 @@ import java.util.Locale;
 import org.dyr.device.Kernel;
 
 /**
- * Matrix products of {@code vector} and {@code openblas}, taken in turn within one JVM, so that a machine whose clock
- * or neighbours change from second to second slows both alike. Prints medians and the median of the paired ratios.
+ * Matrix products of {@code native}, {@code vector} and {@code openblas}, taken in turn within one JVM, so that a machine
+ * whose clock or neighbours change from second to second slows all alike. Prints medians and the medians of the paired
+ * ratios of rates, each against OpenBLAS's.
  */
 final class Interleaved {
   private static final double WARM_UP_SECONDS = 2;
+  private static final List<String> SETS = List.of("native", "vector", "openblas"); // the last is what others are held to
 
   private Interleaved() {}
 
   static String table(int rounds, String only) {
     List<String> lines = new ArrayList<>();
-    lines.add("| product | threads | vector ms | openblas ms | GFLOP/s | vector / openblas |");
-    lines.add("|---|---:|---:|---:|---:|---:|");
+    lines.add("| product | threads | native ms | vector ms | openblas ms | GFLOP/s | native / openblas | vector / openblas |");
+    lines.add("|---|---:|---:|---:|---:|---:|---:|---:|");
     for (int threads = 1; threads <= 2; threads++) {
-      try (Bench vector = new Bench("vector", threads); Bench openBlas = new Bench("openblas", threads)) {
+      List<Bench> benches = new ArrayList<>();
+      try {
+        for (String set : SETS) benches.add(new Bench(set, threads));
         for (String shape : MatMulBenchmark.shapes()) {
-          if (shape.matches(only)) lines.add(line(shape, threads, rounds, vector, openBlas));
+          if (shape.matches(only)) lines.add(line(shape, threads, rounds, benches));
         }
+      } finally {
+        benches.forEach(Bench::close);
       }
     }
     return String.join("\n", lines) + "\n";
   }
 
-  private static String line(String shape, int threads, int rounds, Bench vector, Bench openBlas) {
-    Kernel[] kernels = {MatMulBenchmark.prepare(shape, vector), MatMulBenchmark.prepare(shape, openBlas)};
-    double[][] millis = new double[2][rounds];
-    double[] ratio = new double[rounds];
-    for (double warm = 0; warm < WARM_UP_SECONDS * 1e3; ) warm += millis(kernels[0]) + millis(kernels[1]);
+  private static String line(String shape, int threads, int rounds, List<Bench> benches) {
+    int n = benches.size();
+    Kernel[] kernels = new Kernel[n];
+    for (int i = 0; i < n; i++) kernels[i] = MatMulBenchmark.prepare(shape, benches.get(i));
+    double[][] millis = new double[n][rounds];
+    for (double warm = 0; warm < WARM_UP_SECONDS * 1e3; ) for (Kernel k : kernels) warm += millis(k);
     for (int round = 0; round < rounds; round++) {
-      for (int i = 0; i < 2; i++) {
-        int which = round + i & 1;
+      for (int i = 0; i < n; i++) {
+        int which = (round + i) % n;
         millis[which][round] = millis(kernels[which]);
       }
-      ratio[round] = millis[1][round] / millis[0][round];
     }
-    double ours = median(millis[0]), theirs = median(millis[1]);
-    return String.format(Locale.ROOT, "| %s | %d | %.2f | %.2f | %.0f : %.0f | %.2f |", shape, threads, ours, theirs,
-        MatMulBenchmark.flops(shape) / ours / 1e6, MatMulBenchmark.flops(shape) / theirs / 1e6, median(ratio));
+    StringBuilder s = new StringBuilder(String.format(Locale.ROOT, "| %s | %d |", shape, threads));
+    for (double[] ms : millis) s.append(String.format(Locale.ROOT, " %.2f |", median(ms)));
+    String separator = " ";
+    for (double[] ms : millis) {
+      s.append(String.format(Locale.ROOT, "%s%.0f", separator, MatMulBenchmark.flops(shape) / median(ms) / 1e6));
+      separator = " : ";
+    }
+    s.append(" |");
+    for (int i = 0; i < n - 1; i++) s.append(String.format(Locale.ROOT, " %.2f |", ratio(millis[i], millis[n - 1])));
+    return s.toString();
+  }
+
+  /** The median over rounds of their time to ours. */
+  private static double ratio(double[] ours, double[] theirs) {
+    double[] ratio = new double[ours.length];
+    for (int i = 0; i < ratio.length; i++) ratio[i] = theirs[i] / ours[i];
+    return median(ratio);
   }
 
   private static double millis(Kernel kernel) {

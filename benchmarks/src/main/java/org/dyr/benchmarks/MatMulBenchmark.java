@@ -28,7 +28,8 @@ public class MatMulBenchmark {
   @Param({"vector", "openblas"}) String kernels;
   @Param({"1", "2"}) int threads;
   @Param({"NT 1024x768x768", "NT 1024x3072x768", "NT 1024x768x3072", "NN 1024x768x768", "NN 1024x768x3072",
-      "NN 1024x3072x768", "TN 768x768x1024", "TN 3072x768x1024", "TN 768x3072x1024", "NT 1001x767x769"})
+      "NN 1024x3072x768", "TN 768x768x1024", "TN 3072x768x1024", "TN 768x3072x1024", "NT 1001x767x769",
+      "NT 4096x768x768", "NT 4096x768x3072", "TN 768x3072x4096"})
   String shape;
 
   private Bench bench;

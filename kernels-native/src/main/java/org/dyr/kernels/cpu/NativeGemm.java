@@ -17,8 +17,14 @@ import org.dyr.tensor.Spec;
  * operations.
  */
 final class NativeGemm implements Kernel {
-  /** Units of depth at once: the panels of a weight's gradient over many tokens must not fill the memory. */
-  private static final int DEPTH = 4096;
+  /**
+   * Units of depth at once where c is fp32: the deeper, the fewer rows of a fit the second cache, and the more often b
+   * comes from beyond it.
+   */
+  private static final int DEPTH = 768;
+
+  /** The same where c is bf16, in which no sum is added up: bounds the panels' memory. */
+  private static final int MOST_DEPTH = 4096;
 
   /** Below so many multiply-adds a second worker is not worth waking. */
   private static final long ALONE = 1 << 17;
@@ -34,7 +40,8 @@ final class NativeGemm implements Kernel {
       Shape c = op.outputs(in)[0].shape();
       int k = in[0].shape().dim(gemm.transposeA() ? 0 : 1);
       int perUnit = in[0].type() == DType.BF16 ? NativeCalls.bf16Depth(set.number()) : 1;
-      return new Size(c.dim(0), c.dim(1), k, perUnit, Math.max(1, Math.ceilDiv(Math.ceilDiv(k, perUnit), DEPTH)));
+      int units = Math.ceilDiv(k, perUnit), most = op.outputs(in)[0].type() == DType.F32 ? DEPTH : MOST_DEPTH;
+      return new Size(c.dim(0), c.dim(1), k, perUnit, Math.max(1, Math.ceilDiv(units, most)));
     }
 
     /** The first element of a part of the depth. */
