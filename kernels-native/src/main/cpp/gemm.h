@@ -1,8 +1,8 @@
 // c (M,N) = op(a) op(b) [+ bias (N)] [+ residual (M,N)]: matrix products in fp32, and in bf16 with sums in fp32.
 //
 // b is packed into panels of COLUMNS columns, a into blocks of rows that stay in the second-level cache while every panel
-// goes by. A tile of up to ROWS x COLUMNS sums stays in registers over the whole depth, so c is written once, by the
-// epilogue, and the order of an element's additions depends on the depth alone: neither on the tile that it falls into
+// goes by. A tile of up to ROWS x COLUMNS sums stays in registers over the whole depth of a call, so c is written once a
+// call, by the epilogue, and the order of an element's additions depends on the depth alone: neither on the tile that it falls into
 // nor on who computes it.
 //
 // What is multiplied is a 32-bit unit: one float, or a pair of bf16 that are neighbours in depth, which one instruction

@@ -196,7 +196,7 @@ DYR_INLINE void fence() { _mm_sfence(); }
 
 /**
  * 1/sqrt(a) for a > 0, not subnormal (infinity counts as the largest float), by one step of Newton's iteration: relative
- * error below 4e-7. A division and a square root of a vector take some 40 cycles, this takes 4.
+ * error below 4e-7.
  */
 DYR_INLINE Floats inverseRoot(Floats a) {
   a = min(broadcast(3.4028235e38f), a);  // a NaN stays one
