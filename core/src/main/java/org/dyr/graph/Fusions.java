@@ -201,7 +201,7 @@ public final class Fusions {
     Value a = last.in().get(0);
     for (Node n : g.of(a)) {
       Gemm product = switch (n.op()) {
-        case MatMul m -> new Gemm(m.transposeA(), m.transposeB(), false, false, false, m.wide());
+        case MatMul m -> Gemm.of(m);
         case Gemm m -> m;
         default -> null;
       };

@@ -13,7 +13,6 @@ import org.dyr.op.Value;
 /** Who makes and who reads each value of a graph, for patterns to look around in. A snapshot. */
 public final class Readers {
   private final Map<Value, Node> producers = new HashMap<>();
-  private final Map<Value, Integer> reads = new HashMap<>();
   private final Map<Value, List<Node>> readers = new HashMap<>();
   private final Map<Value, Integer> made = new HashMap<>(); // the place of a value's producer
   private final Set<Value> kept = new HashSet<>();
@@ -25,15 +24,14 @@ public final class Readers {
         producers.put(v, n);
         made.put(v, place);
       }
-      n.in().forEach(v -> reads.merge(v, 1, Integer::sum));
-      n.in().stream().distinct().forEach(v -> readers.computeIfAbsent(v, w -> new ArrayList<>()).add(n));
+      n.in().forEach(v -> readers.computeIfAbsent(v, w -> new ArrayList<>()).add(n));
       place++;
     }
     kept.addAll(graph.outputs().values());
     kept.addAll(graph.placed().keySet());
   }
 
-  /** The nodes that read the value, in order. */
+  /** The nodes that read the value, in order, each as often as it reads it. */
   public List<Node> of(Value v) {
     return readers.getOrDefault(v, List.of());
   }
@@ -47,6 +45,6 @@ public final class Readers {
   /** The node that makes the value, if it is of this op and nobody but the caller's node reads the value. */
   public <T extends Op> Optional<Node> inner(Value v, Class<T> op) {
     Node n = producers.get(v);
-    return n != null && op.isInstance(n.op()) && reads.get(v) == 1 && !kept.contains(v) ? Optional.of(n) : Optional.empty();
+    return n != null && op.isInstance(n.op()) && of(v).size() == 1 && !kept.contains(v) ? Optional.of(n) : Optional.empty();
   }
 }

@@ -14,6 +14,11 @@ import org.dyr.tensor.Spec;
 public record Gemm(boolean transposeA, boolean transposeB, boolean bias, boolean residual, boolean inPlace,
     boolean wide) implements FusedOp {
 
+  /** The plain product. */
+  public static Gemm of(MatMul m) {
+    return new Gemm(m.transposeA(), m.transposeB(), false, false, false, m.wide());
+  }
+
   /** c in the type of a and b. */
   public Gemm(boolean transposeA, boolean transposeB, boolean bias, boolean residual, boolean inPlace) {
     this(transposeA, transposeB, bias, residual, inPlace, false);

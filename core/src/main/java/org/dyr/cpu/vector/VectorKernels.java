@@ -58,7 +58,7 @@ public final class VectorKernels implements KernelSet {
   @Override public long scratchBytes(Op op, Spec[] in) {
     int threads = workers.count();
     return switch (op) {
-      case MatMul o -> MatrixProducts.scratchBytes(gemm(o), in, threads);
+      case MatMul o -> MatrixProducts.scratchBytes(Gemm.of(o), in, threads);
       case Gemm o -> MatrixProducts.scratchBytes(o, in, threads);
       case Attention o -> AttentionVector.scratchBytes(o, in, threads);
       case Attention.Grad o -> AttentionGradVector.scratchBytes(o.of(), in, threads);
@@ -82,7 +82,7 @@ public final class VectorKernels implements KernelSet {
 
   @Override public Kernel prepare(Op op, Operands args) {
     return switch (op) {
-      case MatMul o -> MatrixProducts.prepare(gemm(o), args, workers);
+      case MatMul o -> MatrixProducts.prepare(Gemm.of(o), args, workers);
       case Gemm o -> MatrixProducts.prepare(o, args, workers);
       case Attention o -> new AttentionVector(o, args, workers, null);
       case Attention.Grad o -> new AttentionGradVector(o.of(), args, workers);
@@ -115,9 +115,5 @@ public final class VectorKernels implements KernelSet {
       case SumRows o -> ColumnSums.prepareSumRows(workers, args);
       default -> throw new UnsupportedOperationException("vector has no kernel for " + op.name());
     };
-  }
-
-  private static Gemm gemm(MatMul m) {
-    return new Gemm(m.transposeA(), m.transposeB(), false, false, false, m.wide());
   }
 }

@@ -112,7 +112,7 @@ final class NativeGemm implements Kernel {
     return switch (op) {
       case Gemm g -> g;
       case GemmSumRows g -> g.of();
-      case MatMul m -> new Gemm(m.transposeA(), m.transposeB(), false, false, false, m.wide());
+      case MatMul m -> Gemm.of(m);
       default -> throw new IllegalArgumentException(op.name() + " is no matrix product");
     };
   }
