@@ -77,18 +77,17 @@ inline int64_t blockSize(int32_t units) {
 
 // ---- packing -------------------------------------------------------------------------------------------------------
 
-/** n units of a row, n at most LANES, zeros behind them. */
-DYR_INLINE Floats unitsAt(const float* p, int n) { return n == LANES ? load(p) : load(p, first(n)); }
-DYR_INLINE Floats widened(const bf16* p, int n) { return n == LANES ? load(p) : load(p, first(n)); }
+/** n elements as floats, n at most LANES, zeros behind them. */
+template <class T> DYR_INLINE Floats elements(const T* p, int n) { return n == LANES ? load(p) : load(p, first(n)); }
 
 /** Units [0,n) of a row whose depth ends after `depth` elements. */
 DYR_INLINE void copyRow(const float* from, int n, int, float* to) {
-  for (int i = 0; i < n; i += LANES) store(to + i, unitsAt(from + i, least(LANES, n - i)));
+  for (int i = 0; i < n; i += LANES) store(to + i, elements(from + i, least(LANES, n - i)));
 }
 
 DYR_INLINE void copyRow(const bf16* from, int n, int depth, float* to) {
   if constexpr (UnitOf<bf16>::type::DEPTH == 1) {
-    for (int i = 0; i < n; i += LANES) store(to + i, widened(from + i, least(LANES, n - i)));
+    for (int i = 0; i < n; i += LANES) store(to + i, elements(from + i, least(LANES, n - i)));
   } else {
     std::memcpy(to, from, sizeof(bf16) * least(depth, 2 * n));
     if (depth < 2 * n) reinterpret_cast<bf16*>(to)[depth] = bf16{0};
@@ -97,16 +96,16 @@ DYR_INLINE void copyRow(const bf16* from, int n, int depth, float* to) {
 }
 
 /** n columns (at most LANES) of unit k of a matrix (depth, columns) with neighbouring columns side by side. */
-DYR_INLINE Floats columns(const float* x, int64_t stride, int k, int, int n) { return unitsAt(x + k * stride, n); }
+DYR_INLINE Floats columns(const float* x, int64_t stride, int k, int, int n) { return elements(x + k * stride, n); }
 
 DYR_INLINE Floats columns(const bf16* x, int64_t stride, int k, int depth, int n) {
   if constexpr (UnitOf<bf16>::type::DEPTH == 1) {
-    return widened(x + k * stride, n);
+    return elements(x + k * stride, n);
   } else {
     // The lower half of a unit is the earlier element; widening put it in the upper.
-    Ints even = shiftRight<16>(bits(widened(x + 2 * k * stride, n)));
+    Ints even = shiftRight<16>(bits(elements(x + 2 * k * stride, n)));
     if (2 * k + 1 == depth) return floats(even);
-    return floats(add(even, bits(widened(x + (2 * k + 1) * stride, n))));
+    return floats(add(even, bits(elements(x + (2 * k + 1) * stride, n))));
   }
 }
 
@@ -189,7 +188,7 @@ void packRowsTransposed(const T* a, int64_t stride, int depth, int row, int rows
 template <class T> DYR_INLINE float sumOfUnits(const float* row, int n) {
   Floats total = zero();
   for (int i = 0; i < n; i += LANES) {
-    Floats x = unitsAt(row + i, least(LANES, n - i));
+    Floats x = elements(row + i, least(LANES, n - i));
     if constexpr (UnitOf<T>::type::DEPTH == 1) {
       total = add(total, x);
     } else {
@@ -241,8 +240,8 @@ void tile(const float* a, int64_t step, const float* panel, int deep, const Epil
   Floats sums[R][VECTORS];
   for (int r = 0; r < R; r++) {
     for (int v = 0; v < VECTORS; v++) sums[r][v] = zero();
-    __builtin_prefetch(end.c + (row + r) * end.n + column, 1);
-    if (sizeof(C) == 4 && VECTORS * LANES * sizeof(C) > 64) __builtin_prefetch(end.c + (row + r) * end.n + column + 16, 1);
+    const C* to = end.c + (row + r) * end.n + column;
+    for (int line = 0; line < COLUMNS; line += 64 / sizeof(C)) __builtin_prefetch(to + line, 1);
   }
   for (; deep > 0; deep -= STEP, a += step) {
     const int n = least(deep, STEP);
