@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.dyr.graph.Recompute;
 import org.dyr.op.Activation;
-import org.dyr.op.Gather;
 import org.dyr.op.Value;
 
 /**
@@ -57,13 +56,12 @@ public final class Bert {
     Value x = embeddings.apply(pass);
     for (int i = 0; i < n; i++) {
       try (var s = pass.scope("encoder." + i)) {
-        x = layers.get(i).apply(pass, x);
+        x = i < n - 1 ? layers.get(i).apply(pass, x) : layers.get(i).applyToFirst(pass, x); // the head reads no other row
       }
     }
     Value pooled;
     try (var s = pass.scope("pooler")) {
-      Value first = pass.fromCompute(pass.emit(new Gather(), x, pass.perSequence("first")));
-      pooled = pass.emit(new Activation(Activation.Kind.TANH), pooler.apply(pass, first));
+      pooled = pass.emit(new Activation(Activation.Kind.TANH), pooler.apply(pass, pass.fromCompute(x)));
     }
     return classifier.apply(pass, pass.dropSequences(config.classifierDropout(), pooled));
   }

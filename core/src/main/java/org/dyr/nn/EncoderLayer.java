@@ -31,19 +31,33 @@ final class EncoderLayer {
     outputNorm = new Norm(path + "output.", c.hiddenSize(), c.layerNormEps(), parameters);
   }
 
+  /** All tokens: x, y (T,C). */
   Value apply(Pass pass, Value x) {
+    return apply(pass, x, Rows.TOKENS);
+  }
+
+  /**
+   * The same for the first token of each sequence alone, y (S,C): all others are keys and values, nothing else of them
+   * is computed. Numbers and dropout masks are those of {@link #apply(Pass, Value)} at these rows.
+   */
+  Value applyToFirst(Pass pass, Value x) {
+    return apply(pass, x, Rows.FIRST);
+  }
+
+  private Value apply(Pass pass, Value x, Rows rows) {
     Value a;
     try (var s = pass.scope("attention")) {
-      a = join(pass, attentionOutput.apply(pass, attention.apply(pass, x)), x, attentionNorm);
+      Value attended = rows.of(pass, attention.apply(pass, x));
+      a = join(pass, attentionOutput.apply(pass, attended), rows.of(pass, x), attentionNorm, rows);
     }
     try (var s = pass.scope("feed_forward")) {
       Value inner = pass.emit(new Activation(activation), up.apply(pass, a));
-      return join(pass, down.apply(pass, inner), a, outputNorm);
+      return join(pass, down.apply(pass, inner), a, outputNorm, rows);
     }
   }
 
   /** norm(residual + dropout(x)). */
-  private Value join(Pass pass, Value x, Value residual, Norm norm) {
-    return norm.apply(pass, pass.emit(new Add(false), pass.dropTokens(dropout, x), residual));
+  private Value join(Pass pass, Value x, Value residual, Norm norm, Rows rows) {
+    return norm.apply(pass, pass.emit(new Add(false), rows.drop(pass, dropout, x), residual));
   }
 }

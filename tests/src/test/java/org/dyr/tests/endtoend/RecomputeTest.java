@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Activations computed once more give the same numbers as activations kept, in less memory. */
 class RecomputeTest {
-  private static final int LAYERS = 6;
+  private static final int LAYERS = 8;
 
   static List<String> sets() {
     return KernelSets.names();
