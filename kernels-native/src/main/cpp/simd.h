@@ -72,6 +72,10 @@ DYR_INLINE Mask less(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_
 DYR_INLINE Mask lessUnsigned(Ints a, Ints b) { return _mm512_cmplt_epu32_mask(a, b); }
 /** b where the mask is set, else a. */
 DYR_INLINE Floats select(Floats a, Floats b, Mask m) { return _mm512_mask_blend_ps(m, a, b); }
+/** table[i] for the lower five bits i of each lane, of a table of 32: from two registers. */
+DYR_INLINE Floats lookup(const float* table, Ints index) {
+  return _mm512_permutex2var_ps(load(table), index, load(table + LANES));
+}
 
 DYR_INLINE Floats load(const bf16* p) {
   return floats(shiftLeft<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))));
