@@ -1,5 +1,5 @@
 // y = f(u), u = x or x + b, and dx = dy f'(u) with the sums of dx over rows. Bound by memory once operands come from
-// there; from L2, gelu's some 35 instructions a vector bind.
+// there; from L2, gelu's some 20 instructions a vector bind, 35 with AVX2.
 #pragma once
 
 #include "gelu.h"

@@ -140,34 +140,37 @@ void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const fl
   out.finish();
 }
 
-/** The gradient of a row's layer norm: its averages, and the value of a vector. Adds to the sums of dw and db. */
+/**
+ * The gradient of a row's layer norm, dx = rstd (dn - avg(dn) - n avg(dn n)), n = (x - mean) rstd, dn = dy w. Adds to the
+ * sums of dw and db.
+ */
 template <class T> struct NormGrad {
   const T* dy;
   const T* x;
   const float* w;
-  Floats center, rstd, average, slope;
+  Floats center, rstd;
+  Floats average;  // avg(dn)
+  Floats slope;    // -rstd avg(dn n), that of x - mean
 
   DYR_INLINE NormGrad(const T* dy, const T* x, const float* w, float mean, float scale, float* dw, float* db,
       int32_t columns)
       : dy(dy), x(x), w(w), center(broadcast(mean)), rstd(broadcast(scale)) {
-    Floats sum0 = zero(), sum1 = zero();
+    Floats sum0 = zero(), sum1 = zero();  // of dn, and of dn (x - mean)
     vectors(0, columns, [&](int64_t i, auto m) DYR_BODY {
-      Floats d = load(dy + i, m), weight = load(w + i, m), normal = mul(sub(load(x + i, m), center), rstd);
-      Floats product = mul(normal, d);
-      sum0 = fma(d, weight, sum0);
-      sum1 = fma(product, weight, sum1);
-      store(dw + i, add(load(dw + i, m), product), m);
+      Floats d = load(dy + i, m), dn = mul(d, load(w + i, m)), off = sub(load(x + i, m), center);
+      sum0 = add(sum0, dn);
+      sum1 = fma(dn, off, sum1);
+      store(dw + i, fma(mul(off, rstd), d, load(dw + i, m)), m);
       store(db + i, add(load(db + i, m), d), m);
     });
     average = broadcast(sum(sum0) / columns);
-    slope = broadcast(-sum(sum1) / columns);
+    slope = broadcast(-sum(sum1) / columns * scale * scale);
   }
 
-  /** rstd (dn - avg(dn) - n avg(dn n)), n = (x - mean) rstd, dn = dy w. */
+  /** dx of a vector. Where a row has no variance rstd is large, and what it multiplies must cancel first. */
   template <class M> DYR_INLINE Floats at(int64_t i, M m) const {
-    Floats normal = mul(sub(load(x + i, m), center), rstd);
-    Floats dn = sub(mul(load(dy + i, m), load(w + i, m)), average);
-    return mul(fma(normal, slope, dn), rstd);
+    Floats dn = mul(load(dy + i, m), load(w + i, m)), off = sub(load(x + i, m), center);
+    return mul(fma(off, slope, sub(dn, average)), rstd);
   }
 };
 

@@ -85,7 +85,10 @@ DYR_INLINE Floats load(const bf16* p, Mask m) {
 }
 /** To nearest, ties to even; a NaN stays a quiet NaN. */
 DYR_INLINE __m256i toBf16(Floats x) {
-  // Not by vcvtneps2bf16, which takes subnormal numbers for zero: all sets round alike.
+#if defined(__AVX512BF16__)
+  // The instruction takes subnormal numbers for zero. Those, which are rare, go by bits: all sets round alike.
+  if (__builtin_expect(_mm512_fpclass_ps_mask(x, 0x20) == 0, 1)) return (__m256i)_mm512_cvtneps_pbh(x);
+#endif
   Ints b = bits(x);
   Ints rounded = add(add(b, broadcast(0x7fff)), _mm512_and_si512(shiftRight<16>(b), broadcast(1)));
   Ints quiet = _mm512_or_si512(b, broadcast(0x00400000));

@@ -64,6 +64,8 @@
   K(multiply, int64_t a, int64_t stride, bool transposed, int32_t depth, int64_t panels, int32_t rowBegin, int32_t rowEnd, \
     int32_t panelBegin, int32_t panelEnd, int64_t c, int64_t residual, int64_t bias, int32_t n, bool wide, int64_t block, int64_t sums, \
     bool more) \
+  /* peak.h */ \
+  K(multiplyAdds, int64_t done, int64_t turns) \
   /* attention.h */ \
   F(attentionScratch, int64_t floats, int32_t longest, int32_t size, int32_t distances) \
   K(attention, int64_t q, int64_t k, int64_t v, int64_t offsets, int64_t random, int64_t sequence, int64_t table, \

@@ -75,7 +75,7 @@ public final class Benchmarks {
       return;
     }
     if (attention) {
-      double peak = IntStream.range(0, 5).mapToDouble(_ -> peak(1).flops()).max().orElseThrow();
+      double peak = IntStream.range(0, 5).mapToDouble(_ -> peak(1).fp32()).max().orElseThrow();
       print(AttentionTable.table(quick ? 40 : 200, peak), out);
       return;
     }
@@ -101,8 +101,8 @@ public final class Benchmarks {
     List<String> lines = new ArrayList<>();
     peaks = new TreeMap<>(peaks);
     peaks.forEach((threads, p) -> lines.add(String.format(Locale.ROOT,
-        "Peak with %d threads: %.0f GFLOP/s fp32 multiply-add from registers, %.1f GB/s copied.", threads, p.flops() / 1e9,
-        p.bytes() / 1e9)));
+        "Peak with %d threads: %.0f GFLOP/s fp32 multiply-add from registers, %.0f bf16, %.1f GB/s copied.", threads,
+        p.fp32() / 1e9, p.bf16() / 1e9, p.bytes() / 1e9)));
     lines.add("");
     lines.add("| benchmark | parameters | ms | rate | share of peak |");
     lines.add("|---|---|---:|---:|---:|");
@@ -123,6 +123,6 @@ public final class Benchmarks {
     String perItem = w.items() == 0 ? "" : String.format(Locale.ROOT, ", %.2f ns each", millis * 1e6 / w.items());
     return String.format(Locale.ROOT, "| %s | %s | %.3f | %.1f %s%s | %.0f%% |", type.replace("Benchmark", ""),
         String.join(", ", params.entrySet().stream().map(e -> e.getKey() + " " + e.getValue()).toList()), millis, rate / 1e9,
-        compute ? "GFLOP/s" : "GB/s", perItem, 100 * rate / (compute ? peak.flops() : peak.bytes()));
+        compute ? "GFLOP/s" : "GB/s", perItem, 100 * rate / (compute ? peak.fp32() : peak.bytes()));
   }
 }

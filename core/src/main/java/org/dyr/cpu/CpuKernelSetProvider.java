@@ -35,7 +35,7 @@ public interface CpuKernelSetProvider {
     return List.of();
   }
 
-  /** The loop that measures the processor's peak, where this set knows one. */
+  /** The loop that measures the processor's peaks, where this set knows one. Called only when available. */
   default Optional<PeakLoop> peakLoop() {
     return Optional.empty();
   }

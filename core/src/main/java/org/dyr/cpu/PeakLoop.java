@@ -1,15 +1,21 @@
 package org.dyr.cpu;
 
-/** Some tens of milliseconds of independent fp32 multiply-adds on one thread, from registers. */
+import org.dyr.tensor.DType;
+
+/** Some milliseconds of independent multiply-adds on one thread, from registers. */
 @FunctionalInterface
 public interface PeakLoop {
 
-  /** Runs and returns the floating-point operations done: two a multiply-add. */
-  long run();
+  /**
+   * Runs and returns the floating-point operations done: two a multiply-add.
+   *
+   * @param type fp32, or bf16 where the processor multiplies it as it is; else this is fp32's loop too
+   */
+  long run(DType type);
 
   /** Without a vector unit: eight chains of scalar multiply-adds. */
-  PeakLoop SCALAR = () -> {
-    int n = 4_000_000;
+  PeakLoop SCALAR = _ -> {
+    int n = 1_000_000;
     float a = 1e-9f, x0 = 1, x1 = 2, x2 = 3, x3 = 4, x4 = 5, x5 = 6, x6 = 7, x7 = 8;
     for (int i = 0; i < n; i++) {
       x0 = Math.fma(a, a, x0);

@@ -16,12 +16,8 @@ public record Node(Op op, List<Value> in, List<Value> out, String path) {
     return out.stream().map(Value::spec).toArray(Spec[]::new);
   }
 
-  /** Bytes of all operands: what the op moves if it touches each once. */
   public long bytes() {
-    long b = 0;
-    for (Value v : in) b += v.spec().bytes();
-    for (int i = 0; i < out.size(); i++) if (op.aliasOf(i) < 0) b += out.get(i).spec().bytes();
-    return b;
+    return op.bytes(inSpecs());
   }
 
   public long flops() {

@@ -16,6 +16,11 @@ public record Gather() implements Op {
     return new Spec[] {in[0].with(in[1].shape().dim(0), in[0].shape().last())};
   }
 
+  /** Of the table only the rows that are taken. */
+  @Override public long bytes(Spec[] in) {
+    return in[1].bytes() + 2 * outputs(in)[0].bytes();
+  }
+
   @Override public void backward(Gradients g) {
     if (g.wants(0)) g.give(0, g.emit1(new Grad(g.in(0).shape().dim(0)), g.gradOf(0), g.in(1)));
   }

@@ -43,6 +43,14 @@ public sealed interface Op
     return 0;
   }
 
+  /** Bytes moved when each operand is touched once; an output that overwrites an input is read and written. */
+  default long bytes(Spec[] in) {
+    long b = 0;
+    for (Spec s : in) b += s.bytes();
+    for (Spec s : outputs(in)) b += s.bytes();
+    return b;
+  }
+
   /** {@code LayerNorm.Grad}. */
   default String name() {
     Class<?> outer = getClass().getEnclosingClass();

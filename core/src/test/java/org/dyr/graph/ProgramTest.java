@@ -112,9 +112,9 @@ class ProgramTest {
     write(p, 1);
     Profile profile = new Profile();
     for (int i = 0; i < 3; i++) p.run(profile);
-    String table = profile.print(new Peak(1e9, 1e9));
+    String table = profile.print(new Peak(1e9, 1e9, 1e9));
     assertTrue(table.contains("MatMul (2,3) k=2 [reference]") && table.contains("encoder.*.up"), table);
-    assertTrue(table.lines().anyMatch(l -> l.matches("Scale \\[reference] +3 .*")), table);
+    assertTrue(table.lines().anyMatch(l -> l.matches("Scale \\[reference] +f64 +3 .*")), table);
     assertTrue(profile.matrixShare() > 0 && profile.matrixShare() < 1 && profile.nanos() > 0, table);
   }
 

@@ -5,19 +5,20 @@ import jdk.incubator.vector.FloatVector;
 /** The processor's peak in fp32: 24 chains of multiply-adds in registers, more than its units have stages. */
 final class PeakVector {
   private static final int CHAINS = 24;
+  private static final int WARM = 2000;
   private static final int TURNS = 10_000;
-  private static final int RUNS = 400;
+  private static final int RUNS = 50;
 
   private PeakVector() {}
 
-  /** Some tens of milliseconds. Returns the operations done, two a multiply-add. */
+  /** Some milliseconds. Returns the operations done, two a multiply-add. */
   static long run() {
     float sum = 0;
     // Short calls until the compiler has seen to the loop: interpreted it is a thousand times slower.
-    for (int i = 0; i < 2000; i++) sum += chains(16, 1e-9f);
+    for (int i = 0; i < WARM; i++) sum += chains(16, 1e-9f);
     for (int i = 0; i < RUNS; i++) sum += chains(TURNS, 1e-9f);
     // The sum is positive; the comparison keeps the loops from being removed.
-    return sum > 0 ? 2L * CHAINS * Lanes.COUNT * (2000 * 16 + (long) RUNS * TURNS) : 0;
+    return sum > 0 ? 2L * CHAINS * Lanes.COUNT * (WARM * 16 + (long) RUNS * TURNS) : 0;
   }
 
   private static float chains(int turns, float x) {

@@ -36,6 +36,6 @@ public final class VectorProvider implements CpuKernelSetProvider {
   }
 
   @Override public Optional<PeakLoop> peakLoop() {
-    return Optional.of(PeakVector::run);
+    return Optional.of(_ -> PeakVector.run());
   }
 }

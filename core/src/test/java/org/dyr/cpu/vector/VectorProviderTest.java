@@ -26,7 +26,7 @@ class VectorProviderTest {
       new CpuProvider().report().forEach(System.out::println);
       try (Backend backend = Devices.open("cpu", new DeviceOptions(1, "auto"))) {
         System.out.println(backend.kernelSets().stream().map(KernelSet::name).toList());
-        System.out.println("peak " + (backend.measurePeak().flops() > 0));
+        System.out.println("peak " + (backend.measurePeak().fp32() > 0));
       }
     }
   }

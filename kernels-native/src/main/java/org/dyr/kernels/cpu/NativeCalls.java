@@ -133,6 +133,10 @@ final class NativeCalls {
       int rowBegin, int rowEnd, int panelBegin, int panelEnd, long c, long residual, long bias, int n, boolean wide,
       long block, long sums, boolean more);
 
+  // peak.h
+
+  @NoException static native void multiplyAdds(int isa, int type, long done, long turns);
+
   // attention.h
 
   @NoException static native void attentionScratch(int isa, long floats, int longest, int size, int distances);

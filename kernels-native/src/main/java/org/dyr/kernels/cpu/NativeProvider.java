@@ -3,15 +3,20 @@ package org.dyr.kernels.cpu;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
 import org.bytedeco.javacpp.ClassProperties;
 import org.bytedeco.javacpp.Loader;
 import org.dyr.cpu.CpuKernelSetProvider;
+import org.dyr.cpu.PeakLoop;
 import org.dyr.cpu.Workers;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.KernelSet;
+import org.dyr.tensor.DType;
 
 /** Offers the kernels of our own in C++, for the widest instruction set that the processor reports. */
 public final class NativeProvider implements CpuKernelSetProvider {
@@ -19,6 +24,9 @@ public final class NativeProvider implements CpuKernelSetProvider {
 
   /** The resource that has the library's name: see NativeBuild. */
   private static final String NAME = PLATFORM + "/name";
+
+  /** Of the loops that measure the peak: some milliseconds. */
+  private static final long TURNS = 500_000;
 
   private static Optional<String> failure;
 
@@ -63,6 +71,20 @@ public final class NativeProvider implements CpuKernelSetProvider {
 
   @Override public List<String> cpuFeatures() {
     return Instructions.available().stream().map(Instructions::toString).toList();
+  }
+
+  /** Of the widest set, whichever the kernels are for. */
+  @Override public Optional<PeakLoop> peakLoop() {
+    return Optional.of(NativeProvider::multiplyAdds);
+  }
+
+  private static long multiplyAdds(DType type) {
+    int isa = Instructions.named(DeviceOptions.AUTO).number();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment done = arena.allocate(ValueLayout.JAVA_DOUBLE);
+      NativeCalls.multiplyAdds(isa, type == DType.BF16 ? 1 : 0, done.address(), TURNS);
+      return (long) done.get(ValueLayout.JAVA_DOUBLE, 0);
+    }
   }
 
   @Override public KernelSet create(Workers workers, DeviceOptions options) {
