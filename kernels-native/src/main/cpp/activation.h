@@ -1,9 +1,9 @@
-// y = f(u), u = x or x + b, and dx = dy f'(u) with the sums of dx over rows. Bound by memory once operands come from
+// y = f(u), u = x or x + b, and dx = dy f'(u). Bound by memory once operands come from
 // there; from L2, gelu's some 20 instructions a vector bind, 35 with AVX2.
 #pragma once
 
 #include "gelu.h"
-#include "sums.h"
+#include "elementwise.h"
 
 namespace dyr {
 namespace DYR_ISA {
@@ -69,20 +69,18 @@ void biasActivation(const T* x, const float* b, T* y, int64_t from, int64_t to, 
   out.finish();
 }
 
-/** dx = dy f'(x + b) over the rows of the chunks [from, to); partial (chunks, width) = the sums of dx over them. */
+/** dx = dy f'(x + b) over rows. */
 template <class T>
-void biasActivationGrad(const T* dy, const T* x, const float* b, T* dx, float* partial, int64_t from, int64_t to,
-    int64_t rows, int32_t columns, int32_t kind) {
-  Output<T> out(dx, from * CHUNK_ROWS, to * CHUNK_ROWS, columns);
+void biasActivationGrad(const T* dy, const T* x, const float* b, T* dx, int64_t from, int64_t to, int32_t columns,
+    int32_t kind) {
+  Output<T> out(dx, from, to, columns);
   withFunction(kind, [=](auto f) {
-    rowChunks<1>(partial, from, to, rows, columns, [=](int64_t row, float* sums) DYR_BODY {
+    for (int64_t row = from; row < to; row++) {
       int64_t at = row * columns;
       vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
-        Floats d = mul(load(dy + at + i, m), f.template slope<T>(add(load(x + at + i, m), load(b + i, m))));
-        out.put(at + i, d, m);
-        store(sums + i, add(load(sums + i, m), d), m);
+        out.put(at + i, mul(load(dy + at + i, m), f.template slope<T>(add(load(x + at + i, m), load(b + i, m)))), m);
       });
-    });
+    }
   });
   out.finish();
 }

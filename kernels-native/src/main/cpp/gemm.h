@@ -1,4 +1,5 @@
-// c (M,N) = op(a) op(b) [+ bias (N)] [+ residual (M,N)]: matrix products in fp32, and in bf16 with sums in fp32.
+// c (M,N) = op(a) op(b) [+ bias (N)] [+ residual (M,N)]: matrix products in fp32, and in bf16 with sums in fp32; and what
+// follows a product element by element, an activation or its gradient, done tile by tile while the tile is in the cache.
 //
 // b is packed into panels of COLUMNS columns, a into blocks of rows that stay in the second-level cache while every panel
 // goes by. A tile of up to ROWS x COLUMNS sums stays in registers over the whole depth of a call, so c is written once a
@@ -11,8 +12,8 @@
 
 #include <type_traits>
 
+#include "activation.h"
 #include "lanes.h"
-#include "simd.h"
 
 namespace dyr {
 namespace DYR_ISA {
@@ -109,19 +110,38 @@ DYR_INLINE Floats columns(const bf16* x, int64_t stride, int k, int depth, int n
   }
 }
 
+/** Rows of depth that are packed together: what is read of them stays in the first caches until all its columns are. */
+constexpr int PACK = 32;
+
 /** Panels [from,to) of b (depth, N), its rows `stride` apart. Panel j holds columns from j COLUMNS on: (units, COLUMNS). */
 template <class T>
 void packStraight(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
   const int deep = units<T>(depth);
-  for (int k = 0; k < deep; k++) {
+  for (int top = 0; top < deep; top += PACK) {
+    const int bottom = least(top + PACK, deep);
     for (int j = from; j < to; j++) {
-      float* p = panels + (static_cast<int64_t>(j) * deep + k) * COLUMNS;
-      for (int v = 0; v < VECTORS; v++) {
-        int column = j * COLUMNS + v * LANES, width = least(LANES, n - column);
-        store(p + v * LANES, width <= 0 ? zero() : columns(b + column, stride, k, depth, width));
+      float* p = panels + (static_cast<int64_t>(j) * deep + top) * COLUMNS;
+      const int column = j * COLUMNS;
+      for (int k = top; k < bottom; k++, p += COLUMNS) {
+        for (int v = 0; v < VECTORS; v++) {
+          int width = least(LANES, n - column - v * LANES);
+          store(p + v * LANES, width <= 0 ? zero() : columns(b + column + v * LANES, stride, k, depth, width));
+        }
       }
     }
   }
+}
+
+/** LANES units from unit k on of a row of depth elements, zeros past its end. */
+template <class T> DYR_INLINE Floats unitsOfRow(const T* row, int k, int depth) {
+  constexpr int d = UnitOf<T>::type::DEPTH;
+  if (k + LANES <= depth / d) {
+    if constexpr (d == 1) return load(row + k);
+    else return load(reinterpret_cast<const float*>(row) + k);
+  }
+  alignas(64) float copy[LANES];
+  copyRow(row + k * d, least(LANES, units<T>(depth) - k), depth - k * d, copy);
+  return load(copy);
 }
 
 /** The same of b^T: b is (N, depth). */
@@ -129,24 +149,15 @@ template <class T>
 void packTransposed(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
   const int deep = units<T>(depth);
   for (int j = from; j < to; j++) {
-    for (int v = 0; v < VECTORS; v++) {
-      int column = j * COLUMNS + v * LANES;
-      for (int k = 0; k < deep; k += LANES) {
+    float* panel = panels + static_cast<int64_t>(j) * deep * COLUMNS;
+    for (int k = 0; k < deep; k += LANES) {
+      const int steps = least(LANES, deep - k);
+      for (int v = 0; v < VECTORS; v++) {
+        const int column = j * COLUMNS + v * LANES;
         Floats x[LANES];
-        int steps = least(LANES, deep - k);
-        for (int i = 0; i < LANES; i++) {
-          alignas(64) float row[LANES];
-          if (column + i < n) {
-            copyRow(b + (column + i) * stride + k * UnitOf<T>::type::DEPTH, steps, depth - k * UnitOf<T>::type::DEPTH, row);
-            x[i] = load(row);
-          } else {
-            x[i] = zero();
-          }
-        }
+        for (int i = 0; i < LANES; i++) x[i] = column + i < n ? unitsOfRow(b + (column + i) * stride, k, depth) : zero();
         transpose(x);
-        for (int i = 0; i < steps; i++) {
-          store(panels + (static_cast<int64_t>(j) * deep + k + i) * COLUMNS + v * LANES, x[i]);
-        }
+        for (int i = 0; i < steps; i++) store(panel + (k + i) * COLUMNS + v * LANES, x[i]);
       }
     }
   }
@@ -277,6 +288,56 @@ DYR_INLINE void tileOf(int rows, const float* a, int64_t step, const float* pane
   tile<Unit, R>(a, step, panel, deep, end, row, column);
 }
 
+/** What follows a tile of sums: they are stored, in fp32, where the first cache keeps them, and read again. */
+enum class Then : int32_t {
+  NOTHING,
+  ACTIVATE,  // u = sums, c = f(sums + bias)
+  SLOPE      // c = sums f'(u + bias)
+};
+
+/** The activation that follows a product, or its gradient. */
+template <class C> struct Follow {
+  Then then;
+  int32_t kind;       // of org.dyr.op.Activation
+  C* u;               // (M,N); null where an activation's argument is not kept
+  C* c;               // (M,N)
+  const C* residual;  // null, or what belongs to the sums
+  const float* bias;  // (N)
+  int n;
+
+  /** Asks for what `tile` writes, before the sums are computed. */
+  DYR_INLINE void prefetch(int64_t row, int rows, int column) const {
+    for (int r = 0; r < rows; r++) {
+      for (int line = 0; line < COLUMNS; line += 64 / sizeof(C)) {
+        const int64_t at = (row + r) * n + column + line;
+        __builtin_prefetch(c + at, 1);
+        if (u) __builtin_prefetch(u + at);
+      }
+    }
+  }
+
+  /** Rows [row, row+rows) of a panel's columns from `column` on; sums (rows, COLUMNS). */
+  void tile(const float* sums, int64_t row, int rows, int column) const {
+    const int columns = least(COLUMNS, n - column);
+    withFunction(kind, [=](auto f) {
+      for (int r = 0; r < rows; r++) {
+        const int64_t at = (row + r) * n + column;
+        const float* from = sums + r * COLUMNS;
+        vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
+          Floats x = load(from + i, m), b = load(bias + column + i, m);
+          if (residual) x = add(x, load(residual + at + i, m));
+          if (then == Then::ACTIVATE) {
+            if (u) store(u + at + i, x, m);
+            store(c + at + i, f.template value<C>(add(x, b)), m);
+          } else {
+            store(c + at + i, mul(x, f.template slope<C>(add(load(u + at + i, m), b))), m);
+          }
+        });
+      }
+    });
+  }
+};
+
 /**
  * Rows [rowBegin,rowEnd) of c over panels [panelBegin,panelEnd).
  *
@@ -287,7 +348,7 @@ DYR_INLINE void tileOf(int rows, const float* a, int64_t step, const float* pane
  */
 template <class T, class C>
 void product(const T* a, int64_t stride, bool transposed, int depth, const float* panels, int rowBegin, int rowEnd,
-    int panelBegin, int panelEnd, const Epilogue<C>& end, float* block, float* sums, bool more) {
+    int panelBegin, int panelEnd, const Epilogue<C>& end, const Follow<C>& follow, float* block, float* sums, bool more) {
   using Unit = typename UnitOf<T>::type;
   const int deep = units<T>(depth), height = blockRows(deep);
   const int64_t step = static_cast<int64_t>(height) * STRIDE;
@@ -300,9 +361,16 @@ void product(const T* a, int64_t stride, bool transposed, int depth, const float
     for (int j = panelBegin; j < panelEnd; j++) {
       const float* panel = panels + static_cast<int64_t>(j) * deep * COLUMNS;
       for (int t = 0; t < tiles; t++) {
-        int r = rows * t / tiles;
-        tileOf<Unit>(rows * (t + 1) / tiles - r, block + static_cast<int64_t>(r) * STRIDE, step, panel, deep, end, top + r,
-            j * COLUMNS);
+        const int r = rows * t / tiles, high = rows * (t + 1) / tiles - r;
+        const float* left = block + static_cast<int64_t>(r) * STRIDE;
+        if (follow.then == Then::NOTHING) {
+          tileOf<Unit>(high, left, step, panel, deep, end, top + r, j * COLUMNS);
+        } else {
+          alignas(64) float kept[ROWS * COLUMNS];
+          follow.prefetch(top + r, high, j * COLUMNS);
+          tileOf<Unit>(high, left, step, panel, deep, Epilogue<float>{kept, nullptr, nullptr, COLUMNS}, 0, 0);
+          follow.tile(kept, top + r, high, j * COLUMNS);
+        }
       }
     }
   }
@@ -318,15 +386,24 @@ void packPanels(const T* b, int64_t stride, bool transposed, int32_t depth, int3
   else gemm::packStraight(b, stride, depth, n, from, to, panels);
 }
 
-/** gemm::product with c in the type of a or, when wide, in fp32. */
+/**
+ * gemm::product with c in the type of a or, when wide, in fp32.
+ *
+ * @param bias null, or (N): added to the sums, or to what is activated where an activation follows
+ * @param then a gemm::Then
+ * @param u (M,N): takes the sums that are activated, or null when nobody reads them; before a gradient, what was activated
+ */
 template <class T>
 void multiply(const T* a, int64_t stride, bool transposed, int32_t depth, const float* panels, int32_t rowBegin,
     int32_t rowEnd, int32_t panelBegin, int32_t panelEnd, void* c, const void* residual, const float* bias, int32_t n,
-    bool wide, float* block, float* sums, bool more) {
+    bool wide, int32_t then, int32_t kind, void* u, float* block, float* sums, bool more) {
   auto run = [&](auto* typed) {
     using C = std::remove_pointer_t<decltype(typed)>;
-    gemm::Epilogue<C> end{typed, static_cast<const C*>(residual), bias, n};
-    gemm::product(a, stride, transposed, depth, panels, rowBegin, rowEnd, panelBegin, panelEnd, end, block, sums, more);
+    const C* before = static_cast<const C*>(residual);
+    gemm::Epilogue<C> end{typed, before, bias, n};
+    gemm::Follow<C> follow{static_cast<gemm::Then>(then), kind, static_cast<C*>(u), typed, before, bias, n};
+    gemm::product(a, stride, transposed, depth, panels, rowBegin, rowEnd, panelBegin, panelEnd, end, follow, block, sums,
+        more);
   };
   if (wide) run(static_cast<float*>(c));
   else run(static_cast<T*>(c));

@@ -28,8 +28,8 @@
   K(activation, int64_t x, int64_t y, int64_t from, int64_t to, int32_t kind) \
   K(activationGrad, int64_t dy, int64_t x, int64_t dx, int64_t from, int64_t to, int32_t kind) \
   K(biasActivation, int64_t x, int64_t b, int64_t y, int64_t from, int64_t to, int32_t columns, int32_t kind) \
-  K(biasActivationGrad, int64_t dy, int64_t x, int64_t b, int64_t dx, int64_t partial, int64_t from, int64_t to, \
-      int64_t rows, int32_t columns, int32_t kind) \
+  K(biasActivationGrad, int64_t dy, int64_t x, int64_t b, int64_t dx, int64_t from, int64_t to, int32_t columns, \
+      int32_t kind) \
   /* norm.h */ \
   K(dropout, int64_t x, int64_t y, int64_t random, int64_t sequence, int64_t position, int32_t site, \
       int32_t threshold, float keep, int64_t from, int64_t to, int32_t columns) \
@@ -60,10 +60,11 @@
       double beta1, double beta2, float eps, float decay, float rate) \
   F(momentum, int64_t p, int64_t v, int64_t g, int64_t from, int64_t n, float factor, float mu, float rate) \
   /* gemm.h */ \
-  K(packPanels, int64_t b, int64_t stride, bool transposed, int32_t depth, int32_t n, int32_t from, int32_t to, int64_t panels) \
-  K(multiply, int64_t a, int64_t stride, bool transposed, int32_t depth, int64_t panels, int32_t rowBegin, int32_t rowEnd, \
-    int32_t panelBegin, int32_t panelEnd, int64_t c, int64_t residual, int64_t bias, int32_t n, bool wide, int64_t block, int64_t sums, \
-    bool more) \
+  K(packPanels, int64_t b, int64_t stride, bool transposed, int32_t depth, int32_t n, int32_t from, int32_t to, \
+      int64_t panels) \
+  K(multiply, int64_t a, int64_t stride, bool transposed, int32_t depth, int64_t panels, int32_t rowBegin, \
+      int32_t rowEnd, int32_t panelBegin, int32_t panelEnd, int64_t c, int64_t residual, int64_t bias, int32_t n, \
+      bool wide, int32_t then, int32_t kind, int64_t u, int64_t block, int64_t sums, bool more) \
   /* peak.h */ \
   K(multiplyAdds, int64_t done, int64_t turns) \
   /* attention.h */ \

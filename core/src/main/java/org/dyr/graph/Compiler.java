@@ -5,6 +5,7 @@ import java.util.Set;
 import org.dyr.device.Backend;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
+import org.dyr.graph.Fusion.Stage;
 import org.dyr.op.Value;
 
 /**
@@ -36,7 +37,7 @@ public record Compiler(Backend backend, Set<String> fusionsOff, Recompute recomp
 
   /** Compiles a graph as it was recorded. */
   public Compiled compile(Graph graph) {
-    Fusions.apply(graph, backend, fusionsOff);
+    Fusions.apply(graph, backend, Stage.ALWAYS, fusionsOff);
     return finish(graph);
   }
 
@@ -47,15 +48,15 @@ public record Compiler(Backend backend, Set<String> fusionsOff, Recompute recomp
    * @param accumulate whether it is added to what is there
    */
   public Compiled compile(Graph graph, String loss, Map<Value, Span> gradients, boolean accumulate) {
-    Fusions.apply(graph, backend, fusionsOff);
+    Fusions.apply(graph, backend, Stage.ALWAYS, fusionsOff);
     int forward = graph.nodes().size();
     Backprop.append(graph, graph.outputs().get(loss), gradients, accumulate);
     recompute.apply(graph, forward);
-    Fusions.apply(graph, backend, fusionsOff);
     return finish(graph);
   }
 
   private Compiled finish(Graph graph) {
+    Fusions.apply(graph, backend, Stage.LAST, fusionsOff);
     Lowering.apply(graph, backend);
     return new Compiled(graph, Plan.of(graph, backend));
   }

@@ -8,6 +8,7 @@ import java.util.ServiceLoader;
 import java.util.Set;
 import org.dyr.device.Backend;
 import org.dyr.graph.Fusion.Rewrite;
+import org.dyr.graph.Fusion.Stage;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -21,6 +22,7 @@ import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
@@ -47,11 +49,13 @@ public final class Fusions {
       new Fusion("relative-attention", Fusions::relativeAttention),
       new Fusion("bias-activation", Fusions::biasActivation),
       new Fusion("dropout-add-layernorm", Fusions::dropoutAddLayerNorm),
+      new Fusion("matmul-activation", Stage.LAST, Fusions::matMulActivation),
+      new Fusion("matmul-activation-grad", Stage.LAST, Fusions::matMulActivationGrad),
       new Fusion("matmul-wide", Fusions::matMulWide),
       new Fusion("matmul-bias", Fusions::matMulBias),
       new Fusion("matmul-add", Fusions::matMulAdd),
       new Fusion("matmul-accumulate", Fusions::matMulAccumulate),
-      new Fusion("matmul-sum-rows", Fusions::matMulSumRows));
+      new Fusion("matmul-sum-rows", Stage.LAST, Fusions::matMulSumRows));
 
   private Fusions() {}
 
@@ -65,16 +69,19 @@ public final class Fusions {
   /**
    * Rewrites the graph wherever a row applies.
    *
+   * @param stage of rows that are {@link Stage#LAST}: whether the graph is complete
    * @param off names of rows to leave out
    * @throws IllegalArgumentException when a name to leave out is no row's
    */
-  public static void apply(Graph graph, Backend backend, Set<String> off) {
+  public static void apply(Graph graph, Backend backend, Stage stage, Set<String> off) {
     List<Fusion> rows = table();
     List<String> names = rows.stream().map(Fusion::name).toList();
     for (String name : off) {
       if (!names.contains(name)) throw new IllegalArgumentException("no fusion '%s'; there are %s".formatted(name, names));
     }
-    for (Fusion row : rows) if (!off.contains(row.name())) apply(graph, backend, row);
+    for (Fusion row : rows) {
+      if (row.stage().compareTo(stage) <= 0 && !off.contains(row.name())) apply(graph, backend, row);
+    }
   }
 
   private static void apply(Graph graph, Backend backend, Fusion row) {
@@ -155,6 +162,29 @@ public final class Fusions {
       if (d.probability() > 0) in.addAll(drop.get().in().subList(1, 4));
       return new Rewrite(replaced, new DropoutAddLayerNorm(d.probability(), d.site(), norm.eps()), in,
           List.of(last.out().get(0), add.out().get(0), last.out().get(1), last.out().get(2)));
+    });
+  }
+
+  /** a b, then f(+ bias); the product is kept where more than the activation reads it. */
+  private static Optional<Rewrite> matMulActivation(Readers g, Node last) {
+    if (!(last.op() instanceof BiasActivation f)) return Optional.empty();
+    Value u = last.in().get(0);
+    return g.madeFor(last, u, MatMul.class).filter(product -> !((MatMul) product.op()).wide()).map(product -> {
+      MatMul m = (MatMul) product.op();
+      boolean kept = g.inner(u, MatMul.class).isEmpty();
+      Value y = last.out().get(0);
+      return new Rewrite(List.of(product, last), new GemmActivation(m.transposeA(), m.transposeB(), f.kind(), kept),
+          values(product.in().get(0), product.in().get(1), last.in().get(1)), kept ? List.of(y, u) : List.of(y));
+    });
+  }
+
+  /** a b, then back through the activation. */
+  private static Optional<Rewrite> matMulActivationGrad(Readers g, Node last) {
+    if (!(last.op() instanceof BiasActivation.Grad f)) return Optional.empty();
+    return g.inner(last.in().get(0), MatMul.class).filter(product -> !((MatMul) product.op()).wide()).map(product -> {
+      MatMul m = (MatMul) product.op();
+      return new Rewrite(List.of(product, last), new GemmActivation.Grad(m.transposeA(), m.transposeB(), f.kind()),
+          values(product.in().get(0), product.in().get(1), last.in().get(1), last.in().get(2)), last.out());
     });
   }
 

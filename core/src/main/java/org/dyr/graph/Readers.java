@@ -42,6 +42,12 @@ public final class Readers {
     return values.stream().allMatch(v -> made.getOrDefault(v, -1) < at);
   }
 
+  /** The node that makes the value, if it is of this op and {@code first} is the first to read the value. */
+  public <T extends Op> Optional<Node> madeFor(Node first, Value v, Class<T> op) {
+    Node n = producers.get(v);
+    return n != null && op.isInstance(n.op()) && of(v).get(0) == first ? Optional.of(n) : Optional.empty();
+  }
+
   /** The node that makes the value, if it is of this op and nobody but the caller's node reads the value. */
   public <T extends Op> Optional<Node> inner(Value v, Class<T> op) {
     Node n = producers.get(v);

@@ -16,6 +16,7 @@ import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
@@ -67,6 +68,13 @@ final class FusionSamples {
           return new Recorded(r.emit1(new Activation(Activation.Kind.GELU), u), List.of(u));
         }),
         layerNorm("", 0, false), layerNorm("dropout", 0.5, true), layerNorm("dropout of nothing", 0, true),
+        matMulActivation("", false), matMulActivation("product kept", true),
+        new Sample("matmul-activation-grad", "", GemmActivation.Grad.class, false,
+            List.of(Arg.of(5, 3), Arg.of(3, 7), Arg.of(5, 7), Arg.of(7)), (r, in) -> {
+          Value dy = r.emit1(new MatMul(false, false), in[0], in[1]);
+          Value dx = r.emit1(new BiasActivation.Grad(Activation.Kind.GELU), dy, in[2], in[3]);
+          return new Recorded(dx, List.of(dy));
+        }),
         new Sample("matmul-wide", "", MatMul.class, true, List.of(Arg.of(5, 3), Arg.of(3, 7)), (r, in) -> {
           Value c = r.emit1(new MatMul(false, false), in[0], in[1]);
           return new Recorded(r.emit1(new Cast(c.spec().type()), c), List.of(c));
@@ -120,6 +128,14 @@ final class FusionSamples {
           Value y = r.emit(new LayerNorm(EPS), h, in[2], in[3])[0];
           return new Recorded(y, drop ? List.of(h, kept) : List.of(h));
         });
+  }
+
+  private static Sample matMulActivation(String remark, boolean kept) {
+    return new Sample("matmul-activation", remark, GemmActivation.class, kept,
+        List.of(Arg.of(5, 3), Arg.of(7, 3), Arg.of(7)), (r, in) -> {
+      Value u = r.emit1(new MatMul(false, true), in[0], in[1]);
+      return new Recorded(r.emit1(new BiasActivation(Activation.Kind.GELU), u, in[2]), kept ? List.of(u) : List.of());
+    });
   }
 
   private static Sample matMulAdd(String remark, boolean productFirst) {

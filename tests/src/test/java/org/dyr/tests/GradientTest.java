@@ -47,7 +47,7 @@ class GradientTest {
 
   /** The ops that are made for gradients and updates, and have none themselves. */
   private static final Set<String> WITHOUT_GRADIENT =
-      Set.of("SumRows", "GemmSumRows", "SumSquares", "AllFinite", "ClipFactor", "Lamb", "AdamWeightDecay", "Momentum");
+      Set.of("SumRows", "GemmSumRows", "GemmActivation", "SumSquares", "AllFinite", "ClipFactor", "Lamb", "AdamWeightDecay", "Momentum");
 
   private static boolean hasGradient(Op op) {
     return !(op.name().contains(".Grad") || WITHOUT_GRADIENT.contains(op.name()) || op instanceof Gemm g

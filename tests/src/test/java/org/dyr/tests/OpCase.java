@@ -8,6 +8,7 @@ import org.dyr.op.Attention;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
@@ -58,7 +59,8 @@ record OpCase(Op op, String remark, List<Arg> in) {
   private boolean besideSums(int i) {
     return switch (op) {
       case AddBias _, BiasActivation _ -> i == 1;
-      case BiasActivation.Grad _ -> i == 2;
+      case BiasActivation.Grad _, GemmActivation _ -> i == 2;
+      case GemmActivation.Grad _ -> i == 3;
       case Gemm g -> g.bias() && i == 2 || g.wide() && g.residual() && i == g.residualInput();
       case GemmSumRows g -> g.of().wide() && i == 2;
       case LayerNorm _ -> i > 0;

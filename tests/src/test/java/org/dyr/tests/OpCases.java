@@ -23,6 +23,7 @@ import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
@@ -99,10 +100,25 @@ final class OpCases {
       add(of(new GemmSumRows(of), gemm(of, 30, 40, 4100).in()).on("depth in parts"));
       add(of(new GemmSumRows(of), gemm(of, 768, 96, 64).in()));
     }
+    for (Activation.Kind kind : Activation.Kind.values()) {
+      for (int[] s : PRODUCTS) activated(kind, s[0], s[1], s[2], "");
+      activated(kind, 32, 192, 768, "");
+    }
+    activated(Activation.Kind.GELU, 17, 40, 1600, "depth in parts");
+    activated(Activation.Kind.GELU, 700, 33, 40, "several blocks of rows");
     add(product(true, false, 3, 40, 9001).on("depth in parts"));
     add(gemm(new Gemm(false, true, true, true, false), 17, 5, 4097).on("depth in parts"));
     add(gemm(new Gemm(true, false, false, true, true), 29, 40, 4100).on("depth in parts"));
     add(product(false, true, 700, 33, 515).on("several blocks of rows"));
+  }
+
+  /** A product with an activation behind it, and the product that brings its gradient. */
+  private void activated(Activation.Kind kind, int m, int n, int k, String edge) {
+    for (boolean kept : new boolean[] {false, true}) {
+      add(of(new GemmActivation(false, true, kind, kept), left(false, m, k), right(true, k, n), Arg.of(n)).on(edge));
+    }
+    add(of(new GemmActivation.Grad(false, false, kind), left(false, m, k), right(false, k, n), uniform(-4, 4, m, n),
+        Arg.of(n)).on(edge));
   }
 
   private static OpCase product(boolean ta, boolean tb, int m, int n, int k) {

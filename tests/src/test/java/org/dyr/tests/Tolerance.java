@@ -8,6 +8,7 @@ import org.dyr.op.BiasActivation;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
@@ -45,7 +46,8 @@ final class Tolerance {
       case DropoutAddLayerNorm n -> x.last();
       case LayerNorm.Grad n -> Math.max(x.rows(), x.last());
       case DropoutAddLayerNorm.Grad n -> Math.max(x.rows(), x.last());
-      case BiasActivation.Grad b -> x.rows();
+      case GemmActivation g -> x.dim(g.transposeA() ? 0 : 1);
+      case GemmActivation.Grad g -> x.dim(g.transposeA() ? 0 : 1);
       case SumRows s -> x.rows();
       case Gather.Grad g -> x.rows();
       case Sum s -> x.size();

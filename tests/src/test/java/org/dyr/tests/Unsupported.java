@@ -11,6 +11,7 @@ import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
@@ -25,7 +26,7 @@ final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad
-          || op instanceof GemmSumRows,
+          || op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad,
       "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 

@@ -20,17 +20,15 @@ final class ActivationGradVector {
         stretch(kind, dy + 4 * from, x + 4 * from, Ram.ZEROS, 0, dx + 4 * from, to - from, tail, w));
   }
 
-  /** dx = dy f'(x + b), db = sum of dx over rows. Inputs dy, x (R,C), b (C); outputs dx, db. Scratch: tail, sums. */
+  /** dx = dy f'(x + b). Inputs dy, x (R,C), b (C). */
   static Kernel prepareWithBias(Workers workers, Kind kind, Operands o) {
     long dy = o.inputs()[0].address(), x = o.inputs()[1].address(), b = o.inputs()[2].address();
-    long dx = o.outputs()[0].address(), tailBytes = Tail.scratchBytes(workers.count());
+    long dx = o.outputs()[0].address();
+    int columns = o.in()[0].shape().last();
     Tail tail = new Tail(o.scratch());
-    ColumnSums sums = new ColumnSums(o.in()[0].shape(), o.scratch().slice(tailBytes, o.scratch().bytes() - tailBytes),
-        o.outputs()[1]);
-    return sums.kernel(workers, (worker, row) -> {
-      long at = 4 * row * sums.columns, sum = sums.place(row, 0);
-      stretch(kind, dy + at, x + at, b, 1, dx + at, sums.columns, tail, worker);
-      ElementwiseVector.add(sum, dx + at, sum, sums.columns);
+    return ElementwiseVector.rows(workers, o.in()[0].shape().rows(), (w, row) -> {
+      long at = 4L * row * columns;
+      stretch(kind, dy + at, x + at, b, 1, dx + at, columns, tail, w);
     });
   }
 

@@ -68,8 +68,7 @@ public final class VectorKernels implements KernelSet {
       case Update.Lamb o -> LambKernel.scratchBytes(o, in);
       case Activation o -> Tail.scratchBytes(threads);
       case Activation.Grad o -> Tail.scratchBytes(threads);
-      case BiasActivation o -> Tail.scratchBytes(threads);
-      case BiasActivation.Grad o -> Tail.scratchBytes(threads) + ColumnSums.scratchBytes(in[0], 1);
+      case BiasActivation _, BiasActivation.Grad _ -> Tail.scratchBytes(threads);
       case LayerNorm.Grad o -> ColumnSums.scratchBytes(in[0], 2);
       case Dropout o -> DropoutVector.scratchBytes(in[0], threads);
       case DropoutAddLayerNorm o -> o.probability() > 0 ? DropoutVector.scratchBytes(in[0], threads) : 0;

@@ -28,11 +28,10 @@ final class ActivationCalls {
     return o.rows((from, to, _) -> NativeCalls.biasActivation(isa, type, x, b, y, from, to, columns, f));
   }
 
-  /** dx = dy f'(x + b), db = sum of dx over rows. Inputs dy, x (R,C), b (C); outputs dx, db. */
+  /** dx = dy f'(x + b). Inputs dy, x (R,C), b (C). */
   static Kernel backwardWithBias(Binding o, Kind kind) {
-    int isa = o.isa, type = o.type, f = kind.ordinal(), rows = o.rows(), columns = o.columns();
-    long dy = o.in(0), x = o.in(1), b = o.in(2), dx = o.out(0), partial = o.scratch();
-    return o.rowChunks(partial, (from, to, _) ->
-        NativeCalls.biasActivationGrad(isa, type, dy, x, b, dx, partial, from, to, rows, columns, f), o.out(1));
+    int isa = o.isa, type = o.type, f = kind.ordinal(), columns = o.columns();
+    long dy = o.in(0), x = o.in(1), b = o.in(2), dx = o.out(0);
+    return o.rows((from, to, _) -> NativeCalls.biasActivationGrad(isa, type, dy, x, b, dx, from, to, columns, f));
   }
 }

@@ -64,8 +64,8 @@ final class NativeCalls {
   @NoException static native void biasActivation(int isa, int type, long x, long b, long y, long from, long to,
       int columns, int kind);
 
-  @NoException static native void biasActivationGrad(int isa, int type, long dy, long x, long b, long dx,
-      long partial, long from, long to, long rows, int columns, int kind);
+  @NoException static native void biasActivationGrad(int isa, int type, long dy, long x, long b, long dx, long from,
+      long to, int columns, int kind);
 
   // norm.h
 
@@ -126,12 +126,12 @@ final class NativeCalls {
 
   @NoException static native long blockFloats(int isa, int units);
 
-  @NoException static native void packPanels(int isa, int type, long b, long stride, boolean transposed, int depth, int n,
-      int from, int to, long panels);
+  @NoException static native void packPanels(int isa, int type, long b, long stride, boolean transposed, int depth,
+      int n, int from, int to, long panels);
 
-  @NoException static native void multiply(int isa, int type, long a, long stride, boolean transposed, int depth, long panels,
-      int rowBegin, int rowEnd, int panelBegin, int panelEnd, long c, long residual, long bias, int n, boolean wide,
-      long block, long sums, boolean more);
+  @NoException static native void multiply(int isa, int type, long a, long stride, boolean transposed, int depth,
+      long panels, int rowBegin, int rowEnd, int panelBegin, int panelEnd, long c, long residual, long bias, int n,
+      boolean wide, int then, int kind, long u, long block, long sums, boolean more);
 
   // peak.h
 

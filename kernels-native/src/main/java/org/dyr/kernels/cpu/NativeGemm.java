@@ -3,6 +3,7 @@ package org.dyr.kernels.cpu;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
@@ -11,10 +12,10 @@ import org.dyr.tensor.Shape;
 import org.dyr.tensor.Spec;
 
 /**
- * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}. The workers pack b together, then each multiplies its own rows
- * of c by all panels, or, where rows are few, all rows by its own panels. A depth beyond {@link #DEPTH} goes in equal
- * parts, the later ones added to c. The sums of a's rows are taken from the packed block. Scratch: the panels, then a packed block of a for each worker. Compute-bound: 2 M N K
- * operations.
+ * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}, and an activation or its gradient behind it. The workers pack b
+ * together, then each multiplies its own rows of c by all panels, or, where rows are few, all rows by its own panels. A
+ * depth beyond {@link #DEPTH} goes in equal parts, the later ones added to c. The sums of a's rows are taken from the
+ * packed block. Scratch: the panels, then a packed block of a for each worker. Compute-bound: 2 M N K operations.
  */
 final class NativeGemm implements Kernel {
   /**
@@ -28,6 +29,11 @@ final class NativeGemm implements Kernel {
 
   /** Below so many multiply-adds a second worker is not worth waking. */
   private static final long ALONE = 1 << 17;
+
+  /** What follows a product, as {@code gemm::Then} has it. */
+  private static final int NOTHING = 0;
+  private static final int ACTIVATE = 1;
+  private static final int SLOPE = 2;
 
   /** Rows of a tile, the most of any instruction set: fewer for each worker, and columns divide better. */
   private static final int TILE = 14;
@@ -78,6 +84,9 @@ final class NativeGemm implements Kernel {
   private final long bias;
   private final long residual;
   private final long sums;
+  private final int then;
+  private final int kind;
+  private final long u;
   private final long panels;
   private final long blocks;
   private final long blockBytes;
@@ -98,7 +107,18 @@ final class NativeGemm implements Kernel {
     c = o.out(0);
     aStride = o.operands.in()[0].shape().dim(1);
     bStride = o.operands.in()[1].shape().dim(1);
-    bias = gemm.bias() ? o.in(2) : 0;
+    then = switch (op) {
+      case GemmActivation _ -> ACTIVATE;
+      case GemmActivation.Grad _ -> SLOPE;
+      default -> NOTHING;
+    };
+    kind = switch (op) {
+      case GemmActivation g -> g.kind().ordinal();
+      case GemmActivation.Grad g -> g.kind().ordinal();
+      default -> 0;
+    };
+    u = then == SLOPE ? o.in(2) : then == ACTIVATE && ((GemmActivation) op).kept() ? o.out(1) : 0;
+    bias = then == SLOPE ? o.in(3) : then == ACTIVATE || gemm.bias() ? o.in(2) : 0;
     residual = gemm.residual() ? o.in(gemm.residualInput()) : 0;
     sums = op instanceof GemmSumRows ? o.out(1) : 0;
     shares = (long) size.m * size.n * size.k < ALONE ? 1 : workers.count();
@@ -113,6 +133,8 @@ final class NativeGemm implements Kernel {
       case Gemm g -> g;
       case GemmSumRows g -> g.of();
       case MatMul m -> Gemm.of(m);
+      case GemmActivation g -> new Gemm(g.transposeA(), g.transposeB(), false, false, false);
+      case GemmActivation.Grad g -> new Gemm(g.transposeA(), g.transposeB(), false, false, false);
       default -> throw new IllegalArgumentException(op.name() + " is no matrix product");
     };
   }
@@ -175,8 +197,10 @@ final class NativeGemm implements Kernel {
       panelEnd = Workers.begin(panelCount, worker + 1, shares);
       if (shares > 1) pack(panelBegin, panelEnd);
     }
+    boolean last = part == size.parts - 1;
+    long sum = then == ACTIVATE && u != 0 ? u : c; // where the parts are added up
     NativeCalls.multiply(isa, type, at(a, transposeA, aStride), aStride, transposeA, depth(), panels, rowBegin, rowEnd,
-        panelBegin, panelEnd, c, part == 0 ? residual : c, part == 0 ? bias : 0, size.n, wide, blocks + worker * blockBytes,
-        panelBegin == 0 ? sums : 0, part > 0);
+        panelBegin, panelEnd, last ? c : sum, part == 0 ? residual : sum, part == (then == NOTHING ? 0 : size.parts - 1) ? bias : 0,
+        size.n, wide, last ? then : NOTHING, kind, u, blocks + worker * blockBytes, panelBegin == 0 ? sums : 0, part > 0);
   }
 }

@@ -18,6 +18,7 @@ import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
+import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
@@ -52,8 +53,10 @@ final class NativeKernels implements KernelSet {
   @Override public boolean supports(Op op, Spec[] in) {
     for (Spec s : in) if (s.type() == DType.F64 || s.type() == DType.F16) return false;
     return switch (op) {
-      case Cast o -> in[0].type() == DType.F32 && o.to() == DType.BF16 || in[0].type() == DType.BF16 && o.to() == DType.F32;
-      case MatMul _, Gemm _, GemmSumRows _ -> NativeGemm.supports(op, in, instructions);
+      case Cast o -> in[0].type() == DType.F32 && o.to() == DType.BF16
+          || in[0].type() == DType.BF16 && o.to() == DType.F32;
+      case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _ ->
+          NativeGemm.supports(op, in, instructions);
       case Update _ -> in[0].type() == DType.F32;
       case Add _, AddBias _, Scale _, Broadcast _, Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> true;
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
@@ -66,9 +69,10 @@ final class NativeKernels implements KernelSet {
 
   @Override public long scratchBytes(Op op, Spec[] in) {
     return switch (op) {
-      case MatMul _, Gemm _, GemmSumRows _ -> NativeGemm.scratchBytes(op, in, instructions, workers.count());
+      case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _ ->
+          NativeGemm.scratchBytes(op, in, instructions, workers.count());
       case Sum _, SumSquares _, AllFinite _ -> SumCalls.scratchBytes(in[0]);
-      case SumRows _, BiasActivation.Grad _ -> Binding.rowChunkBytes(in[0], 1);
+      case SumRows _ -> Binding.rowChunkBytes(in[0], 1);
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> Binding.rowChunkBytes(in[0], 2);
       case DropoutAddLayerNorm _ -> NormCalls.rowBytes(in[0], workers.count());
       case Update.Lamb o -> LambKernel.scratchBytes(o, in);
@@ -86,7 +90,8 @@ final class NativeKernels implements KernelSet {
       case Add _ -> ElementwiseCalls.add(b);
       case AddBias _ -> ElementwiseCalls.addBias(b);
       case Scale _ -> ElementwiseCalls.scale(b);
-      case MatMul _, Gemm _, GemmSumRows _ -> new NativeGemm(op, b, instructions);
+      case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _ ->
+          new NativeGemm(op, b, instructions);
       case Broadcast _ -> ElementwiseCalls.broadcast(b);
       case Cast _ -> ElementwiseCalls.cast(b);
       case Sum _ -> SumCalls.all(b);
