@@ -55,6 +55,10 @@ public record Attention(int heads, int longest, double probability, int site, Qu
     return 4 * in[0].shape().size() * Math.min(longest, in[1].shape().dim(0));
   }
 
+  @Override public String name() {
+    return "Attention" + queries.mark();
+  }
+
   /**
    * p = exp(s - lse) once more, pd = dropout(p); dv = pd^T do; dpd = do v^T; dp = dropout(dpd);
    * ds = p (dp - sum_j p dp), where sum_j p dp = do . o; dq = ds k / sqrt(D); dk = ds^T q / sqrt(D).
@@ -82,6 +86,10 @@ public record Attention(int heads, int longest, double probability, int site, Qu
 
     @Override public long flops(Spec[] in) {
       return 10 * in[1].shape().size() * Math.min(of.longest, in[2].shape().dim(0));
+    }
+
+    @Override public String name() {
+      return "Attention.Grad" + of.queries.mark();
     }
   }
 }

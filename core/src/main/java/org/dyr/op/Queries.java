@@ -25,4 +25,9 @@ public enum Queries {
   public int count(int length) {
     return this == ALL ? length : Math.min(length, 1);
   }
+
+  /** What a fused op's name ends with, to tell the two apart in a profile. */
+  String mark() {
+    return this == ALL ? "" : "[" + this + "]";
+  }
 }

@@ -85,8 +85,8 @@ class ShapeRuleTest {
     assertArrayEquals(new Spec[] {f32(2, 8), f32(2, 2)}, op.outputs(f32(2, 8), f32(6, 8), f32(6, 8), OFFSETS));
     assertArrayEquals(new Spec[] {f32(2, 8), f32(6, 8), f32(6, 8)}, new Attention.Grad(op).outputs(f32(2, 8), f32(2, 8),
         f32(6, 8), f32(6, 8), f32(2, 8), f32(2, 2), OFFSETS));
-    refused("Attention: what has a row a query must be f32(2,8), not f32(6,8)", op, f32(6, 8), f32(6, 8), f32(6, 8),
-        OFFSETS);
+    refused("Attention[FIRST]: what has a row a query must be f32(2,8), not f32(6,8)", op, f32(6, 8), f32(6, 8),
+        f32(6, 8), OFFSETS);
     refused("AttentionSoftmax: s must have 2 queries, not 6", new AttentionSoftmax(Queries.FIRST), f32(2, 6, 4),
         OFFSETS);
     assertThrows(ShapeException.class, () -> new RelativeAttention(op));
