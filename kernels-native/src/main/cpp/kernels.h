@@ -13,6 +13,7 @@
 #include "update.h"
 #include "gemm.h"
 #include "attention.h"
+#include "attention_first.h"
 #include "peak.h"
 
 namespace dyr {

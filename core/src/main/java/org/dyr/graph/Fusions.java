@@ -117,8 +117,8 @@ public final class Fusions {
           drop.ifPresent(replaced::add);
           if (d.probability() > 0) in.addAll(List.of(drop.get().in().get(1), drop.get().in().get(3)));
           int longest = ((AttentionScores) scores.op()).longest();
-          return new Rewrite(replaced, new Attention(context.heads(), longest, d.probability(), d.site()), in,
-              List.of(last.out().get(0), softmax.out().get(1)));
+          Attention of = new Attention(context.heads(), longest, d.probability(), d.site(), context.queries());
+          return new Rewrite(replaced, of, in, List.of(last.out().get(0), softmax.out().get(1)));
         }));
   }
 

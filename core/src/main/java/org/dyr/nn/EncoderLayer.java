@@ -47,8 +47,8 @@ final class EncoderLayer {
   private Value apply(Pass pass, Value x, Rows rows) {
     Value a;
     try (var s = pass.scope("attention")) {
-      Value attended = rows.of(pass, attention.apply(pass, x));
-      a = join(pass, attentionOutput.apply(pass, attended), rows.of(pass, x), attentionNorm, rows);
+      Value asking = rows.of(pass, x);
+      a = join(pass, attentionOutput.apply(pass, attention.apply(pass, rows, asking, x)), asking, attentionNorm, rows);
     }
     try (var s = pass.scope("feed_forward")) {
       Value inner = pass.emit(new Activation(activation), up.apply(pass, a));

@@ -1,12 +1,13 @@
 package org.dyr.nn;
 
 import org.dyr.op.Gather;
+import org.dyr.op.Queries;
 import org.dyr.op.Value;
 
 /** What the rows of an activation stand for. */
 enum Rows {
   /** (T,C): every token. */
-  TOKENS {
+  TOKENS(Queries.ALL) {
     @Override Value of(Pass pass, Value x) {
       return x;
     }
@@ -17,7 +18,7 @@ enum Rows {
   },
 
   /** (S,C): the first token of each sequence, [CLS]. */
-  FIRST {
+  FIRST(Queries.FIRST) {
     @Override Value of(Pass pass, Value x) {
       return pass.emit(new Gather(), x, pass.perSequence("first"));
     }
@@ -26,6 +27,17 @@ enum Rows {
       return pass.dropSequences(probability, x);
     }
   };
+
+  private final Queries queries;
+
+  Rows(Queries queries) {
+    this.queries = queries;
+  }
+
+  /** The queries that have these rows. */
+  Queries queries() {
+    return queries;
+  }
 
   /** These rows of x (T,C). */
   abstract Value of(Pass pass, Value x);

@@ -6,13 +6,14 @@ import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.Queries;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
 import org.dyr.op.Value;
 
 /**
- * Each packed sequence attends to itself: o = dropout(softmax(q k^T / sqrt(D))) v. x, o (T,C). With relative positions
- * an embedding of the clipped distance, one table (2m+1,D) for all heads, is added to keys and values.
+ * Each packed sequence attends to itself: o = dropout(softmax(q k^T / sqrt(D))) v. With relative positions an embedding
+ * of the clipped distance, one table (2m+1,D) for all heads, is added to keys and values.
  */
 final class SelfAttention {
   private final int heads;
@@ -35,19 +36,39 @@ final class SelfAttention {
     distances.ifPresent(parameters::add);
   }
 
-  Value apply(Pass pass, Value x) {
+  /**
+   * What these rows attend to, o (Q,C). With relative positions all tokens ask, and the rows are picked afterwards.
+   *
+   * @param asking these rows of x (Q,C)
+   * @param x keys and values (T,C)
+   */
+  Value apply(Pass pass, Rows rows, Value asking, Value x) {
+    return distances.isPresent() ? rows.of(pass, relative(pass, distances.get(), x))
+        : absolute(pass, rows.queries(), asking, x);
+  }
+
+  private Value absolute(Pass pass, Queries queries, Value asking, Value x) {
+    Value q = query.apply(pass, asking), k = key.apply(pass, x), v = value.apply(pass, x), offsets = pass.offsets();
+    try (var s = pass.scope("core")) {
+      Value p = shares(pass, queries, pass.emit(new AttentionScores(heads, longest, queries), q, k, offsets));
+      return pass.emit(new AttentionContext(heads, queries), p, v, offsets);
+    }
+  }
+
+  private Value relative(Pass pass, Parameter table, Value x) {
     Value q = query.apply(pass, x), k = key.apply(pass, x), v = value.apply(pass, x), offsets = pass.offsets();
     try (var s = pass.scope("core")) {
-      Value a = distances.map(p -> pass.weight(p, q)).orElse(null);
-      Value scores = a == null ? pass.emit(new AttentionScores(heads, longest), q, k, offsets)
-          : pass.emit(new RelativeScores(heads, longest), q, k, a, offsets);
-      Value p = pass.emit(new AttentionSoftmax(), scores, offsets);
-      if (pass.training() && dropout > 0) {
-        p = pass.emit(new AttentionDropout(dropout, pass.graph().nextSite()), p, pass.random(), offsets,
-            pass.perSequence("sequence"));
-      }
-      return a == null ? pass.emit(new AttentionContext(heads), p, v, offsets)
-          : pass.emit(new RelativeContext(heads), p, v, a, offsets);
+      Value a = pass.weight(table, q);
+      Value p = shares(pass, Queries.ALL, pass.emit(new RelativeScores(heads, longest), q, k, a, offsets));
+      return pass.emit(new RelativeContext(heads), p, v, a, offsets);
     }
+  }
+
+  /** dropout(softmax(scores)). */
+  private Value shares(Pass pass, Queries queries, Value scores) {
+    Value p = pass.emit(new AttentionSoftmax(queries), scores, pass.offsets());
+    if (!pass.training() || dropout == 0) return p;
+    return pass.emit(new AttentionDropout(dropout, pass.graph().nextSite(), queries), p, pass.random(), pass.offsets(),
+        pass.perSequence("sequence"));
   }
 }

@@ -7,32 +7,37 @@ import org.dyr.tensor.Spec;
  * Multi-head attention of each packed sequence over itself: o = dropout(softmax(q k^T / sqrt(D))) v, a tile of the
  * scores at a time. Tokens past offsets[S] belong to no sequence and get 0. Dao et al., "FlashAttention", 2022.
  *
- * <p>Inputs q, k, v (T,C), offsets i32(S+1), and with probability above 0 random i32(4) and sequence i32(S). Outputs o
- * (T,C) and lse (H,T), the logarithm of each row's softmax sum, kept for the backward.
+ * <p>Inputs q (Q,C), k, v (T,C), offsets i32(S+1), and with probability above 0 random i32(4) and sequence i32(S).
+ * Outputs o (Q,C) and lse (H,Q), the logarithm of each row's softmax sum, kept for the backward.
  *
  * @param longest no sequence is longer
+ * @param queries which tokens the Q queries are of
  */
-public record Attention(int heads, int longest, double probability, int site) implements FusedOp {
+public record Attention(int heads, int longest, double probability, int site, Queries queries) implements FusedOp {
+
+  public Attention(int heads, int longest, double probability, int site) {
+    this(heads, longest, probability, site, Queries.ALL);
+  }
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, probability > 0 ? 6 : 4);
-    AttentionScores.checkHeads(this, heads, in[0], in[1], in[2]);
-    Op.checkIndex(this, "offsets", in[3]);
+    AttentionScores.checkHeads(this, heads, in[1], in[2]);
+    AttentionScores.checkQueries(this, queries, in[1], in[3], in[0]);
     if (probability > 0) AttentionDropout.checkRandom(this, in[4], in[3], in[5]);
     return new Spec[] {in[0], in[0].with(heads, in[0].shape().dim(0)).as(in[0].type().accumulator())};
   }
 
   @Override public Value[] decompose(Recorder r, Value... in) {
-    Value s = r.emit1(new AttentionScores(heads, longest), in[0], in[1], in[3]);
-    Value[] p = r.emit(new AttentionSoftmax(), s, in[3]);
+    Value s = r.emit1(new AttentionScores(heads, longest, queries), in[0], in[1], in[3]);
+    Value[] p = r.emit(new AttentionSoftmax(queries), s, in[3]);
     Value kept = drop(r, p[0], in, 3);
-    return new Value[] {r.emit1(new AttentionContext(heads), kept, in[2], in[3]), p[1]};
+    return new Value[] {r.emit1(new AttentionContext(heads, queries), kept, in[2], in[3]), p[1]};
   }
 
   /** The dropout of p, whose inputs stand behind the offsets. */
   Value drop(Recorder r, Value p, Value[] in, int offsets) {
     if (probability == 0) return p;
-    return r.emit1(new AttentionDropout(probability, site), p, in[offsets + 1], in[offsets], in[offsets + 2]);
+    return r.emit1(new AttentionDropout(probability, site, queries), p, in[offsets + 1], in[offsets], in[offsets + 2]);
   }
 
   @Override public void backward(Gradients g) {
@@ -47,7 +52,11 @@ public record Attention(int heads, int longest, double probability, int site) im
   }
 
   @Override public long flops(Spec[] in) {
-    return 4 * in[0].shape().size() * Math.min(longest, in[0].shape().dim(0));
+    return 4 * in[0].shape().size() * Math.min(longest, in[1].shape().dim(0));
+  }
+
+  @Override public String name() {
+    return "Attention" + queries.mark();
   }
 
   /**
@@ -59,24 +68,28 @@ public record Attention(int heads, int longest, double probability, int site) im
 
     @Override public Spec[] outputs(Spec... in) {
       Op.arity(this, in, of.probability > 0 ? 9 : 7);
-      AttentionScores.checkHeads(this, of.heads, in[0], in[1], in[2], in[3], in[4]);
+      AttentionScores.checkHeads(this, of.heads, in[2], in[3]);
+      AttentionScores.checkQueries(this, of.queries, in[2], in[6], in[1], in[0], in[4]);
       Op.checkSpec(this, "lse", in[5], in[1].type().accumulator(), of.heads, in[1].shape().dim(0));
-      Op.checkIndex(this, "offsets", in[6]);
       if (of.probability > 0) AttentionDropout.checkRandom(this, in[7], in[6], in[8]);
       return new Spec[] {in[1], in[2], in[3]};
     }
 
     @Override public Value[] decompose(Recorder r, Value... in) {
-      Value s = r.emit1(new AttentionScores(of.heads, of.longest), in[1], in[2], in[6]);
-      Value p = r.emit(new AttentionSoftmax(), s, in[6])[0];
-      Value[] d = r.emit(new AttentionContext.Grad(of.heads), in[0], of.drop(r, p, in, 6), in[3], in[6]);
-      Value ds = r.emit1(new AttentionSoftmax.Grad(), of.drop(r, d[0], in, 6), p, in[6]);
-      Value[] qk = r.emit(new AttentionScores.Grad(of.heads), ds, in[1], in[2], in[6]);
+      Value s = r.emit1(new AttentionScores(of.heads, of.longest, of.queries), in[1], in[2], in[6]);
+      Value p = r.emit(new AttentionSoftmax(of.queries), s, in[6])[0];
+      Value[] d = r.emit(new AttentionContext.Grad(of.heads, of.queries), in[0], of.drop(r, p, in, 6), in[3], in[6]);
+      Value ds = r.emit1(new AttentionSoftmax.Grad(of.queries), of.drop(r, d[0], in, 6), p, in[6]);
+      Value[] qk = r.emit(new AttentionScores.Grad(of.heads, of.queries), ds, in[1], in[2], in[6]);
       return new Value[] {qk[0], qk[1], d[1]};
     }
 
     @Override public long flops(Spec[] in) {
-      return 10 * in[1].shape().size() * Math.min(of.longest, in[1].shape().dim(0));
+      return 10 * in[1].shape().size() * Math.min(of.longest, in[2].shape().dim(0));
+    }
+
+    @Override public String name() {
+      return "Attention.Grad" + of.queries.mark();
     }
   }
 }

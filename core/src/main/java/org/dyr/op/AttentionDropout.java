@@ -5,15 +5,19 @@ import org.dyr.tensor.Spec;
 
 /**
  * {@link Dropout} of attention probabilities. Row and column are query and key by their places in their sequence, the
- * head joins the site: the mask is the same whatever L and T are. Inputs p (H,T,L), random i32(4), offsets i32(S+1),
+ * head joins the site: the mask is the same whatever L and Q are. Inputs p (H,Q,L), random i32(4), offsets i32(S+1),
  * sequence i32(S): each sequence's number in the global batch.
  */
-public record AttentionDropout(double probability, int site) implements Op {
+public record AttentionDropout(double probability, int site, Queries queries) implements Op {
+
+  public AttentionDropout(double probability, int site) {
+    this(probability, site, Queries.ALL);
+  }
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 4);
     Philox.checkProbability(this, probability);
-    AttentionScores.checkRagged(this, "p", in[0]);
+    AttentionScores.checkRagged(this, queries, "p", in[0], in[2]);
     checkRandom(this, in[1], in[2], in[3]);
     return new Spec[] {in[0]};
   }

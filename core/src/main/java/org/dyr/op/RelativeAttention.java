@@ -12,6 +12,10 @@ import org.dyr.tensor.Spec;
  */
 public record RelativeAttention(Attention of) implements FusedOp {
 
+  public RelativeAttention {
+    Op.check(of.queries() == Queries.ALL, "RelativeAttention: every token asks, not %s", of.queries());
+  }
+
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, table() + 1);
     Spec[] out = of.outputs(Arrays.copyOf(in, table()));

@@ -20,12 +20,18 @@ class BertTest {
   @Test void theLastLayerComputesNoRowThatTheHeadDoesNotRead() {
     Bert bert = new Bert(BertConfig.base().sized(8, 3, 2));
     assertEquals(Map.of("encoder.0", Map.of(TOKENS, 6), "encoder.1", Map.of(TOKENS, 6),
-        "encoder.2", Map.of(TOKENS, 3, SEQUENCES, 3)), products(bert, 3));
+        "encoder.2", Map.of(TOKENS, 2, SEQUENCES, 4)), products(bert, 3));
   }
 
   @Test void likewiseWhereAModelIsLeftEarly() {
     Bert bert = new Bert(BertConfig.base().sized(8, 3, 2));
-    assertEquals(Map.of("encoder.0", Map.of(TOKENS, 3, SEQUENCES, 3)), products(bert, 1));
+    assertEquals(Map.of("encoder.0", Map.of(TOKENS, 2, SEQUENCES, 4)), products(bert, 1));
+  }
+
+  @Test void withRelativePositionsAllTokensAskBeforeRowsArePicked() {
+    Bert bert = new Bert(BertConfig.base().sized(8, 2, 2).withRelativePositions(true));
+    assertEquals(Map.of("encoder.0", Map.of(TOKENS, 6), "encoder.1", Map.of(TOKENS, 3, SEQUENCES, 3)),
+        products(bert, 2));
   }
 
   /** Of each encoder layer: how many matrix products have how many rows. */

@@ -71,11 +71,25 @@ class ShapeRuleTest {
         f32(6, 8), OFFSETS));
     refused("Attention: 8 columns do not divide into 3 heads", new Attention(3, 4, 0, 0), f32(6, 8), f32(6, 8),
         f32(6, 8), OFFSETS);
-    refused("Attention: f32(6,8) and f32(5,8) must be alike", new Attention(2, 4, 0, 0), f32(6, 8), f32(5, 8),
+    refused("Attention: f32(5,8) and f32(6,8) must be alike", new Attention(2, 4, 0, 0), f32(6, 8), f32(5, 8),
         f32(6, 8), OFFSETS);
+    refused("Attention: what has a row a query must be f32(6,8), not f32(2,8)", new Attention(2, 4, 0, 0), f32(2, 8),
+        f32(6, 8), f32(6, 8), OFFSETS);
     refused("Attention: offsets must be i32(n), not f32(3)", new Attention(2, 4, 0, 0), f32(6, 8), f32(6, 8),
         f32(6, 8), f32(3));
-    refused("AttentionSoftmax: s must be (H,T,L), not f32(6,8)", new AttentionSoftmax(), f32(6, 8), OFFSETS);
+    refused("AttentionSoftmax: s must be (H,Q,L), not f32(6,8)", new AttentionSoftmax(), f32(6, 8), OFFSETS);
+  }
+
+  @Test void attentionOfFirstTokens() {
+    Attention op = new Attention(2, 4, 0, 0, Queries.FIRST);
+    assertArrayEquals(new Spec[] {f32(2, 8), f32(2, 2)}, op.outputs(f32(2, 8), f32(6, 8), f32(6, 8), OFFSETS));
+    assertArrayEquals(new Spec[] {f32(2, 8), f32(6, 8), f32(6, 8)}, new Attention.Grad(op).outputs(f32(2, 8), f32(2, 8),
+        f32(6, 8), f32(6, 8), f32(2, 8), f32(2, 2), OFFSETS));
+    refused("Attention[FIRST]: what has a row a query must be f32(2,8), not f32(6,8)", op, f32(6, 8), f32(6, 8),
+        f32(6, 8), OFFSETS);
+    refused("AttentionSoftmax: s must have 2 queries, not 6", new AttentionSoftmax(Queries.FIRST), f32(2, 6, 4),
+        OFFSETS);
+    assertThrows(ShapeException.class, () -> new RelativeAttention(op));
   }
 
   @Test void relativeAttention() {

@@ -12,6 +12,7 @@ import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.Queries;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
@@ -46,30 +47,36 @@ final class AttentionCases {
 
   /** Every attention op for one layout of tokens; the numbers of the sequences in the global batch are far apart. */
   private void layout(String edge, int heads, int size, int tokens, int longest, int... bounds) {
-    int columns = heads * size;
-    Arg x = Arg.of(tokens, columns), offsets = ints(bounds);
-    Arg ragged = Arg.of(heads, tokens, longest), share = uniform(0, 1, heads, tokens, longest);
+    Arg offsets = ints(bounds);
     int[] numbers = new int[bounds.length - 1];
     for (int s = 0; s < numbers.length; s++) numbers[s] = 3 + s * 700_001;
     Arg sequence = ints(numbers);
-    add(edge, OpCase.of(new AttentionScores(heads, longest), x, x, offsets));
-    add(edge, OpCase.of(new AttentionScores.Grad(heads), ragged, x, x, offsets));
-    add(edge, OpCase.of(new AttentionSoftmax(), uniform(-4, 4, heads, tokens, longest), offsets));
-    add(edge, OpCase.of(new AttentionSoftmax.Grad(), ragged, share, offsets));
-    add(edge, OpCase.of(new AttentionContext(heads), share, x, offsets));
-    add(edge, OpCase.of(new AttentionContext.Grad(heads), x, share, x, offsets));
+    for (Queries queries : Queries.values()) absolute(edge, queries, heads, size, tokens, longest, offsets, sequence);
+    if (tokens < 100) relative(edge, heads, size, tokens, longest, 2, offsets, sequence);
+    relative(edge, heads, size, tokens, longest, 16, offsets, sequence);
+  }
+
+  private void absolute(String edge, Queries queries, int heads, int size, int tokens, int longest, Arg offsets,
+      Arg sequence) {
+    int columns = heads * size, rows = queries.rows(tokens, sequence.shape().dim(0));
+    Arg q = Arg.of(rows, columns), x = Arg.of(tokens, columns);
+    Arg ragged = Arg.of(heads, rows, longest), share = uniform(0, 1, heads, rows, longest);
+    add(edge, OpCase.of(new AttentionScores(heads, longest, queries), q, x, offsets));
+    add(edge, OpCase.of(new AttentionScores.Grad(heads, queries), ragged, q, x, offsets));
+    add(edge, OpCase.of(new AttentionSoftmax(queries), uniform(-4, 4, heads, rows, longest), offsets));
+    add(edge, OpCase.of(new AttentionSoftmax.Grad(queries), ragged, share, offsets));
+    add(edge, OpCase.of(new AttentionContext(heads, queries), share, x, offsets));
+    add(edge, OpCase.of(new AttentionContext.Grad(heads, queries), q, share, x, offsets));
     for (double p : new double[] {0, 0.1, 0.5}) {
-      if (p > 0) add(edge, OpCase.of(new AttentionDropout(p, 2), share, OpCases.RANDOM, offsets, sequence));
-      Attention op = new Attention(heads, longest, p, 2);
-      add(edge, OpCase.of(op, p > 0 ? List.of(x, x, x, offsets, OpCases.RANDOM, sequence) : List.of(x, x, x, offsets)));
+      if (p > 0) add(edge, OpCase.of(new AttentionDropout(p, 2, queries), share, OpCases.RANDOM, offsets, sequence));
+      Attention op = new Attention(heads, longest, p, 2, queries);
+      add(edge, OpCase.of(op, p > 0 ? List.of(q, x, x, offsets, OpCases.RANDOM, sequence) : List.of(q, x, x, offsets)));
       int[] forward = p > 0 ? new int[] {1, 2, 3, 6, 7, 8} : new int[] {1, 2, 3, 6};
-      List<Arg> grad = new ArrayList<>(List.of(x, x, x, x, derived(op, 0, forward, tokens, columns),
-          derived(op, 1, forward, heads, tokens), offsets));
+      List<Arg> grad = new ArrayList<>(List.of(q, q, x, x, derived(op, 0, forward, rows, columns),
+          derived(op, 1, forward, heads, rows), offsets));
       if (p > 0) grad.addAll(List.of(OpCases.RANDOM, sequence));
       add(edge, OpCase.of(new Attention.Grad(op), grad));
     }
-    if (tokens < 100) relative(edge, heads, size, tokens, longest, 2, offsets, sequence);
-    relative(edge, heads, size, tokens, longest, 16, offsets, sequence);
   }
 
   /** The same with distances of up to {@code most} each way. */

@@ -21,6 +21,7 @@ import org.dyr.op.GemmSumRows;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.Queries;
 import org.dyr.op.Recorder;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
@@ -61,7 +62,9 @@ final class FusionSamples {
 
   static List<Sample> all() {
     return List.of(
-        attention("", 0, false), attention("dropout", 0.5, true), attention("dropout of nothing", 0, true),
+        attention("", Queries.ALL, 0, false), attention("dropout", Queries.ALL, 0.5, true),
+        attention("dropout of nothing", Queries.ALL, 0, true), attention("first tokens ask", Queries.FIRST, 0, false),
+        attention("first tokens ask, dropout", Queries.FIRST, 0.5, true),
         relative("", 0, false), relative("dropout", 0.5, true), relative("dropout of nothing", 0, true),
         new Sample("bias-activation", "", BiasActivation.class, true, List.of(Arg.of(5, 7), Arg.of(7)), (r, in) -> {
           Value u = r.emit1(new AddBias(), in);
@@ -95,14 +98,14 @@ final class FusionSamples {
         }));
   }
 
-  private static Sample attention(String remark, double p, boolean drop) {
-    Arg x = Arg.of(5, 6);
+  private static Sample attention(String remark, Queries queries, double p, boolean drop) {
+    Arg q = Arg.of(queries.rows(5, 2), 6), x = Arg.of(5, 6);
     return new Sample("attention", remark, Attention.class, true,
-        List.of(x, x, x, OFFSETS, OpCases.RANDOM, ints(8, 2)), (r, in) -> {
-          Value s = r.emit1(new AttentionScores(2, 3), in[0], in[1], in[3]);
-          Value share = r.emit(new AttentionSoftmax(), s, in[3])[0];
-          Value kept = drop ? r.emit1(new AttentionDropout(p, 1), share, in[4], in[3], in[5]) : share;
-          Value o = r.emit1(new AttentionContext(2), kept, in[2], in[3]);
+        List.of(q, x, x, OFFSETS, OpCases.RANDOM, ints(8, 2)), (r, in) -> {
+          Value s = r.emit1(new AttentionScores(2, 3, queries), in[0], in[1], in[3]);
+          Value share = r.emit(new AttentionSoftmax(queries), s, in[3])[0];
+          Value kept = drop ? r.emit1(new AttentionDropout(p, 1, queries), share, in[4], in[3], in[5]) : share;
+          Value o = r.emit1(new AttentionContext(2, queries), kept, in[2], in[3]);
           return new Recorded(o, drop ? List.of(s, share, kept) : List.of(s, share));
         });
   }

@@ -21,10 +21,10 @@ final class Dropouts {
     }
   }
 
-  /** in: p (H,T,L), random, offsets, sequence. */
+  /** in: p (H,Q,L), random, offsets, sequence. */
   static Kernel attention(AttentionDropout op, Tensor[] in, Tensor y) {
-    return Attentions.rows(in[2], y, (head, sequence, start, length, token, row) -> {
-      int base = (token - start) * Philox.ATTENTION_STRIDE;
+    return Attentions.rows(op.queries(), in[2], y, (head, sequence, start, length, place, query, row) -> {
+      int base = place * Philox.ATTENTION_STRIDE;
       for (int j = 0; j < length; j++) {
         double kept = keep(op.probability(), in[1], base, j, in[3].index(sequence), Philox.site(op.site(), head));
         y.set(row + j, kept * in[0].get(row + j));

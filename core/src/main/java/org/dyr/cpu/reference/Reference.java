@@ -67,12 +67,12 @@ public final class Reference implements KernelSet {
       case LayerNorm.Grad n -> Norms.backward(in, out);
       case Dropout d -> () -> Dropouts.rows(d, in, out[0]);
       case AttentionDropout d -> Dropouts.attention(d, in, out[0]);
-      case AttentionScores a -> Attentions.scores(a.heads(), in[0], in[1], in[2], out[0]);
-      case AttentionScores.Grad a -> Attentions.scoresGrad(a.heads(), in, out[0], out[1]);
-      case AttentionSoftmax a -> Attentions.softmax(in[0], in[1], out[0], out[1]);
-      case AttentionSoftmax.Grad a -> Attentions.softmaxGrad(in[0], in[1], in[2], out[0]);
-      case AttentionContext a -> Attentions.context(a.heads(), in[0], in[1], in[2], out[0]);
-      case AttentionContext.Grad a -> Attentions.contextGrad(a.heads(), in, out[0], out[1]);
+      case AttentionScores a -> Attentions.scores(a.queries(), a.heads(), in[0], in[1], in[2], out[0]);
+      case AttentionScores.Grad a -> Attentions.scoresGrad(a.queries(), a.heads(), in, out[0], out[1]);
+      case AttentionSoftmax a -> Attentions.softmax(a.queries(), in[0], in[1], out[0], out[1]);
+      case AttentionSoftmax.Grad a -> Attentions.softmaxGrad(a.queries(), in[0], in[1], in[2], out[0]);
+      case AttentionContext a -> Attentions.context(a.queries(), a.heads(), in[0], in[1], in[2], out[0]);
+      case AttentionContext.Grad a -> Attentions.contextGrad(a.queries(), a.heads(), in, out[0], out[1]);
       case RelativeScores a -> RelativeAttentions.scores(a.heads(), in, out[0]);
       case RelativeScores.Grad a -> RelativeAttentions.scoresGrad(a.heads(), in, out);
       case RelativeContext a -> RelativeAttentions.context(a.heads(), in, out[0]);

@@ -5,6 +5,7 @@ import static org.dyr.cpu.reference.Attentions.rows;
 
 import org.dyr.cpu.reference.Attentions.Row;
 import org.dyr.device.Kernel;
+import org.dyr.op.Queries;
 
 /** Scores and contexts of {@link Attentions} with an embedding of the clipped distance added to keys and values. */
 final class RelativeAttentions {
@@ -21,11 +22,11 @@ final class RelativeAttentions {
     Tensor q = in[0], k = in[1], a = in[2];
     int size = q.columns / heads;
     double scale = 1 / Math.sqrt(size);
-    return rows(in[3], s, (head, sequence, start, length, token, row) -> {
+    return rows(Queries.ALL, in[3], s, (head, sequence, start, length, place, query, row) -> {
       for (int j = 0; j < length; j++) {
-        int c = distance(a, j, token - start), first = head * size;
+        int c = distance(a, j, place), first = head * size;
         double sum = 0;
-        for (int d = 0; d < size; d++) sum += q.at(token, first + d) * (k.at(start + j, first + d) + a.at(c, d));
+        for (int d = 0; d < size; d++) sum += q.at(query, first + d) * (k.at(start + j, first + d) + a.at(c, d));
         s.set(row + j, sum * scale);
       }
     });
@@ -34,18 +35,18 @@ final class RelativeAttentions {
   /** in: ds, q, k, a, offsets; out: dq, dk, da. */
   static Kernel scoresGrad(int heads, Tensor[] in, Tensor[] out) {
     Tensor ds = in[0], q = in[1], k = in[2], a = in[3];
-    int size = q.columns / heads, tokens = q.rows, longest = ds.shape.dim(2);
+    int size = q.columns / heads;
     double scale = 1 / Math.sqrt(size);
     Sums dq = new Sums(out[0]), dk = new Sums(out[1]), da = new Sums(out[2]);
-    Row visit = (head, sequence, start, length, token, row) -> {
+    Row visit = (head, sequence, start, length, place, query, row) -> {
       for (int j = 0; j < length; j++) {
-        int c = distance(a, j, token - start);
+        int c = distance(a, j, place);
         double g = ds.get(row + j) * scale;
         for (int d = 0; d < size; d++) {
           int column = head * size + d;
-          dq.add(token, column, g * (k.at(start + j, column) + a.at(c, d)));
-          dk.add(start + j, column, g * q.at(token, column));
-          da.add(c, d, g * q.at(token, column));
+          dq.add(query, column, g * (k.at(start + j, column) + a.at(c, d)));
+          dk.add(start + j, column, g * q.at(query, column));
+          da.add(c, d, g * q.at(query, column));
         }
       }
     };
@@ -53,7 +54,7 @@ final class RelativeAttentions {
       dq.clear();
       dk.clear();
       da.clear();
-      forEachRow(heads, tokens, longest, in[4], visit);
+      forEachRow(Queries.ALL, ds, in[4], visit);
       dq.store();
       dk.store();
       da.store();
@@ -63,19 +64,19 @@ final class RelativeAttentions {
   /** in: p, v, a, offsets. */
   static Kernel context(int heads, Tensor[] in, Tensor o) {
     Tensor p = in[0], v = in[1], a = in[2];
-    int size = v.columns / heads, tokens = v.rows, longest = p.shape.dim(2);
-    Row visit = (head, sequence, start, length, token, row) -> {
+    int size = v.columns / heads;
+    Row visit = (head, sequence, start, length, place, query, row) -> {
       for (int d = 0; d < size; d++) {
         double sum = 0;
         for (int j = 0; j < length; j++) {
-          sum += p.get(row + j) * (v.at(start + j, head * size + d) + a.at(distance(a, j, token - start), d));
+          sum += p.get(row + j) * (v.at(start + j, head * size + d) + a.at(distance(a, j, place), d));
         }
-        o.set((long) token * v.columns + head * size + d, sum);
+        o.set((long) query * v.columns + head * size + d, sum);
       }
     };
     return () -> {
       o.fill(0);
-      forEachRow(heads, tokens, longest, in[3], visit);
+      forEachRow(Queries.ALL, p, in[3], visit);
     };
   }
 
@@ -84,15 +85,15 @@ final class RelativeAttentions {
     Tensor dout = in[0], p = in[1], v = in[2], a = in[3];
     int size = v.columns / heads;
     Sums dv = new Sums(out[1]), da = new Sums(out[2]);
-    Kernel rows = rows(in[4], out[0], (head, sequence, start, length, token, row) -> {
+    Kernel rows = rows(Queries.ALL, in[4], out[0], (head, sequence, start, length, place, query, row) -> {
       for (int j = 0; j < length; j++) {
-        int c = distance(a, j, token - start);
+        int c = distance(a, j, place);
         double sum = 0;
         for (int d = 0; d < size; d++) {
           int column = head * size + d;
-          sum += dout.at(token, column) * (v.at(start + j, column) + a.at(c, d));
-          dv.add(start + j, column, p.get(row + j) * dout.at(token, column));
-          da.add(c, d, p.get(row + j) * dout.at(token, column));
+          sum += dout.at(query, column) * (v.at(start + j, column) + a.at(c, d));
+          dv.add(start + j, column, p.get(row + j) * dout.at(query, column));
+          da.add(c, d, p.get(row + j) * dout.at(query, column));
         }
         out[0].set(row + j, sum);
       }

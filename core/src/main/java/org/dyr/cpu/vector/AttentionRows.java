@@ -83,6 +83,25 @@ final class AttentionRows {
     return lanes(lanes);
   }
 
+  /** y += by x for {@code n} floats. */
+  static void addScaled(long y, long x, float by, int n) {
+    int whole = n - n % COUNT;
+    for (int i = 0; i < whole; i += COUNT) {
+      fromMemorySegment(F, ALL, at(x + 4L * i), ORDER).mul(by).add(fromMemorySegment(F, ALL, at(y + 4L * i), ORDER))
+          .intoMemorySegment(ALL, at(y + 4L * i), ORDER);
+    }
+    for (int i = whole; i < n; i++) Ram.set(y + 4L * i, by * Ram.get(x + 4L * i) + Ram.get(y + 4L * i));
+  }
+
+  /** y = by x for {@code n} floats. */
+  static void scaled(long x, float by, long y, int n) {
+    int whole = n - n % COUNT;
+    for (int i = 0; i < whole; i += COUNT) {
+      fromMemorySegment(F, ALL, at(x + 4L * i), ORDER).mul(by).intoMemorySegment(ALL, at(y + 4L * i), ORDER);
+    }
+    for (int i = whole; i < n; i++) Ram.set(y + 4L * i, by * Ram.get(x + 4L * i));
+  }
+
   /** x = by x for {@code n} floats. */
   static void scale(long x, long n, float by) {
     long end = x + 4 * n;

@@ -21,6 +21,7 @@ import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.Queries;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
@@ -60,7 +61,11 @@ public final class VectorKernels implements KernelSet {
     return switch (op) {
       case MatMul o -> MatrixProducts.scratchBytes(Gemm.of(o), in, threads);
       case Gemm o -> MatrixProducts.scratchBytes(o, in, threads);
+      case Attention o when o.queries() == Queries.FIRST ->
+          AttentionFirstVector.scratchBytes(o, in[1].shape().rows(), threads);
       case Attention o -> AttentionVector.scratchBytes(o, in, threads);
+      case Attention.Grad o when o.of().queries() == Queries.FIRST ->
+          AttentionFirstGradVector.scratchBytes(o.of(), in[2].shape().rows(), threads);
       case Attention.Grad o -> AttentionGradVector.scratchBytes(o.of(), in, threads);
       case RelativeAttention o -> RelativeAttentionVector.scratchBytes(o, in, threads);
       case RelativeAttention.Grad o -> RelativeAttentionVector.Grad.scratchBytes(o, in, threads);
@@ -83,7 +88,10 @@ public final class VectorKernels implements KernelSet {
     return switch (op) {
       case MatMul o -> MatrixProducts.prepare(Gemm.of(o), args, workers);
       case Gemm o -> MatrixProducts.prepare(o, args, workers);
+      case Attention o when o.queries() == Queries.FIRST -> new AttentionFirstVector(o, args, workers);
       case Attention o -> new AttentionVector(o, args, workers, null);
+      case Attention.Grad o when o.of().queries() == Queries.FIRST ->
+          new AttentionFirstGradVector(o.of(), args, workers);
       case Attention.Grad o -> new AttentionGradVector(o.of(), args, workers);
       case RelativeAttention o -> RelativeAttentionVector.forward(o, args, workers);
       case RelativeAttention.Grad o -> new RelativeAttentionVector.Grad(o, args, workers);

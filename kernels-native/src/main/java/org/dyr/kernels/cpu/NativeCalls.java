@@ -157,4 +157,16 @@ final class NativeCalls {
   @NoException static native void distancesGradient(int isa, int type, long parts, int count, long da, long from,
       long to,
       int distances, int size, float dropScale);
+
+  // attention_first.h
+
+  @NoException static native void attentionFirstScratch(int isa, long floats, int heads, int size, int longest);
+
+  @NoException static native void attentionFirst(int isa, int type, long q, long k, long v, long offsets, long random,
+      long sequence, long o, long lse, int sequences, int heads, int size, int longest, int site, int threshold,
+      float dropScale, long scratch, int worker, int workers);
+
+  @NoException static native void attentionFirstGradient(int isa, int type, long dout, long q, long k, long v, long o,
+      long lse, long offsets, long random, long sequence, long dq, long dk, long dv, int tokens, int sequences,
+      int heads, int size, int site, int threshold, float dropScale, long scratch, int worker, int workers);
 }

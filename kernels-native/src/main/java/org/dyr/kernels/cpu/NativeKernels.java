@@ -24,6 +24,7 @@ import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.Queries;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
@@ -76,7 +77,11 @@ final class NativeKernels implements KernelSet {
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> Binding.rowChunkBytes(in[0], 2);
       case DropoutAddLayerNorm _ -> NormCalls.rowBytes(in[0], workers.count());
       case Update.Lamb o -> LambKernel.scratchBytes(o, in);
+      case Attention o when o.queries() == Queries.FIRST ->
+          AttentionFirstCalls.forwardScratch(o, in, instructions, workers);
       case Attention o -> AttentionCalls.forwardScratch(o, in, false, instructions, workers);
+      case Attention.Grad o when o.of().queries() == Queries.FIRST ->
+          AttentionFirstCalls.gradientScratch(o.of(), in, instructions, workers);
       case Attention.Grad o -> AttentionCalls.gradientScratch(o.of(), in, false, instructions, workers);
       case RelativeAttention o -> AttentionCalls.forwardScratch(o.of(), in, true, instructions, workers);
       case RelativeAttention.Grad o -> AttentionCalls.gradientScratch(o.of().of(), in, true, instructions, workers);
@@ -115,7 +120,9 @@ final class NativeKernels implements KernelSet {
       case Update.Lamb o -> new UpdateCalls.Lamb(b.isa, o, operands, workers);
       case Update.AdamWeightDecay o -> new UpdateCalls.Adam(b.isa, o, operands, workers);
       case Update.Momentum o -> new UpdateCalls.Momentum(b.isa, o, operands, workers);
+      case Attention o when o.queries() == Queries.FIRST -> AttentionFirstCalls.forward(o, b);
       case Attention o -> AttentionCalls.forward(o, b);
+      case Attention.Grad o when o.of().queries() == Queries.FIRST -> AttentionFirstCalls.gradient(o.of(), b);
       case Attention.Grad o -> AttentionCalls.gradient(o, b);
       case RelativeAttention o -> AttentionCalls.forward(o, b);
       case RelativeAttention.Grad o -> AttentionCalls.gradient(o, b);

@@ -101,7 +101,7 @@ class CompressionTest {
 
   @Test void ofABlockOf128TheWorkspaceIsAThirdOrLess() {
     List<EncodedGroup> groups = TinyBatches.encodedGroups(7, 1, 128, 32);
-    BertConfig config = TinyData.model(0.1).sized(32, 4, 2);
+    BertConfig config = TinyData.model(0.1).sized(32, 6, 2);
     Outcome twoPass = train("vector", DType.F32, config, groups, new Compression(Form.TWO_PASS, List.of(Level.model(15))));
     Outcome inGraph = train("vector", DType.F32, config, groups, new Compression(Form.IN_GRAPH, List.of(Level.model(15))));
     assertTrue(twoPass.workspace * 3 <= inGraph.workspace, twoPass.workspace + " against " + inGraph.workspace);
