@@ -67,7 +67,8 @@ public final class CpuProvider implements DeviceProvider {
     }
     int floor = stack.size() - 1; // the plain loops are always the last
     if (floor > 0) stack.add(floor, new WideningKernels(stack.subList(0, floor), workers));
-    PeakLoop peak = offered.stream().filter(p -> p.unavailable().isEmpty()).flatMap(p -> p.peakLoop().stream()).findFirst()
+    PeakLoop peak = offered.stream().filter(p -> p.unavailable().isEmpty()).flatMap(p -> p.peakLoop().stream())
+        .findFirst()
         .orElse(PeakLoop.SCALAR);
     return new CpuBackend(workers, stack, peak);
   }

@@ -168,11 +168,12 @@ public final class SafeTensorsFile implements AutoCloseable {
   }
 
   /**
-   * The elements of a tensor where they are stored as the machine has them in this type; nothing where {@link #copy} must
-   * convert them. At any address, read-only, valid until closed.
+   * The elements of a tensor where they are stored as the machine has them in this type; nothing where {@link #copy}
+   * must convert them. At any address, read-only, valid until closed.
    */
   public Optional<MemorySegment> elements(String name, DType as) {
-    boolean same = StoredType.named(entry(name).dtype()).same == as && ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
+    boolean same = StoredType.named(entry(name).dtype()).same == as
+        && ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
     return same ? Optional.of(segment(name)) : Optional.empty();
   }
 

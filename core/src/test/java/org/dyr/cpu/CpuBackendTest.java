@@ -17,8 +17,8 @@ class CpuBackendTest {
   @ParameterizedTest
   @ValueSource(ints = {5, (1 << 20) - 1, (1 << 20) + 13, 3 << 20})
   void uploadsEveryByteAndNoMore(int bytes) {
-    try (CpuBackend cpu = new CpuBackend(new Workers(3), List.of(), PeakLoop.SCALAR); Arena confined = Arena.ofConfined();
-        Arena shared = Arena.ofShared()) {
+    try (CpuBackend cpu = new CpuBackend(new Workers(3), List.of(), PeakLoop.SCALAR);
+        Arena confined = Arena.ofConfined(); Arena shared = Arena.ofShared()) {
       for (MemorySegment from : List.of(confined.allocate(bytes), shared.allocate(bytes),
           MemorySegment.ofArray(new byte[bytes]))) {
         for (int i = 0; i < bytes; i++) from.set(ValueLayout.JAVA_BYTE, i, (byte) (i * 31 + 7));

@@ -49,9 +49,11 @@ class LibraryLoadingTest {
       return switch (word) {
         case "stack" -> cpu.kernelSets().stream().map(KernelSet::name).toList().toString();
         case "choice" -> cpu.choose(PRODUCT, OPERANDS).orElseThrow().name();
-        case "loaded" -> "" + Files.readString(Path.of("/proc/self/maps"), StandardCharsets.ISO_8859_1).contains("openblas");
+        case "loaded" -> "" + Files.readString(Path.of("/proc/self/maps"), StandardCharsets.ISO_8859_1)
+            .contains("openblas");
         case "openblas" -> "" + set(cpu).supports(PRODUCT, OPERANDS);
-        case "report" -> new CpuProvider().report().stream().filter(line -> line.startsWith("openblas")).findFirst().orElseThrow();
+        case "report" -> new CpuProvider().report().stream().filter(line -> line.startsWith("openblas")).findFirst()
+            .orElseThrow();
         case "named" -> named();
         default -> throw new IllegalArgumentException(word);
       };
@@ -74,7 +76,8 @@ class LibraryLoadingTest {
     assumeTrue(Files.isReadable(Path.of("/proc/self/maps")), "tells which libraries are loaded");
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
         "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Xmx256m",
-        "-Dorg.bytedeco.javacpp.cachedir=" + cache, "-cp", System.getProperty("java.class.path"), Guest.class.getName()));
+        "-Dorg.bytedeco.javacpp.cachedir=" + cache, "-cp", System.getProperty("java.class.path"),
+        Guest.class.getName()));
     command.addAll(List.of(words));
     Process process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
     String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -93,7 +96,8 @@ class LibraryLoadingTest {
     assertEquals(List.of("openblas: true", "named: openblas"), ask("openblas", "named"));
     List<Path> libraries;
     try (Stream<Path> files = Files.walk(cache)) {
-      libraries = files.filter(f -> f.getFileName().toString().contains("openblas_nolapack") && Files.isRegularFile(f)).toList();
+      libraries = files.filter(f -> f.getFileName().toString().contains("openblas_nolapack") && Files.isRegularFile(f))
+          .toList();
     }
     for (Path library : libraries) { // in JavaCPP's eyes the same: name, size and time
       FileTime time = Files.getLastModifiedTime(library);

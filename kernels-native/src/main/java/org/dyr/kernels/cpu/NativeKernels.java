@@ -52,7 +52,8 @@ final class NativeKernels implements KernelSet {
   @Override public boolean supports(Op op, Spec[] in) {
     for (Spec s : in) if (s.type() == DType.F64 || s.type() == DType.F16) return false;
     return switch (op) {
-      case Cast o -> in[0].type() == DType.F32 && o.to() == DType.BF16 || in[0].type() == DType.BF16 && o.to() == DType.F32;
+      case Cast o -> in[0].type() == DType.F32 && o.to() == DType.BF16
+          || in[0].type() == DType.BF16 && o.to() == DType.F32;
       case MatMul _, Gemm _, GemmSumRows _ -> NativeGemm.supports(op, in, instructions);
       case Update _ -> in[0].type() == DType.F32;
       case Add _, AddBias _, Scale _, Broadcast _, Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> true;

@@ -11,8 +11,8 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * Matrix products in fp32 by OpenBLAS. The library is loaded when a product is asked for that no set above took; where it
- * does not load, it supports none, and the sets below serve.
+ * Matrix products in fp32 by OpenBLAS. The library is loaded when a product is asked for that no set above took; where
+ * it does not load, it supports none, and the sets below serve.
  */
 final class OpenBlas implements KernelSet {
   private final Workers workers;

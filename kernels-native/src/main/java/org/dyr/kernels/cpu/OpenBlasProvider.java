@@ -12,7 +12,8 @@ import org.dyr.device.KernelSet;
 /** Offers OpenBLAS, from the bytedeco preset. */
 public final class OpenBlasProvider implements CpuKernelSetProvider {
   /** Variables by which the environment overrules what OpenBLAS finds out about the processor. */
-  private static final List<String> NARROWING = List.of("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS");
+  private static final List<String> NARROWING = List.of("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE",
+      "OPENBLAS_NUM_THREADS");
 
   private static Optional<String> failure;
 
@@ -51,7 +52,8 @@ public final class OpenBlasProvider implements CpuKernelSetProvider {
     }
     return "matrix products; core " + OpenBlasLibrary.core() + ", "
         + OpenBlasLibrary.config()
-        + (set.isEmpty() ? "" : "; WARNING: " + String.join(" ", set) + " in the environment overrules what it finds: unset it");
+        + (set.isEmpty() ? "" : "; WARNING: " + String.join(" ", set)
+            + " in the environment overrules what it finds: unset it");
   }
 
   @Override public KernelSet create(Workers workers, DeviceOptions options) {

@@ -47,8 +47,8 @@ public final class Main implements Runnable {
   }
 
   /**
-   * The command line; {@code execute} returns the exit code and never throws. Where the arguments begin with the name of
-   * a command, it has that one alone: what commands can do is found out by reflection, a fifth of a second for all.
+   * The command line; {@code execute} returns the exit code and never throws. Where the arguments begin with the name
+   * of a command, it has that one alone: what commands can do is found out by reflection, a fifth of a second for all.
    */
   public static CommandLine commandLine(String... args) {
     CommandLine line = new CommandLine(new Main());

@@ -22,9 +22,11 @@ import picocli.CommandLine.Spec;
  * {@code dyr rehearse}: scores with a small model of its own making, as a first answer does. The launcher runs it after
  * a build and has the JVM keep the classes that it loaded (an AOT cache): the next first answer comes sooner.
  */
-@Command(name = "rehearse", hidden = true, description = "Scores with a small model, to record the classes that take part.")
+@Command(name = "rehearse", hidden = true,
+    description = "Scores with a small model, to record the classes that take part.")
 final class RehearseCommand implements Callable<Integer> {
-  private static final List<String> WORDS = List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", "wrote", "it", "?", "she", ".");
+  private static final List<String> WORDS = List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", "wrote", "it",
+      "?", "she", ".");
 
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;

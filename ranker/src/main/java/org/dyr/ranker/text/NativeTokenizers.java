@@ -26,11 +26,11 @@ import org.dyr.io.CacheFolder;
  * and on a machine with an NVIDIA GPU the loader downloads a CUDA build of the library. This class takes the CPU build
  * that lies in the jar, so nothing is fetched and no property is needed.
  *
- * <p>The library, 15 MB, is extracted once into the user's {@link CacheFolder}, and again whenever the copy there is not
- * the jar's, byte for byte. Where no file can be kept or loaded there, it is extracted to a fresh directory under {@code
- * java.io.tmpdir}, loaded, and deleted at once (where the system locks a loaded file, as Windows does, when the JVM
- * exits). The functions bind to the class loader of this class, so the tokenizers jar has to be loaded by the same one,
- * as on any plain class path or module path.
+ * <p>The library, 15 MB, is extracted once into the user's {@link CacheFolder}, and again whenever the copy there is
+ * not the jar's, byte for byte. Where no file can be kept or loaded there, it is extracted to a fresh directory under
+ * {@code java.io.tmpdir}, loaded, and deleted at once (where the system locks a loaded file, as Windows does, when the
+ * JVM exits). The functions bind to the class loader of this class, so the tokenizers jar has to be loaded by the same
+ * one, as on any plain class path or module path.
  */
 final class NativeTokenizers {
 

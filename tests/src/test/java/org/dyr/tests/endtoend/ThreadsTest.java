@@ -21,7 +21,8 @@ class ThreadsTest {
   @TempDir Path folder;
 
   static Stream<Arguments> sets() {
-    return Stream.of("float32", "bfloat16").flatMap(type -> KernelSets.names().stream().map(set -> Arguments.of(set, type)));
+    return Stream.of("float32", "bfloat16")
+        .flatMap(type -> KernelSets.names().stream().map(set -> Arguments.of(set, type)));
   }
 
   /** Products of a size at which every set shares them out, two micro-batches a step, dropout. */
@@ -38,8 +39,9 @@ class ThreadsTest {
     byte[] model = null;
     for (int threads = 1; threads <= 3; threads++) {
       Path out = folder.resolve("threads-" + threads);
-      Runs.train(data.config(out, Map.of("kernels", set, "compute_type", type, "threads", "" + threads, "max_steps", "" + STEPS,
-          "model_config", wide.toString(), "batch_groups", "8", "token_budget", "160", "dev_split", "none")));
+      Runs.train(data.config(out, Map.of("kernels", set, "compute_type", type, "threads", "" + threads,
+          "max_steps", "" + STEPS, "model_config", wide.toString(), "batch_groups", "8", "token_budget", "160",
+          "dev_split", "none")));
       byte[] weights = Files.readAllBytes(out.resolve("model/model.safetensors"));
       if (threads == 1) {
         metrics = Runs.metrics(out);
