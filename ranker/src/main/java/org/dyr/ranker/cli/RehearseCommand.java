@@ -42,8 +42,8 @@ final class RehearseCommand implements Callable<Integer> {
           Model model = Model.create(small, Tokenizer.load(folder.resolve("vocab.txt")), backend, common.seed())) {
         ModelDirectory.save(model, directory);
       }
-      return Main.commandLine().execute("score", "--model", directory.toString(), "--pairs", pairs.toString(), "--out",
-          folder.resolve("scores.txt").toString());
+      return Main.commandLine("score").execute("score", "--model", directory.toString(), "--pairs", pairs.toString(),
+          "--out", folder.resolve("scores.txt").toString());
     } finally {
       try (Stream<Path> all = Files.walk(folder)) {
         for (Path file : all.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
