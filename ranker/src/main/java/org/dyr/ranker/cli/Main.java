@@ -52,7 +52,7 @@ public final class Main implements Runnable {
    */
   public static CommandLine commandLine(String... args) {
     CommandLine line = new CommandLine(new Main());
-    List<Class<?>> named = COMMANDS.stream().filter(c -> args.length > 0 && name(c).equals(args[0])).toList();
+    List<Class<?>> named = COMMANDS.stream().filter(c -> args.length > 0 && name(c).equals(args[0])).limit(1).toList();
     for (Class<?> c : named.isEmpty() ? COMMANDS : named) line.addSubcommand(c);
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setParameterExceptionHandler(Failures::usage);
