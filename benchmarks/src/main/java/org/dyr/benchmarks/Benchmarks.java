@@ -80,8 +80,7 @@ public final class Benchmarks {
       return;
     }
     Map<Integer, Peak> peaks = Map.of(1, peak(1), 2, peak(2));
-    options = options.include("org\\.dyr\\.benchmarks\\.(" + only + ")\\.").forks(quick ? 1 : 3)
-        .warmupIterations(quick ? 2 : 5)
+    options = options.include("org\\.dyr\\.benchmarks\\.(" + only + ")\\.").forks(quick ? 1 : 3).warmupIterations(quick ? 2 : 5)
         .measurementIterations(quick ? 3 : 5).warmupTime(TimeValue.seconds(1))
         .measurementTime(TimeValue.milliseconds(quick ? 500 : 2000)).timeout(TimeValue.minutes(10));
     print(table(new Runner(options.build()).run(), peaks), out);
@@ -102,8 +101,8 @@ public final class Benchmarks {
     List<String> lines = new ArrayList<>();
     peaks = new TreeMap<>(peaks);
     peaks.forEach((threads, p) -> lines.add(String.format(Locale.ROOT,
-        "Peak with %d threads: %.0f GFLOP/s fp32 multiply-add from registers, %.1f GB/s copied.", threads,
-        p.flops() / 1e9, p.bytes() / 1e9)));
+        "Peak with %d threads: %.0f GFLOP/s fp32 multiply-add from registers, %.1f GB/s copied.", threads, p.flops() / 1e9,
+        p.bytes() / 1e9)));
     lines.add("");
     lines.add("| benchmark | parameters | ms | rate | share of peak |");
     lines.add("|---|---|---:|---:|---:|");
@@ -123,7 +122,7 @@ public final class Benchmarks {
     double rate = (compute ? w.flops() : w.bytes()) / millis * 1e3;
     String perItem = w.items() == 0 ? "" : String.format(Locale.ROOT, ", %.2f ns each", millis * 1e6 / w.items());
     return String.format(Locale.ROOT, "| %s | %s | %.3f | %.1f %s%s | %.0f%% |", type.replace("Benchmark", ""),
-        String.join(", ", params.entrySet().stream().map(e -> e.getKey() + " " + e.getValue()).toList()), millis,
-        rate / 1e9, compute ? "GFLOP/s" : "GB/s", perItem, 100 * rate / (compute ? peak.flops() : peak.bytes()));
+        String.join(", ", params.entrySet().stream().map(e -> e.getKey() + " " + e.getValue()).toList()), millis, rate / 1e9,
+        compute ? "GFLOP/s" : "GB/s", perItem, 100 * rate / (compute ? peak.flops() : peak.bytes()));
   }
 }

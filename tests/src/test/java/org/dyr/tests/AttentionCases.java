@@ -40,8 +40,7 @@ final class AttentionCases {
     c.layout("over two tiles", 1, 33, 132, 130, 0, 130, 131);
     c.layout("wide heads", 2, 65, 20, 20, 0, 20);
     c.layout("the model's", 12, 64, 40, 25, 0, 25, 37);
-    c.layout("more units than parts of a sum", 12, 4, 97, 4,
-        IntStream.rangeClosed(0, 64).map(s -> s * 3 / 2).toArray());
+    c.layout("more units than parts of a sum", 12, 4, 97, 4, IntStream.rangeClosed(0, 64).map(s -> s * 3 / 2).toArray());
     return c.cases;
   }
 

@@ -36,8 +36,8 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * The op table in bf16 and fp16: the plain loops, fp32 kernels behind widening, and in bf16 native kernels, against the
- * plain loops in double on the same rounded numbers. Sums are wider than their operands, so a result is off by its own
- * rounding and the fp32 tolerance.
+ * plain loops in double on the same rounded numbers. Sums are wider than their operands, so a result is off by its own rounding and the fp32
+ * tolerance.
  */
 class HalfParityTest {
   private static final List<DType> HALVES = List.of(DType.BF16, DType.F16);
@@ -54,8 +54,7 @@ class HalfParityTest {
     CpuKernelSetProvider provider = provider();
     assumeTrue(provider.unavailable().isEmpty(), () -> "native: " + provider.unavailable().get());
     return provider.cpuFeatures().stream().flatMap(features -> cases(features + " ", List.of(DType.BF16), workers ->
-        provider.create(workers, new DeviceOptions(workers.count(), "native", features)),
-        c -> !Unsupported.by("native", c.op())));
+        provider.create(workers, new DeviceOptions(workers.count(), "native", features)), c -> !Unsupported.by("native", c.op())));
   }
 
   private static CpuKernelSetProvider provider() {
@@ -85,9 +84,7 @@ class HalfParityTest {
   private static void check(DType type, Function<Workers, KernelSet> sets, OpCase c) {
     Spec[] specs = c.specs(type);
     double[][] in = c.draw();
-    for (int i = 0; i < in.length; i++) {
-      for (int e = 0; e < in[i].length; e++) in[i][e] = rounded(specs[i].type(), in[i][e]);
-    }
+    for (int i = 0; i < in.length; i++) for (int e = 0; e < in[i].length; e++) in[i][e] = rounded(specs[i].type(), in[i][e]);
     double[][] expected = Oracle.run(c, in);
     Workers workers = new Workers(2);
     KernelSet set = sets.apply(workers);
@@ -113,8 +110,7 @@ class HalfParityTest {
    * takes the sum of p dp from do . o, where o is rounded: its error does not shrink with the result.
    */
   private static double tolerance(DType type, Op op, Spec[] specs, double expected) {
-    double size = op instanceof Attention.Grad || op instanceof RelativeAttention.Grad ? Math.abs(expected) + 4
-        : Math.abs(expected);
+    double size = op instanceof Attention.Grad || op instanceof RelativeAttention.Grad ? Math.abs(expected) + 4 : Math.abs(expected);
     double unit = switch (type) {
       case BF16 -> Math.max(0x1p-8 * size, 0x1p-134);
       case F16 -> Math.max(0x1p-11 * size, 0x1p-25);

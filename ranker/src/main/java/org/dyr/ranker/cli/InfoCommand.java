@@ -27,8 +27,8 @@ import picocli.CommandLine.Spec;
     description = "Shows the JVM, the processor, the devices, and which kernel sets were taken and why.")
 final class InfoCommand implements Callable<Integer> {
   private static final Path CPU_INFO = Path.of("/proc/cpuinfo");
-  private static final Set<String> FEATURES = Set.of("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw",
-      "avx512vl", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd", "sve");
+  private static final Set<String> FEATURES = Set.of("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl",
+      "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd", "sve");
 
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;
@@ -60,8 +60,8 @@ final class InfoCommand implements Callable<Integer> {
       out.println("fusions   " + String.join(", ", Fusions.table().stream().map(Fusion::name).toList()));
       if (peak) {
         Peak p = backend.measurePeak();
-        out.println(String.format(Locale.ROOT, "peak      %.0f GFLOP/s fp32 multiply-add, %.1f GB/s copied",
-            p.flops() / 1e9, p.bytes() / 1e9));
+        out.println(String.format(Locale.ROOT, "peak      %.0f GFLOP/s fp32 multiply-add, %.1f GB/s copied", p.flops() / 1e9,
+            p.bytes() / 1e9));
       }
     }
     return 0;
