@@ -22,9 +22,11 @@ import org.bytedeco.javacpp.tools.Builder;
  */
 final class NativeBuild {
   private static final String CALLS = "org.dyr.kernels.cpu.NativeCalls";
-  private static final List<String> COMMON = List.of("-O3", "-std=c++17", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off",
-      "-fno-math-errno", "-fvisibility=hidden", "-fPIC", "-Wall", "-Wno-uninitialized", "-Wno-maybe-uninitialized", "-Wno-psabi");
-  private static final List<String> AVX512 = List.of("-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl");
+  private static final List<String> COMMON = List.of("-O3", "-std=c++17", "-fno-exceptions", "-fno-rtti",
+      "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-fPIC", "-Wall", "-Wno-uninitialized",
+      "-Wno-maybe-uninitialized", "-Wno-psabi");
+  private static final List<String> AVX512 = List.of("-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq",
+      "-mavx512vl");
   private static final Map<String, List<String>> FLAGS = new TreeMap<>(Map.of(
       "dyr_kernels", List.of(),
       "avx2", List.of("-mavx2", "-mfma"),

@@ -23,8 +23,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Fused attention over 8 packed sequences, 12 heads, forward and gradient; with distances, those of up to 16 tokens each
- * way.
+ * Fused attention over 8 packed sequences, 12 heads, forward and gradient; with distances, those of up to 16 tokens
+ * each way.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -51,11 +51,13 @@ public class AttentionBenchmark {
     Attention op = new Attention(HEADS, 512, dropout, 3);
     int[] offsets = new int[SEQUENCES + 1];
     for (int i = 0; i <= SEQUENCES; i++) offsets[i] = i * length;
-    Span o = bench.integers(offsets), random = bench.integers(1, 2, 3, 0), sequence = bench.integers(0, 1, 2, 3, 4, 5, 6, 7);
+    Span o = bench.integers(offsets), random = bench.integers(1, 2, 3, 0),
+        sequence = bench.integers(0, 1, 2, 3, 4, 5, 6, 7);
     Span q = bench.operand(x), k = bench.operand(x), v = bench.operand(x);
     Spec is = Spec.of(DType.I32, SEQUENCES + 1), ir = Spec.of(DType.I32, 4), iq = Spec.of(DType.I32, SEQUENCES);
     boolean forward = pass.equals("forward"), relative = positions.equals("relative");
-    List<Spec> specs = new ArrayList<>(forward ? List.of(x, x, x, is, ir, iq) : List.of(x, x, x, x, x, lse, is, ir, iq));
+    List<Spec> specs = new ArrayList<>(forward ? List.of(x, x, x, is, ir, iq)
+        : List.of(x, x, x, x, x, lse, is, ir, iq));
     List<Span> spans = new ArrayList<>(forward ? List.of(q, k, v, o, random, sequence)
         : List.of(bench.operand(x), q, k, v, bench.operand(x), bench.operand(lse), o, random, sequence));
     if (dropout == 0) {

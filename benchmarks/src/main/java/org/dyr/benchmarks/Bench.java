@@ -38,7 +38,9 @@ final class Bench implements AutoCloseable {
     Span span = zeros(spec);
     if (spec.type() != DType.F32) return span;
     MemorySegment s = span.segment();
-    for (long i = 0; i < spec.shape().size(); i++) s.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
+    for (long i = 0; i < spec.shape().size(); i++) {
+      s.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
+    }
     return span;
   }
 

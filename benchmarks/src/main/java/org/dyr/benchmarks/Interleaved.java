@@ -7,19 +7,21 @@ import java.util.Locale;
 import org.dyr.device.Kernel;
 
 /**
- * Matrix products of {@code native}, {@code vector} and {@code openblas}, taken in turn within one JVM, so that a machine
- * whose clock or neighbours change from second to second slows all alike. Prints medians and the medians of the paired
- * ratios of rates, each against OpenBLAS's.
+ * Matrix products of {@code native}, {@code vector} and {@code openblas}, taken in turn within one JVM, so that a
+ * machine whose clock or neighbours change from second to second slows all alike. Prints medians and the medians of the
+ * paired ratios of rates, each against OpenBLAS's.
  */
 final class Interleaved {
   private static final double WARM_UP_SECONDS = 2;
-  private static final List<String> SETS = List.of("native", "vector", "openblas"); // the last is what others are held to
+  /** The last is what the others are held to. */
+  private static final List<String> SETS = List.of("native", "vector", "openblas");
 
   private Interleaved() {}
 
   static String table(int rounds, String only) {
     List<String> lines = new ArrayList<>();
-    lines.add("| product | threads | native ms | vector ms | openblas ms | GFLOP/s | native / openblas | vector / openblas |");
+    lines.add("| product | threads | native ms | vector ms | openblas ms | GFLOP/s | native / openblas "
+        + "| vector / openblas |");
     lines.add("|---|---:|---:|---:|---:|---:|---:|---:|");
     for (int threads = 1; threads <= 2; threads++) {
       List<Bench> benches = new ArrayList<>();

@@ -80,7 +80,9 @@ public class StepBenchmark {
   private static List<EncodedPair> pairs(int count, int length, int vocabulary) {
     Random random = new Random(1);
     List<EncodedPair> pairs = new ArrayList<>();
-    for (int i = 0; i < count; i++) pairs.add(new EncodedPair(random.ints(length, 0, vocabulary).toArray(), length / 4));
+    for (int i = 0; i < count; i++) {
+      pairs.add(new EncodedPair(random.ints(length, 0, vocabulary).toArray(), length / 4));
+    }
     return pairs;
   }
 

@@ -11,6 +11,12 @@ import org.dyr.device.Span;
 
 /** The opened CPU: a stack of kernel sets over one pool of workers. */
 public final class CpuBackend implements Backend {
+  /** Uploads of this size, which weights reach and a batch's inputs do not, are shared out to the workers. */
+  private static final long SHARED_BYTES = 1 << 20;
+
+  /** Stands for any thread but the caller's: what is confined to the caller, it copies alone. */
+  private static final Thread ANOTHER = Thread.ofPlatform().unstarted(() -> {});
+
   private final Workers workers;
   private final List<KernelSet> sets;
   private final PeakLoop peakLoop;
@@ -43,7 +49,16 @@ public final class CpuBackend implements Backend {
     if (bytes > to.bytes()) {
       throw new IndexOutOfBoundsException("cpu: %d bytes do not fit a span of %d".formatted(bytes, to.bytes()));
     }
-    MemorySegment.copy(from, 0, to.slab().host(), to.offset(), bytes);
+    if (bytes < SHARED_BYTES || !from.isAccessibleBy(ANOTHER)) {
+      copy(from, to, 0, bytes);
+    } else {
+      int n = workers.count();
+      workers.run(w -> copy(from, to, Workers.begin(bytes, w, n), Workers.begin(bytes, w + 1, n)));
+    }
+  }
+
+  private static void copy(MemorySegment from, Span to, long begin, long end) {
+    MemorySegment.copy(from, begin, to.slab().host(), to.offset() + begin, end - begin);
   }
 
   @Override public void download(Span from, MemorySegment to) {

@@ -14,10 +14,21 @@ public interface CpuKernelSetProvider {
   /** Higher is asked first. Reference is 0, Vector 10, OpenBLAS 20, C++ 30. */
   int preference();
 
-  /** Why the set cannot be used on this machine; empty when it can. Must be cheap and must not throw. */
+  /**
+   * Why the set cannot be used on this machine, as far as that shows at once; empty when it can. Must be cheap and must
+   * not throw.
+   */
   Optional<String> unavailable();
 
-  /** One line about the set for {@code dyr info}: version, vector width, core. Called only when available. */
+  /**
+   * The same, whatever it takes to know. A set whose library takes long to load may load it no sooner than it is asked
+   * for a kernel, and support nothing where that fails; this loads it.
+   */
+  default Optional<String> unavailableOnceTried() {
+    return unavailable();
+  }
+
+  /** One line about the set for {@code dyr info}: version, vector width, core. Called only when it was tried. */
   String describe();
 
   /**

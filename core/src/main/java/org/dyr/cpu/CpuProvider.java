@@ -28,21 +28,22 @@ public final class CpuProvider implements DeviceProvider {
   @Override public List<String> report() {
     List<String> lines = new ArrayList<>();
     for (CpuKernelSetProvider p : sets()) {
-      lines.add(p.name() + ": " + p.unavailable().map(why -> "not taken: " + why).orElseGet(p::describe));
+      lines.add(p.name() + ": " + p.unavailableOnceTried().map(why -> "not taken: " + why).orElseGet(p::describe));
     }
     lines.add("bf16, fp16: where no set above has the kernel, operands are widened to fp32, results rounded");
     return lines;
   }
 
-  /** With a name pinned, the stack begins at that set: those preferred to it are left out. */
+  /** With a name pinned, the stack begins at that set, which must be here: those preferred to it are left out. */
   @Override public Backend open(DeviceOptions options) {
     List<CpuKernelSetProvider> offered = sets();
     boolean auto = options.kernels().equals(DeviceOptions.AUTO);
     boolean reached = auto;
     List<CpuKernelSetProvider> taken = new ArrayList<>();
     for (CpuKernelSetProvider p : offered) {
-      Optional<String> why = p.unavailable();
-      if (p.name().equals(options.kernels())) {
+      boolean named = p.name().equals(options.kernels());
+      Optional<String> why = named ? p.unavailableOnceTried() : p.unavailable();
+      if (named) {
         if (why.isPresent()) throw new IllegalArgumentException("kernel set '%s': %s".formatted(p.name(), why.get()));
         reached = true;
       }
@@ -66,7 +67,8 @@ public final class CpuProvider implements DeviceProvider {
     }
     int floor = stack.size() - 1; // the plain loops are always the last
     if (floor > 0) stack.add(floor, new WideningKernels(stack.subList(0, floor), workers));
-    PeakLoop peak = offered.stream().filter(p -> p.unavailable().isEmpty()).flatMap(p -> p.peakLoop().stream()).findFirst()
+    PeakLoop peak = offered.stream().filter(p -> p.unavailable().isEmpty()).flatMap(p -> p.peakLoop().stream())
+        .findFirst()
         .orElse(PeakLoop.SCALAR);
     return new CpuBackend(workers, stack, peak);
   }

@@ -18,7 +18,8 @@ final class HostSlab implements Slab {
           ? HugePages.map(bytes, arena) : arena.allocate(bytes, CACHE_LINE);
     } catch (OutOfMemoryError | IllegalArgumentException e) {
       arena.close();
-      throw new OutOfDeviceMemory("cpu: %,d bytes for the %s were refused (%s)".formatted(bytes, what, e.getMessage()), e);
+      throw new OutOfDeviceMemory("cpu: %,d bytes for the %s were refused (%s)".formatted(bytes, what, e.getMessage()),
+          e);
     }
   }
 

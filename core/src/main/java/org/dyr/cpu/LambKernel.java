@@ -8,12 +8,12 @@ import org.dyr.op.Update;
 import org.dyr.tensor.Spec;
 
 /**
- * {@link Update.Lamb} but for its loops over elements, in two passes over a wave of parameters, so that the second finds
- * in the cache what the first has left there. A wave is a run of parameters, closed as soon as it has {@link #WAVE}
- * elements: the many small ones share the waits for all workers with a large one. Pass 1: m, v, and the norms of each
- * chunk, in float within the chunk. Then the norms of each parameter, its chunks added in double and in order. Pass 2: p,
- * from the last chunk back. Reads p, m, v, g and writes p, m, v once, 28 bytes an element, as long as a wave fits the
- * last level of the cache: bandwidth-bound.
+ * {@link Update.Lamb} but for its loops over elements, in two passes over a wave of parameters, so that the second
+ * finds in the cache what the first has left there. A wave is a run of parameters, closed as soon as it has {@link
+ * #WAVE} elements: the many small ones share the waits for all workers with a large one. Pass 1: m, v, and the norms of
+ * each chunk, in float within the chunk. Then the norms of each parameter, its chunks added in double and in order.
+ * Pass 2: p, from the last chunk back. Reads p, m, v, g and writes p, m, v once, 28 bytes an element, as long as a wave
+ * fits the last level of the cache: bandwidth-bound.
  */
 public abstract class LambKernel extends UpdateKernel {
 

@@ -27,7 +27,8 @@ public record Span(Slab slab, long offset, long bytes) {
 
   public Span slice(long from, long length) {
     if (from < 0 || from + length > bytes) {
-      throw new IndexOutOfBoundsException("Span: %d bytes at %d do not fit a span of %d".formatted(length, from, bytes));
+      throw new IndexOutOfBoundsException(
+          "Span: %d bytes at %d do not fit a span of %d".formatted(length, from, bytes));
     }
     return new Span(slab, offset + from, length);
   }

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.dyr.tensor.DType;
 
 /**
@@ -140,6 +141,11 @@ public final class ModelTensors implements AutoCloseable {
   /** As {@link SafeTensorsFile#segment}. */
   public MemorySegment segment(String name) {
     return fileOf(name).segment(name);
+  }
+
+  /** As {@link SafeTensorsFile#elements}. */
+  public Optional<MemorySegment> elements(String name, DType as) {
+    return fileOf(name).elements(name, as);
   }
 
   /** As {@link SafeTensorsFile#copy}. */

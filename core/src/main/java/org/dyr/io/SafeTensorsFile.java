@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Shape;
 import org.dyr.tensor.ShapeException;
@@ -164,6 +165,16 @@ public final class SafeTensorsFile implements AutoCloseable {
   public MemorySegment segment(String name) {
     Entry e = entry(name);
     return data.asSlice(e.begin(), e.end() - e.begin());
+  }
+
+  /**
+   * The elements of a tensor where they are stored as the machine has them in this type; nothing where {@link #copy}
+   * must convert them. At any address, read-only, valid until closed.
+   */
+  public Optional<MemorySegment> elements(String name, DType as) {
+    boolean same = StoredType.named(entry(name).dtype()).same == as
+        && ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
+    return same ? Optional.of(segment(name)) : Optional.empty();
   }
 
   /**

@@ -23,7 +23,9 @@ public record LossScale(double value, int good) {
     if (!(value >= LEAST) || value > Float.MAX_VALUE) {
       throw new IllegalArgumentException("a loss scale must be a float of at least 1, not " + value);
     }
-    if (good < 0 || good >= WINDOW) throw new IllegalArgumentException("good steps must be in 0..%d, not %d".formatted(WINDOW - 1, good));
+    if (good < 0 || good >= WINDOW) {
+      throw new IllegalArgumentException("good steps must be in 0..%d, not %d".formatted(WINDOW - 1, good));
+    }
   }
 
   /** The scale after a step with a finite gradient, or without one. */

@@ -19,7 +19,8 @@ import org.dyr.tensor.DType;
 
 /**
  * The ranker as applications embed it. Safe for many threads. Reads no network, prints nothing, sets no system
- * property; all memory and threads are given back by {@link #close}.
+ * property; all memory and threads are given back by {@link #close}. What stays are the native libraries, unpacked in
+ * the user's cache folders where those can be written.
  *
  * <pre>{@code
  * try (Ranker ranker = Ranker.load(Path.of("model"))) {

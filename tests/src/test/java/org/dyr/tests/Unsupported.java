@@ -25,9 +25,11 @@ import org.dyr.op.RelativeScores;
 final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
-      "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad
-          || op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad,
-      "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather || op instanceof AllGather.Grad,
+      "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
+          || op instanceof AllGather.Grad || op instanceof GemmSumRows
+          || op instanceof GemmActivation || op instanceof GemmActivation.Grad,
+      "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
+          || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}

@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A contestant's process. It is stopped (SIGSTOP) whenever it is not its turn, so that threads which spin while they
- * wait disturb nobody.
+ * wait disturb nobody. A stopped process cannot see that its parent has been killed: a watcher does, and kills it.
  */
 final class Child implements AutoCloseable {
   private static final String END = "";
@@ -26,12 +26,14 @@ final class Child implements AutoCloseable {
   record Sample(double millis, double[] numbers) {}
 
   private final Process process;
+  private final Process watcher;
   private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
   private final long limitSeconds;
   private long peak;
 
-  private Child(Process process, long limitSeconds) {
+  private Child(Process process, Process watcher, long limitSeconds) {
     this.process = process;
+    this.watcher = watcher;
     this.limitSeconds = limitSeconds;
     Thread.ofPlatform().daemon().start(this::read);
   }
@@ -51,7 +53,7 @@ final class Child implements AutoCloseable {
         .redirectError(ProcessBuilder.Redirect.appendTo(folder.resolve("messages.txt").toFile()));
     builder.environment().keySet().removeIf(name -> FOREIGN.stream().anyMatch(name::startsWith));
     builder.environment().putAll(environment);
-    Child child = new Child(builder.start(), limitSeconds);
+    Child child = watched(builder.start(), limitSeconds);
     try {
       String first = child.answer(limitSeconds);
       if (!first.equals("ready")) throw new ContestantException("said '" + first + "' before it was ready");
@@ -59,6 +61,18 @@ final class Child implements AutoCloseable {
       return child;
     } catch (ContestantException | IOException | RuntimeException e) {
       child.close();
+      throw e;
+    }
+  }
+
+  /** The watcher's input is a pipe of ours that nobody writes to: it ends when this process does, in whatever way. */
+  private static Child watched(Process process, long limitSeconds) throws IOException {
+    try {
+      return new Child(process, new ProcessBuilder("sh", "-c", "read end; kill -KILL " + process.pid())
+          .redirectOutput(ProcessBuilder.Redirect.DISCARD).redirectError(ProcessBuilder.Redirect.DISCARD).start(),
+          limitSeconds);
+    } catch (IOException e) {
+      process.destroyForcibly();
       throw e;
     }
   }
@@ -130,6 +144,10 @@ final class Child implements AutoCloseable {
     }
   }
 
+  long pid() {
+    return process.pid();
+  }
+
   /** The most memory it had in RAM at once, in bytes (Linux's VmHWM); 0 when it ended before anybody asked. */
   long peakBytes() throws IOException {
     if (!process.isAlive()) return peak;
@@ -141,6 +159,7 @@ final class Child implements AutoCloseable {
 
   /** Kills it, stopped or not. */
   @Override public void close() {
+    watcher.destroyForcibly();
     process.destroyForcibly();
     process.onExit().join();
   }

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.dyr.benchmarks.peers.Job.Mode;
 import org.dyr.benchmarks.peers.Job.Precision;
 import org.dyr.benchmarks.peers.Job.Size;
@@ -25,6 +26,10 @@ class ChildTest {
   @TempDir Path folder;
 
   private Child start(String variant) throws ContestantException, IOException {
+    return start(variant, folder);
+  }
+
+  private static Child start(String variant, Path folder) throws ContestantException, IOException {
     Job job = new Job(Mode.TRAIN, new Size(2, 64, 4), 0.1, Precision.F32, 2, 8, variant, Path.of("none"));
     List<String> command = new ArrayList<>(
         List.of("-Xmx32m", "-cp", System.getProperty("java.class.path"), FakeEngine.class.getName()));
@@ -55,5 +60,25 @@ class ChildTest {
       ContestantException slow = assertThrows(ContestantException.class, () -> child.run(1));
       assertEquals("took more than 1 s", slow.getMessage());
     }
+  }
+
+  /** A process that starts a child, tells its number, and waits. */
+  static final class Parent {
+    private Parent() {}
+
+    public static void main(String[] args) throws Exception {
+      System.out.println(start("good", Path.of(args[0])).pid());
+      Thread.currentThread().join();
+    }
+  }
+
+  @Test void aStoppedChildEndsWithAParentThatIsKilled() throws Exception {
+    Process parent = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx32m",
+        "-cp", System.getProperty("java.class.path"), Parent.class.getName(), folder.toString())
+        .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    ProcessHandle child = ProcessHandle.of(Long.parseLong(parent.inputReader().readLine())).orElseThrow();
+    assertTrue(child.isAlive());
+    parent.destroyForcibly();
+    child.onExit().get(LIMIT_SECONDS, TimeUnit.SECONDS);
   }
 }

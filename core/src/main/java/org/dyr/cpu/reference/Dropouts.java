@@ -15,7 +15,8 @@ final class Dropouts {
     int stride = Philox.stride(x.columns);
     for (int r = 0; r < x.rows; r++) {
       for (int c = 0; c < x.columns; c++) {
-        double kept = keep(op.probability(), in[1], in[3].index(r) * stride, c, in[2].index(r), Philox.site(op.site(), 0));
+        double kept = keep(op.probability(), in[1], in[3].index(r) * stride, c, in[2].index(r),
+            Philox.site(op.site(), 0));
         y.set((long) r * x.columns + c, kept * x.at(r, c));
       }
     }
@@ -34,8 +35,8 @@ final class Dropouts {
 
   /** 1/(1-p) where the element stays, else 0. */
   private static double keep(double p, Tensor random, int base, int column, int sequence, int site) {
-    int word = Philox.word(base + Philox.counter(column), sequence, site, random.index(2), random.index(0), random.index(1),
-        Philox.wordOf(column));
+    int word = Philox.word(base + Philox.counter(column), sequence, site, random.index(2), random.index(0),
+        random.index(1), Philox.wordOf(column));
     return Philox.keeps(word, Philox.threshold(p)) ? 1 / (1 - p) : 0;
   }
 }

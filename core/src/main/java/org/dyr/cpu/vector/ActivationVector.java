@@ -85,7 +85,8 @@ final class ActivationVector {
       FloatVector u = FloatVector.fromMemorySegment(F, ALL, at(x + 4L * i), ORDER)
           .add(FloatVector.fromMemorySegment(F, ALL, at(b + 4L * i * step), ORDER));
       FloatVector slope = FloatVector.zero(F).blend(1f, u.compare(VectorOperators.GT, 0f));
-      slope.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER)).intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
+      slope.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER))
+          .intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
     }
   }
 
@@ -103,7 +104,8 @@ final class ActivationVector {
     tanh(x, b, step, dx, n);
     for (int i = 0; i < n; i += COUNT) {
       FloatVector t = FloatVector.fromMemorySegment(F, ALL, at(dx + 4L * i), ORDER), slope = ONE.sub(t.mul(t));
-      slope.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER)).intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
+      slope.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER))
+          .intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
     }
   }
 }

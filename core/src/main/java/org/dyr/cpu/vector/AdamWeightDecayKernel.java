@@ -51,7 +51,8 @@ final class AdamWeightDecayKernel extends UpdateKernel {
     int i = 0;
     for (; i <= n - COUNT; i += COUNT) {
       long o = from + 4L * i;
-      FloatVector d = fromMemorySegment(F, ALL, at(g + o), ORDER).mul(f), x = fromMemorySegment(F, ALL, at(p + o), ORDER);
+      FloatVector d = fromMemorySegment(F, ALL, at(g + o), ORDER).mul(f),
+          x = fromMemorySegment(F, ALL, at(p + o), ORDER);
       FloatVector a = fromMemorySegment(F, ALL, at(m + o), ORDER).mul(b1).add(d.mul(c1));
       FloatVector b = fromMemorySegment(F, ALL, at(v + o), ORDER).mul(b2).add(d.mul(d).mul(c2));
       a.intoMemorySegment(ALL, at(m + o), ORDER);

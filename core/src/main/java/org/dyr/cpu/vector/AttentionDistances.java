@@ -14,8 +14,8 @@ import org.dyr.device.Span;
 /**
  * What relative positions add to the work of {@link AttentionVector} and {@link AttentionGradVector} on a block of
  * queries. A query meets a table of R = 2m+1 distances, not L keys, so that the products are R wide; such a row is
- * spread over the keys, each taking the element of its distance, and a row over the keys is folded into the sums of each
- * distance. All but 2m-1 of the keys share the first or the last distance.
+ * spread over the keys, each taking the element of its distance, and a row over the keys is folded into the sums of
+ * each distance. All but 2m-1 of the keys share the first or the last distance.
  */
 final class AttentionDistances {
   private static final long LINE = 64;
@@ -34,8 +34,8 @@ final class AttentionDistances {
   private record Layout(long values, long table, long first, long second, long line, long work, long bytes) {
 
     /**
-     * The table over sqrt(D), transposed (D, R), first, then transposed as it is, as it is (R, D), two blocks of rows of
-     * distances (BLOCK, R), one row over the keys with room on both sides.
+     * The table over sqrt(D), transposed (D, R), first, then transposed as it is, as it is (R, D), two blocks of rows
+     * of distances (BLOCK, R), one row over the keys with room on both sides.
      */
     static Layout of(int rows, int size, int longest) {
       int block = AttentionTiles.BLOCK, width = AttentionTiles.padded(rows);
@@ -85,13 +85,14 @@ final class AttentionDistances {
 
   /** first = q a^T / sqrt(D) of {@code n} queries. */
   void keys(long own, long q, long stride, int n) {
-    AttentionTiles.product(n, AttentionTiles.padded(rows), size, q, stride, own, own + layout.first, row, own + layout.work);
+    AttentionTiles.product(n, AttentionTiles.padded(rows), size, q, stride, own, own + layout.first, row,
+        own + layout.work);
   }
 
   /** second = do a^T of {@code n} queries. */
   void values(long own, long dout, long stride, int n) {
-    AttentionTiles.product(n, AttentionTiles.padded(rows), size, dout, stride, own + layout.values, own + layout.second, row,
-        own + layout.work);
+    AttentionTiles.product(n, AttentionTiles.padded(rows), size, dout, stride, own + layout.values, own + layout.second,
+        row, own + layout.work);
   }
 
   /** s += row {@code r} of first, spread from the query at {@code place} over {@code width} keys, whole panels. */
@@ -160,12 +161,14 @@ final class AttentionDistances {
 
   /** to (n,D) += first a. */
   void addEmbeddings(long own, int n, long to, long stride) {
-    AttentionTiles.addProduct(n, size, rows, own + layout.first, row, own + layout.table, to, stride, own + layout.work);
+    AttentionTiles.addProduct(n, size, rows, own + layout.first, row, own + layout.table, to, stride,
+        own + layout.work);
   }
 
   /** sums (R,D) += first^T q + second^T do, of {@code n} queries, both packed (n, D). */
   void addGradient(long own, int n, long queries, long outputs, long sums) {
-    AttentionTiles.productTransposed(rows, size, n, own + layout.first, row, queries, sums, 4L * size, true, own + layout.work);
+    AttentionTiles.productTransposed(rows, size, n, own + layout.first, row, queries, sums, 4L * size, true,
+        own + layout.work);
     AttentionTiles.productTransposed(rows, size, n, own + layout.second, row, outputs, sums, 4L * size, true,
         own + layout.work);
   }

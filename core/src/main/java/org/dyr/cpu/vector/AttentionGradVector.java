@@ -47,8 +47,8 @@ final class AttentionGradVector implements Kernel {
   private final long scratch;
 
   /** What a worker's scratch has, for sequences of up to L tokens and heads of D columns; offsets in bytes. */
-  private record Layout(long keys, long valuesTransposed, long queries, long outputs, long p, long dp, long factors, long work,
-      long bytes) {
+  private record Layout(long keys, long valuesTransposed, long queries, long outputs, long p, long dp, long factors,
+      long work, long bytes) {
 
     /**
      * Keys over sqrt(D), transposed (D, L), first, then keys (L, D), values transposed (D, L), a block of queries and
@@ -64,7 +64,8 @@ final class AttentionGradVector implements Kernel {
       long dp = p + 4L * block * width;
       long factors = dp + 4L * block * width;
       long work = factors + 4L * PhiloxVector.scratch(width);
-      long bytes = work + Math.max(AttentionTiles.work(block, Math.max(size, longest)), AttentionTiles.work(longest, block));
+      long bytes = work + Math.max(AttentionTiles.work(block, Math.max(size, longest)),
+          AttentionTiles.work(longest, block));
       return new Layout(keys, valuesTransposed, queries, outputs, p, dp, factors, work, bytes + LINE & -LINE);
     }
   }
@@ -104,7 +105,8 @@ final class AttentionGradVector implements Kernel {
     dk = held[7].address();
     dv = held[8].address();
     layout = Layout.of(Math.min(op.longest(), tokens), size);
-    scratch = Ram.address("Attention: scratch", held[9], scratchBytes(op, args.in(), workers.count())) + LINE - 1 & -LINE;
+    scratch = Ram.address("Attention: scratch", held[9], scratchBytes(op, args.in(), workers.count()))
+        + LINE - 1 & -LINE;
     drop = op.probability() > 0
         ? new AttentionDrop(op.probability(), op.site(), args.inputs()[7].address(), args.inputs()[8].segment()) : null;
   }
@@ -134,7 +136,8 @@ final class AttentionGradVector implements Kernel {
   private void unit(int worker, int head, int index, int start, int length) {
     long own = scratch + worker * layout.bytes;
     long keys = own + layout.keys, valuesTransposed = own + layout.valuesTransposed, work = own + layout.work;
-    long queries = own + layout.queries, outputs = own + layout.outputs, p = own + layout.p, dp = own + layout.dp, factors = own + layout.factors;
+    long queries = own + layout.queries, outputs = own + layout.outputs, p = own + layout.p, dp = own + layout.dp,
+        factors = own + layout.factors;
     long first = start * stride + 4L * head * size;
     int width = AttentionTiles.padded(length);
     long row = 4L * width;

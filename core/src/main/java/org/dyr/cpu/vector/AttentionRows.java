@@ -61,7 +61,8 @@ final class AttentionRows {
   /** dp = scale p (dp - delta): the gradient of scores. */
   static void scoresGrad(long p, long dp, int width, float delta, float scale) {
     for (int i = 0; i < width; i += COUNT) {
-      fromMemorySegment(F, ALL, at(dp + 4L * i), ORDER).sub(delta).mul(fromMemorySegment(F, ALL, at(p + 4L * i), ORDER)).mul(scale)
+      fromMemorySegment(F, ALL, at(dp + 4L * i), ORDER).sub(delta).mul(fromMemorySegment(F, ALL, at(p + 4L * i), ORDER))
+          .mul(scale)
           .intoMemorySegment(ALL, at(dp + 4L * i), ORDER);
     }
   }
@@ -105,7 +106,9 @@ final class AttentionRows {
   /** x = by x for {@code n} floats. */
   static void scale(long x, long n, float by) {
     long end = x + 4 * n;
-    for (; x <= end - BYTES; x += BYTES) fromMemorySegment(F, ALL, at(x), ORDER).mul(by).intoMemorySegment(ALL, at(x), ORDER);
+    for (; x <= end - BYTES; x += BYTES) {
+      fromMemorySegment(F, ALL, at(x), ORDER).mul(by).intoMemorySegment(ALL, at(x), ORDER);
+    }
     for (; x < end; x += 4) Ram.set(x, by * Ram.get(x));
   }
 }

@@ -36,7 +36,8 @@ final class AttentionTiles {
   /** Packs x (rows,columns) as a right operand: panels of (rows, COLUMNS). */
   static void pack(long x, long stride, int rows, int columns, long panels) {
     for (int j = 0; j < columns; j += Tile.COLUMNS) {
-      Panels.packB(x + 4L * j, stride, rows, Math.min(Tile.COLUMNS, columns - j), panels + j / Tile.COLUMNS * Panels.bytesB(rows));
+      Panels.packB(x + 4L * j, stride, rows, Math.min(Tile.COLUMNS, columns - j),
+          panels + j / Tile.COLUMNS * Panels.bytesB(rows));
     }
   }
 
@@ -61,7 +62,8 @@ final class AttentionTiles {
   }
 
   /** c (m,n) = a^T b of a (k,m) and b (k,n), b packed; with {@code add}, c is added to. */
-  static void productTransposed(int m, int n, int k, long a, long aRow, long panels, long c, long cRow, boolean add, long work) {
+  static void productTransposed(int m, int n, int k, long a, long aRow, long panels, long c, long cRow, boolean add,
+      long work) {
     Panels.packTransposedA(a, aRow, k, m, work + Tile.SUMS);
     tiles(m, n, k, panels, c, cRow, add, work);
   }
@@ -71,8 +73,8 @@ final class AttentionTiles {
       for (int r = 0; r < m; r += Tile.ROWS) {
         long at = c + r * cRow + 4L * j;
         Tile.run(k, sums + Tile.SUMS + r / Tile.ROWS * Panels.bytesA(k), panels + j / Tile.COLUMNS * Panels.bytesB(k),
-            Math.min(Tile.ROWS, m - r), Math.min(Tile.COLUMNS, n - j), at, cRow, add ? at : Ram.ZEROS, add ? cRow : 0, Ram.ZEROS,
-            sums);
+            Math.min(Tile.ROWS, m - r), Math.min(Tile.COLUMNS, n - j), at, cRow, add ? at : Ram.ZEROS, add ? cRow : 0,
+            Ram.ZEROS, sums);
       }
     }
   }

@@ -62,7 +62,8 @@ final class AttentionUnits {
       }
     }
     int end = offset(sequences);
-    rest.run(end + Workers.begin(tokens - end, worker, workers), end + Workers.begin(tokens - end, worker + 1, workers));
+    rest.run(end + Workers.begin(tokens - end, worker, workers),
+        end + Workers.begin(tokens - end, worker + 1, workers));
   }
 
   /** The number of a unit's run. */

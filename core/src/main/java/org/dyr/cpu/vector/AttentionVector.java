@@ -66,7 +66,8 @@ final class AttentionVector implements Kernel {
     tokens = x.shape().rows();
     stride = 4L * x.shape().last();
     scale = (float) (1 / Math.sqrt(size));
-    units = new AttentionUnits(args.inputs()[3].segment(), args.in()[3].shape().dim(0) - 1, tokens, heads, workers.count());
+    units = new AttentionUnits(args.inputs()[3].segment(), args.in()[3].shape().dim(0) - 1, tokens, heads,
+        workers.count());
     held = new MemorySegment[] {args.inputs()[0].segment(), args.inputs()[1].segment(), args.inputs()[2].segment(),
         args.outputs()[0].segment(), args.outputs()[1].segment(), args.scratch().segment()};
     q = held[0].address();
@@ -75,7 +76,8 @@ final class AttentionVector implements Kernel {
     o = held[3].address();
     lse = held[4].address();
     layout = Layout.of(Math.min(op.longest(), tokens), size);
-    scratch = Ram.address("Attention: scratch", held[5], scratchBytes(op, args.in(), workers.count())) + LINE - 1 & -LINE;
+    scratch = Ram.address("Attention: scratch", held[5], scratchBytes(op, args.in(), workers.count()))
+        + LINE - 1 & -LINE;
     drop = op.probability() > 0
         ? new AttentionDrop(op.probability(), op.site(), args.inputs()[4].address(), args.inputs()[5].segment()) : null;
   }
@@ -103,7 +105,8 @@ final class AttentionVector implements Kernel {
 
   private void unit(int worker, int head, int index, int start, int length) {
     long own = scratch + worker * layout.bytes;
-    long values = own + layout.values, scores = own + layout.scores, totals = own + layout.totals, work = own + layout.work;
+    long values = own + layout.values, scores = own + layout.scores, totals = own + layout.totals,
+        work = own + layout.work;
     long first = start * stride + 4L * head * size;
     long logs = lse + 4L * ((long) head * tokens + start);
     int width = AttentionTiles.padded(length);

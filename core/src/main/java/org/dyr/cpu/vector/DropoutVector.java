@@ -63,7 +63,8 @@ final class DropoutVector {
     int c = 0;
     for (; c <= n - COUNT; c += COUNT) {
       FloatVector factor = FloatVector.fromMemorySegment(F, ALL, at(factors + 4L * c), ORDER);
-      factor.mul(FloatVector.fromMemorySegment(F, ALL, at(x + 4L * c), ORDER)).intoMemorySegment(ALL, at(y + 4L * c), ORDER);
+      factor.mul(FloatVector.fromMemorySegment(F, ALL, at(x + 4L * c), ORDER))
+          .intoMemorySegment(ALL, at(y + 4L * c), ORDER);
     }
     for (; c < n; c++) Floats.set(y, c, Floats.get(factors, c) * Floats.get(x, c));
   }

@@ -64,7 +64,8 @@ final class GeluTanhVector {
       FloatVector s = ONE.div(e.add(1f));
       FloatVector d = u.mul(u).fma(SLOPE_SQUARE, SLOPE).mul(u).mul(s).fma(e.mul(s), s);
       d = d.blend(0f, u.compare(VectorOperators.LT, -FLAT)).blend(1f, u.compare(VectorOperators.GT, FLAT));
-      d.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER)).intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
+      d.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER))
+          .intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
     }
   }
 }

@@ -77,7 +77,8 @@ final class GeluVector {
       FloatVector tail = r.fma(a, R3).fma(a, R2).fma(a, R1).fma(a, R0).mul(bell);
       FloatVector phi = ONE.sub(tail).blend(tail, u.compare(VectorOperators.LT, ZERO));
       FloatVector slope = u.mul(bell).fma(SQRT_1_OVER_2_PI, phi);
-      slope.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER)).intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
+      slope.mul(FloatVector.fromMemorySegment(F, ALL, at(dy + 4L * i), ORDER))
+          .intoMemorySegment(ALL, at(dx + 4L * i), ORDER);
     }
   }
 }

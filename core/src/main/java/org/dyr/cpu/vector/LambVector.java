@@ -45,7 +45,8 @@ final class LambVector extends LambKernel {
     FloatVector p2 = FloatVector.zero(F), g1 = p2, u2 = p2;
     for (int i = 0; i < n; i += COUNT) {
       long o = from + 4L * i;
-      FloatVector d = fromMemorySegment(F, ALL, at(g + o), ORDER).mul(f), x = fromMemorySegment(F, ALL, at(p + o), ORDER);
+      FloatVector d = fromMemorySegment(F, ALL, at(g + o), ORDER).mul(f),
+          x = fromMemorySegment(F, ALL, at(p + o), ORDER);
       FloatVector a = fromMemorySegment(F, ALL, at(m + o), ORDER).mul(b1).add(d.mul(c1));
       FloatVector b = fromMemorySegment(F, ALL, at(v + o), ORDER).mul(b2).add(d.mul(d).mul(c2));
       a.intoMemorySegment(ALL, at(m + o), ORDER);

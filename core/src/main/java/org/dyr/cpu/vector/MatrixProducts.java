@@ -18,8 +18,8 @@ final class MatrixProducts {
   static Kernel prepare(Gemm op, Operands o, Workers workers) {
     MemorySegment bias = op.bias() ? o.inputs()[2].segment() : null;
     MemorySegment residual = op.residual() ? o.inputs()[op.residualInput()].segment() : null;
-    Sgemm product = new Sgemm(size(op, o.in()), o.inputs()[0].segment(), o.inputs()[1].segment(), o.outputs()[0].segment(), bias,
-        residual, o.scratch().segment(), workers);
+    Sgemm product = new Sgemm(size(op, o.in()), o.inputs()[0].segment(), o.inputs()[1].segment(),
+        o.outputs()[0].segment(), bias, residual, o.scratch().segment(), workers);
     return product::run;
   }
 

@@ -9,9 +9,9 @@ import org.dyr.op.RelativeAttention;
 import org.dyr.tensor.Spec;
 
 /**
- * {@link AttentionVector} and {@link AttentionGradVector} with {@link AttentionDistances}. The table's gradient is a sum
- * over all units: it is taken in parts, each over a fixed run of units that one worker has, and the parts are added in
- * order.
+ * {@link AttentionVector} and {@link AttentionGradVector} with {@link AttentionDistances}. The table's gradient is a
+ * sum over all units: it is taken in parts, each over a fixed run of units that one worker has, and the parts are added
+ * in order.
  */
 final class RelativeAttentionVector {
 

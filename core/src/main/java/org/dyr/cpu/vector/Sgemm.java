@@ -100,7 +100,8 @@ public final class Sgemm {
 
   /** A worker's own: the sums of a tile, and a block of packed A. */
   private static long ownBytes(Product size) {
-    return Tile.SUMS + Panels.bytesA(blockK(size.k())) * tiles(Math.min(size.m(), BLOCK_M), Tile.ROWS) + ALIGN - 1 & -ALIGN;
+    return Tile.SUMS + Panels.bytesA(blockK(size.k())) * tiles(Math.min(size.m(), BLOCK_M), Tile.ROWS)
+        + ALIGN - 1 & -ALIGN;
   }
 
   private static int blockK(int k) {

@@ -16,9 +16,9 @@ import java.util.zip.ZipException;
 import org.dyr.formats.FormatException;
 
 /**
- * The records of a TFRecord file, plain or (by its first bytes) gzipped, one after another: 8 bytes length, its checksum, the data, its
- * checksum, all little-endian. A checksum is CRC-32C, rotated right by 15 bits, plus 0xa282ead8. Both are held against
- * the data. One record is in memory at a time. One thread at a time.
+ * The records of a TFRecord file, plain or (by its first bytes) gzipped, one after another: 8 bytes length, its
+ * checksum, the data, its checksum, all little-endian. A checksum is CRC-32C, rotated right by 15 bits, plus
+ * 0xa282ead8. Both are held against the data. One record is in memory at a time. One thread at a time.
  */
 public final class TfRecordReader implements AutoCloseable {
   private static final int HEADER = Long.BYTES + Integer.BYTES;

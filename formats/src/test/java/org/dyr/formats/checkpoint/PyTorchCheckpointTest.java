@@ -103,7 +103,8 @@ class PyTorchCheckpointTest {
       assertArrayEquals(other, content(model.tensors().get(0)));
       assertArrayEquals(FOUR_FLOATS, content(model.tensors().get(1)));
     }
-    Map<String, String> wrong = Map.of("{\"weight_map\": {\"u\": \"second.bin\"}}", "tensor \"u\": is not in \"second.bin\"",
+    Map<String, String> wrong = Map.of(
+        "{\"weight_map\": {\"u\": \"second.bin\"}}", "tensor \"u\": is not in \"second.bin\"",
         "{\"weight_map\": {\"v\": \"../second.bin\"}}", "is not the plain name of a .bin file",
         "{\"weight_map\": {\"v\": 3}}", "is not the plain name of a .bin file",
         "{\"weight_map\": {\"v\": \"none.bin\"}}", "no such file", "{\"weight_map\": {}}", "must be an object with",

@@ -75,7 +75,8 @@ final class Binding {
 
   /** Each worker takes one stretch of n elements, whole cache lines of them. */
   Workers.Task elementsTask(long n, Range call) {
-    return share(Math.ceilDiv(n, (long) LINE), (from, to, worker) -> call.run(from * LINE, Math.min(n, to * LINE), worker));
+    return share(Math.ceilDiv(n, (long) LINE),
+        (from, to, worker) -> call.run(from * LINE, Math.min(n, to * LINE), worker));
   }
 
   /** Each worker takes neighbouring rows. */
@@ -94,8 +95,8 @@ final class Binding {
   }
 
   /**
-   * Sums over rows: the call fills partial sums, (chunks, outputs, width), for chunks of {@value #CHUNK_ROWS} rows, then
-   * the chunks are added in order, the columns shared out.
+   * Sums over rows: the call fills partial sums, (chunks, outputs, width), for chunks of {@value #CHUNK_ROWS} rows,
+   * then the chunks are added in order, the columns shared out.
    *
    * @param outputs the addresses of the sums, (C) each
    */
@@ -122,7 +123,9 @@ final class Binding {
     return Math.ceilDiv(x.shape().last(), 16) * 16L;
   }
 
-  /** A sum over all elements: the call fills doubles, one for each chunk of {@value #CHUNK} elements, then fold runs. */
+  /**
+   * A sum over all elements: the call fills doubles, one for each chunk of {@value #CHUNK} elements, then fold runs.
+   */
   Kernel chunks(Range call, Runnable fold) {
     Workers.Task gather = share(chunkCount(operands.in()[0]), call);
     return () -> {

@@ -17,7 +17,9 @@ final class GatherCalls {
     return () -> o.workers.run(task);
   }
 
-  /** dtable[index[r],:] += dy[r,:] into zeros, the columns shared out. Inputs dy (R,C), index (R); output dtable (V,C). */
+  /**
+   * dtable[index[r],:] += dy[r,:] into zeros, the columns shared out. Inputs dy (R,C), index (R); output dtable (V,C).
+   */
   static Kernel gatherGrad(Binding o) {
     int isa = o.isa, type = o.type, rows = o.rows(), columns = o.columns();
     long dy = o.in(0), index = o.in(1), dtable = o.out(0);

@@ -5,7 +5,9 @@ import java.util.Locale;
 import java.util.stream.Stream;
 import org.dyr.device.DeviceOptions;
 
-/** The instruction sets that the C++ kernels are compiled for, the widest last. Touched only once the library is loaded. */
+/**
+ * The instruction sets that the C++ kernels are compiled for, the widest last. Touched only once the library is loaded.
+ */
 enum Instructions {
   AVX2, AVX512, AVX512BF16;
 
@@ -50,8 +52,10 @@ enum Instructions {
     for (Instructions i : values()) {
       if (!i.toString().equals(features)) continue;
       if (available().contains(i)) return i;
-      throw new IllegalArgumentException("cpu features %s: this processor reports %s only".formatted(features, reported()));
+      throw new IllegalArgumentException("cpu features %s: this processor reports %s only".formatted(features,
+          reported()));
     }
-    throw new IllegalArgumentException("no cpu features '%s'; there are auto and %s".formatted(features, List.of(values())));
+    throw new IllegalArgumentException("no cpu features '%s'; there are auto and %s".formatted(features,
+        List.of(values())));
   }
 }

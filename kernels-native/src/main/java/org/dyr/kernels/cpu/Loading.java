@@ -15,7 +15,8 @@ final class Loading {
       load.run();
       return Optional.empty();
     } catch (LinkageError | RuntimeException e) {
-      return Optional.of("the library does not load: " + String.valueOf(e.getMessage() == null ? e : e.getMessage()).lines().findFirst().orElse("")
+      String said = String.valueOf(e.getMessage() == null ? e : e.getMessage()).lines().findFirst().orElse("");
+      return Optional.of("the library does not load: " + said
           + (e.getCause() == null ? "" : " (" + e.getCause().getMessage() + ")"));
     }
   }

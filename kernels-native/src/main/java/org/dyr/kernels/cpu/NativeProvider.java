@@ -47,11 +47,13 @@ public final class NativeProvider implements CpuKernelSetProvider {
 
   private static Optional<String> load() {
     if (!Loader.Detector.getPlatform().equals(PLATFORM)) {
-      return Optional.of("there are C++ kernels for %s only, this is %s".formatted(PLATFORM, Loader.Detector.getPlatform()));
+      return Optional.of("there are C++ kernels for %s only, this is %s".formatted(PLATFORM,
+          Loader.Detector.getPlatform()));
     }
     if (NativeCalls.class.getResource(NAME) == null) return Optional.of("built without a C++ compiler");
     return Loading.failure(NativeProvider::loadLibrary).or(() ->
-        Instructions.reported().isEmpty() ? Optional.of("the processor does not report avx2 and fma") : Optional.empty());
+        Instructions.reported().isEmpty() ? Optional.of("the processor does not report avx2 and fma")
+            : Optional.empty());
   }
 
   private static void loadLibrary() {

@@ -10,7 +10,10 @@ import org.dyr.op.Op;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
-/** Matrix products in fp32 by OpenBLAS. */
+/**
+ * Matrix products in fp32 by OpenBLAS. The library is loaded when a product is asked for that no set above took; where
+ * it does not load, it supports none, and the sets below serve.
+ */
 final class OpenBlas implements KernelSet {
   private final Workers workers;
 
@@ -23,7 +26,8 @@ final class OpenBlas implements KernelSet {
   }
 
   @Override public boolean supports(Op op, Spec[] in) {
-    return (op instanceof MatMul || op instanceof Gemm) && in[0].type() == DType.F32;
+    return (op instanceof MatMul || op instanceof Gemm) && in[0].type() == DType.F32
+        && OpenBlasProvider.loadingFailure().isEmpty();
   }
 
   @Override public Kernel prepare(Op op, Operands o) {

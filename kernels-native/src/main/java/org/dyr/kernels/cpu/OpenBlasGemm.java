@@ -102,8 +102,8 @@ final class OpenBlasGemm implements Kernel {
     if (size == 0) return;
     int rows = byRows ? size : m, columns = byRows ? n : size;
     if (beta != 0) prefill(byRows ? from : 0, rows, byRows ? 0 : from, columns);
-    openblas_nolapack.cblas_sgemm(openblas_nolapack.CblasRowMajor, transposeA, transposeB, rows, columns, k, 1, as[worker], lda, bs[worker], ldb,
-        beta, cs[worker], n);
+    openblas_nolapack.cblas_sgemm(openblas_nolapack.CblasRowMajor, transposeA, transposeB, rows, columns, k, 1,
+        as[worker], lda, bs[worker], ldb, beta, cs[worker], n);
   }
 
   /** c = bias, residual, or their sum, over a part of c. */

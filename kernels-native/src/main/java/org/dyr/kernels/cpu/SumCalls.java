@@ -17,13 +17,15 @@ final class SumCalls {
   static Kernel rows(Binding o) {
     int isa = o.isa, type = o.type, rows = o.rows(), columns = o.columns();
     long x = o.in(0), partial = o.scratch();
-    return o.rowChunks(partial, (from, to, _) -> NativeCalls.sumRows(isa, type, x, partial, from, to, rows, columns), o.out(0));
+    return o.rowChunks(partial, (from, to, _) -> NativeCalls.sumRows(isa, type, x, partial, from, to, rows, columns),
+        o.out(0));
   }
 
   /** y = the sum of all elements. */
   static Kernel all(Binding o) {
     int isa = o.isa, type = o.type;
-    long x = o.in(0), y = o.out(0), partial = o.scratch(), n = o.size(), chunks = Binding.chunkCount(o.operands.in()[0]);
+    long x = o.in(0), y = o.out(0), partial = o.scratch(), n = o.size(),
+        chunks = Binding.chunkCount(o.operands.in()[0]);
     return o.chunks((from, to, _) -> NativeCalls.sumChunks(isa, type, x, partial, from, to, n),
         () -> NativeCalls.foldSum(isa, type, partial, y, chunks));
   }
@@ -31,7 +33,8 @@ final class SumCalls {
   /** y = the sum of all squares. */
   static Kernel squares(Binding o) {
     int isa = o.isa, type = o.type;
-    long x = o.in(0), y = o.out(0), partial = o.scratch(), n = o.size(), chunks = Binding.chunkCount(o.operands.in()[0]);
+    long x = o.in(0), y = o.out(0), partial = o.scratch(), n = o.size(),
+        chunks = Binding.chunkCount(o.operands.in()[0]);
     return o.chunks((from, to, _) -> NativeCalls.squareChunks(isa, type, x, partial, from, to, n),
         () -> NativeCalls.foldSum(isa, type, partial, y, chunks));
   }
@@ -39,7 +42,8 @@ final class SumCalls {
   /** y = 1 when all elements are finite, else 0. */
   static Kernel finite(Binding o) {
     int isa = o.isa, type = o.type;
-    long x = o.in(0), y = o.out(0), partial = o.scratch(), n = o.size(), chunks = Binding.chunkCount(o.operands.in()[0]);
+    long x = o.in(0), y = o.out(0), partial = o.scratch(), n = o.size(),
+        chunks = Binding.chunkCount(o.operands.in()[0]);
     return o.chunks((from, to, _) -> NativeCalls.finiteChunks(isa, type, x, partial, from, to, n),
         () -> NativeCalls.foldFinite(isa, type, partial, y, chunks));
   }

@@ -18,7 +18,8 @@ final class CountProgress implements AutoCloseable {
     this.total = total;
     this.err = err;
     boolean terminal = System.console() != null && System.console().isTerminal();
-    bar = terminal ? new ProgressBarBuilder().setTaskName(what).setInitialMax(total).setStyle(ProgressBarStyle.ASCII).build()
+    bar = terminal ? new ProgressBarBuilder().setTaskName(what).setInitialMax(total).setStyle(ProgressBarStyle.ASCII)
+        .build()
         : null;
   }
 

@@ -40,12 +40,16 @@ import picocli.CommandLine.Spec;
 
 /** {@code dyr demo}: the whole way on the embedded sample, in about a minute. */
 @Command(name = "demo", sortOptions = false,
-    description = "Trains a small BERT on the embedded sample, measures it on questions it has not seen, and reranks one.")
+    description =
+        "Trains a small BERT on the embedded sample, measures it on questions it has not seen, and reranks one.")
 final class DemoCommand implements Callable<Integer> {
   private static final int SHUFFLES = 200;
   private static final int SHOWN = 5;
 
-  /** Two layers of 64. Beginning at 1/sqrt(64), matrices keep the size of what they multiply: a small model learns sooner. */
+  /**
+   * Two layers of 64. Beginning at 1/sqrt(64), matrices keep the size of what they multiply: a small model learns
+   * sooner.
+   */
   private static final String MODEL = """
       {"model_type": "bert", "vocab_size": 640, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
        "intermediate_size": 128, "max_position_embeddings": 64, "initializer_range": 0.125}
@@ -152,7 +156,8 @@ final class DemoCommand implements Callable<Integer> {
     int rank = 0;
     for (Ranked r : ranker.rerank(q.text(), q.pool().stream().map(Passage::text).toList()).subList(0, SHOWN)) {
       boolean relevant = q.judgements().getOrDefault(q.pool().get(r.index()).id(), 0) > 0;
-      print.println(String.format(Locale.ROOT, "%s%d  %6.2f  %s", relevant ? "* " : "  ", ++rank, r.score(), r.passage()));
+      print.println(String.format(Locale.ROOT, "%s%d  %6.2f  %s", relevant ? "* " : "  ", ++rank, r.score(),
+          r.passage()));
     }
     print.println("(* = judged relevant)");
   }

@@ -66,8 +66,10 @@ final class Failures {
       case UncheckedIOException u -> u.getMessage();
       case IOException _, IllegalArgumentException _ when e.getMessage() != null -> e.getMessage();
       // What this project foresees: the message says all.
-      case ConfigException _, DataException _, TokenizerException _, ModelException _, RemoteException _ -> e.getMessage();
-      case SafeTensorsException _, FormatException _, NotFiniteException _, OutOfDeviceMemory _, CancellationException _ ->
+      case ConfigException _, DataException _, TokenizerException _, ModelException _, RemoteException _ ->
+          e.getMessage();
+      case SafeTensorsException _, FormatException _, NotFiniteException _, OutOfDeviceMemory _,
+          CancellationException _ ->
           e.getMessage();
       case OutOfMemoryError o -> "out of memory: " + o.getMessage() + "; DYR_JAVA_OPTIONS=-Xmx8g gives Java more";
       default -> e + " (--verbose shows where)"; // not foreseen: its type tells more than its message alone

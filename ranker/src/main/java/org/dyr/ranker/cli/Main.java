@@ -6,6 +6,7 @@ import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.dyr.ranker.data.DataException;
@@ -18,13 +19,13 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The entry point. Exit codes: 0 done, 1 failed, 2 wrong usage. */
-@Command(
-    name = "dyr",
-    description = "Trains cross-encoders, evaluates them, and reranks with them.",
-    subcommands = {DemoCommand.class, MineCommand.class, PrepareCommand.class, TrainCommand.class, EvalCommand.class,
-        ScoreCommand.class, RerankCommand.class, MetricsCommand.class, ConvertCommand.class, InspectCommand.class,
-        InfoCommand.class, BenchCommand.class, RehearseCommand.class})
+@Command(name = "dyr", description = "Trains cross-encoders, evaluates them, and reranks with them.")
 public final class Main implements Runnable {
+  /** In the order of the usage. */
+  private static final List<Class<?>> COMMANDS = List.of(DemoCommand.class, MineCommand.class, PrepareCommand.class,
+      TrainCommand.class, EvalCommand.class, ScoreCommand.class, RerankCommand.class, MetricsCommand.class,
+      ConvertCommand.class, InspectCommand.class, InfoCommand.class, BenchCommand.class, RehearseCommand.class);
+
   @Spec private CommandSpec spec;
 
   @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help.")
@@ -37,7 +38,7 @@ public final class Main implements Runnable {
   public static void main(String[] args) {
     LUCENE.setLevel(Level.WARNING);
     System.setProperty("slf4j.internal.verbosity", "ERROR"); // the AWS SDK logs through it, and nobody listens
-    CommandLine line = commandLine();
+    CommandLine line = commandLine(args);
     line.setOut(new PrintWriter(
         new BufferedWriter(new OutputStreamWriter(new StandardOutput(), StandardCharsets.UTF_8))));
     int code = line.execute(args);
@@ -45,9 +46,14 @@ public final class Main implements Runnable {
     Interrupt.exit(code);
   }
 
-  /** The command line with all its commands; {@code execute} returns the exit code and never throws. */
-  public static CommandLine commandLine() {
+  /**
+   * The command line; {@code execute} returns the exit code and never throws. Where the arguments begin with the name
+   * of a command, it has that one alone: what commands can do is found out by reflection, a fifth of a second for all.
+   */
+  public static CommandLine commandLine(String... args) {
     CommandLine line = new CommandLine(new Main());
+    List<Class<?>> named = COMMANDS.stream().filter(c -> args.length > 0 && name(c).equals(args[0])).limit(1).toList();
+    for (Class<?> c : named.isEmpty() ? COMMANDS : named) line.addSubcommand(c);
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setParameterExceptionHandler(Failures::usage);
     line.setExecutionExceptionHandler(Failures::execution);
@@ -62,6 +68,10 @@ public final class Main implements Runnable {
       return code;
     });
     return line;
+  }
+
+  private static String name(Class<?> command) {
+    return command.getAnnotation(Command.class).name();
   }
 
   private static int execute(CommandLine.ParseResult parsed) {

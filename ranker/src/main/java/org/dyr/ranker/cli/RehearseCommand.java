@@ -22,9 +22,11 @@ import picocli.CommandLine.Spec;
  * {@code dyr rehearse}: scores with a small model of its own making, as a first answer does. The launcher runs it after
  * a build and has the JVM keep the classes that it loaded (an AOT cache): the next first answer comes sooner.
  */
-@Command(name = "rehearse", hidden = true, description = "Scores with a small model, to record the classes that take part.")
+@Command(name = "rehearse", hidden = true,
+    description = "Scores with a small model, to record the classes that take part.")
 final class RehearseCommand implements Callable<Integer> {
-  private static final List<String> WORDS = List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", "wrote", "it", "?", "she", ".");
+  private static final List<String> WORDS = List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", "wrote", "it",
+      "?", "she", ".");
 
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;
@@ -40,8 +42,8 @@ final class RehearseCommand implements Callable<Integer> {
           Model model = Model.create(small, Tokenizer.load(folder.resolve("vocab.txt")), backend, common.seed())) {
         ModelDirectory.save(model, directory);
       }
-      return Main.commandLine().execute("score", "--model", directory.toString(), "--pairs", pairs.toString(), "--out",
-          folder.resolve("scores.txt").toString());
+      return Main.commandLine("score").execute("score", "--model", directory.toString(), "--pairs", pairs.toString(),
+          "--out", folder.resolve("scores.txt").toString());
     } finally {
       try (Stream<Path> all = Files.walk(folder)) {
         for (Path file : all.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);

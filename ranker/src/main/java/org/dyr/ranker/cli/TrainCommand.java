@@ -33,14 +33,16 @@ final class TrainCommand implements Callable<Integer> {
       description = "The configuration, YAML; a dyr_config.yaml of the original DYR is translated.")
   private Path config;
 
-  @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Overrides a key of the configuration; may be repeated.")
+  @Option(names = "--set", paramLabel = "KEY=VALUE",
+      description = "Overrides a key of the configuration; may be repeated.")
   private Map<String, String> set = new LinkedHashMap<>();
 
   @Option(names = "--resume", paramLabel = "DIR",
       description = "Go on from a checkpoint, or from the newest one of a run's output folder.")
   private Path resume;
 
-  @Option(names = "--profile", description = "Time every op, from the 11th step on; a table by op and by module at the end.")
+  @Option(names = "--profile",
+      description = "Time every op, from the 11th step on; a table by op and by module at the end.")
   private boolean profile;
 
   @Option(names = "--check-nan", description = "Check every op's outputs; name the first that is infinite or NaN.")

@@ -12,7 +12,9 @@ import org.dyr.ranker.eval.Metrics;
 import org.dyr.ranker.remote.RemotePaths;
 import org.dyr.ranker.train.TrainingListener;
 
-/** A run on the terminal: a bar with loss, rate, speed and time left; a line every tenth of the run where there is none. */
+/**
+ * A run on the terminal: a bar with loss, rate, speed and time left; a line every tenth of the run where there is none.
+ */
 final class TrainingProgress implements TrainingListener, AutoCloseable {
   private static final int BAR_WIDTH = 150;
   private static final int REFRESH_MILLIS = 500;
@@ -61,8 +63,8 @@ final class TrainingProgress implements TrainingListener, AutoCloseable {
   }
 
   @Override public void evaluated(long step, Metrics m, boolean best) {
-    say(String.format(Locale.ROOT, "step %d: dev MRR@10 %.4f over %d judged queries%s", step, m.overJudgedQueries().mrr10(),
-        m.judgedQueries(), best ? ", the best so far" : ""));
+    say(String.format(Locale.ROOT, "step %d: dev MRR@10 %.4f over %d judged queries%s", step,
+        m.overJudgedQueries().mrr10(), m.judgedQueries(), best ? ", the best so far" : ""));
   }
 
   @Override public void saved(Path path) {

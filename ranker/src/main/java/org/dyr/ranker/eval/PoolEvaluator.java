@@ -36,7 +36,8 @@ public final class PoolEvaluator {
     for (int from = 0; from < queries.size(); ) {
       List<EncodedPair> pairs = new ArrayList<>();
       int to = from;
-      for (; to < queries.size() && (to == from || pairs.size() + queries.get(to).pool().size() <= PAIRS_AT_ONCE); to++) {
+      for (; to < queries.size()
+          && (to == from || pairs.size() + queries.get(to).pool().size() <= PAIRS_AT_ONCE); to++) {
         int[] query = tokens.ids(queries.get(to).text());
         for (Passage p : queries.get(to).pool()) pairs.add(encoder.encode(query, tokens.ids(p.text())));
       }

@@ -1,8 +1,8 @@
 package org.dyr.ranker.group;
 
 /**
- * The order of an epoch: a Fisher-Yates permutation from the stream (seed, 0, epoch) of {@link SplitMix64}, or the order
- * of the file. Safe for use by many threads.
+ * The order of an epoch: a Fisher-Yates permutation from the stream (seed, 0, epoch) of {@link SplitMix64}, or the
+ * order of the file. Safe for use by many threads.
  */
 public final class EpochOrder {
   private static final long ORDER = 0;

@@ -35,13 +35,22 @@ final class DirectoryParameters implements ParameterSource {
   }
 
   @Override public void copy(Parameter p, MemorySegment to, DType as) {
+    tensors.copy(checked(p), to, as);
+  }
+
+  @Override public Optional<MemorySegment> mapped(Parameter p, DType as) {
+    return tensors.elements(checked(p), as);
+  }
+
+  /** The name of a parameter's tensor, which has its shape. */
+  private String checked(Parameter p) {
     String name = find(p.name()).orElseThrow();
     List<Long> dims = tensors.entry(name).dims();
     if (!dims.equals(ParameterSource.dims(p))) {
       throw new ModelException(tensors.fileOf(name).path(),
           "%s has the shape %s, config.json asks for %s".formatted(name, dims, ParameterSource.dims(p)));
     }
-    tensors.copy(name, to, as);
+    return name;
   }
 
   @Override public void close() {

@@ -26,7 +26,9 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
     return new Model(bert, weights, tokenizer, backend, type);
   }
 
-  /** The same model, weights and all, computing on another opening of its device; only one of the two is to be closed. */
+  /**
+   * The same model, weights and all, computing on another opening of its device; only one of the two is to be closed.
+   */
   public Model on(Backend other) {
     return new Model(bert, weights, tokenizer, other, compute);
   }
@@ -63,8 +65,9 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
 
   static void checkVocabulary(BertConfig config, Tokenizer tokenizer) {
     if (tokenizer.vocabularySize() > config.vocabSize()) {
-      throw new ModelException(tokenizer.source(), "has %d entries, but the model embeds %d (vocab_size of config.json)".formatted(
-          tokenizer.vocabularySize(), config.vocabSize()));
+      throw new ModelException(tokenizer.source(),
+          "has %d entries, but the model embeds %d (vocab_size of config.json)".formatted(tokenizer.vocabularySize(),
+              config.vocabSize()));
     }
   }
 

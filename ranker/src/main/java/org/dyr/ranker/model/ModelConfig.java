@@ -40,7 +40,9 @@ public final class ModelConfig {
     Fields f = new Fields(file, json);
     f.only("model_type", "bert");
     int labels = f.integer("num_labels", json.has("id2label") ? json.get("id2label").size() : 1);
-    if (labels != 1) throw new ModelException(file, "the model has %d labels; a ranker has 1 (num_labels)".formatted(labels));
+    if (labels != 1) {
+      throw new ModelException(file, "the model has %d labels; a ranker has 1 (num_labels)".formatted(labels));
+    }
     double dropout = f.number("hidden_dropout_prob", 0.1);
     try {
       return new BertConfig(f.integer("vocab_size"), f.integer("hidden_size"), f.integer("num_hidden_layers"),
@@ -72,7 +74,8 @@ public final class ModelConfig {
         .put("position_embedding_type", c.positionEmbeddingType()).put("pad_token_id", 0).put("torch_dtype", "float32");
     json.putObject("id2label").put("0", "LABEL_0");
     json.putObject("label2id").put("LABEL_0", 0);
-    Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n", StandardCharsets.UTF_8);
+    Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n",
+        StandardCharsets.UTF_8);
   }
 
   /** Typed access to the fields of one file. */
@@ -80,7 +83,9 @@ public final class ModelConfig {
 
     void only(String name, String value) {
       String is = text(name, value);
-      if (!is.equals(value)) throw new ModelException(file, "%s is '%s'; only '%s' is supported".formatted(name, is, value));
+      if (!is.equals(value)) {
+        throw new ModelException(file, "%s is '%s'; only '%s' is supported".formatted(name, is, value));
+      }
     }
 
     String text(String name, String otherwise) {

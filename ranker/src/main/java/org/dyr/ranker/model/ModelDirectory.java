@@ -42,7 +42,8 @@ public final class ModelDirectory {
     try (Arena arena = Arena.ofConfined()) {
       List<SafeTensorsWriter.Tensor> tensors = new ArrayList<>();
       for (Parameter p : weights.parameters()) {
-        tensors.add(new SafeTensorsWriter.Tensor(p.name(), weights.type(), p.shape(), weights.view(weights.slab(), p, arena)));
+        tensors.add(new SafeTensorsWriter.Tensor(p.name(), weights.type(), p.shape(),
+            weights.view(weights.slab(), p, arena)));
       }
       SafeTensorsWriter.write(directory.resolve(ModelTensors.FILE), tensors, Map.of("format", "pt"));
     }

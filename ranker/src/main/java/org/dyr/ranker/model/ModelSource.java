@@ -78,18 +78,14 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
         isCheckpoint(path) ? new CheckpointParameters(path) : new DirectoryParameters(path)) {
       if (tokenizer != null) Model.checkVocabulary(bert, tokenizer);
       weights = new Weights(backend, DType.F32, net.parameters());
-      try (Arena arena = Arena.ofConfined()) {
-        MemorySegment host = arena.allocate(largest(net, weights), Long.BYTES);
-        for (Parameter p : net.parameters()) {
-          if (parameters.has(p)) {
-            parameters.copy(p, host.asSlice(0, weights.spec(p).bytes()), weights.type());
-            weights.upload(p, host);
-          } else if (mayBeginFresh(p.name())) {
-            fresh.add(p.name());
-            weights.initialize(p, seed, bert.initializerRange());
-          } else {
-            throw new ModelException(path, "has no tensor " + p.name());
-          }
+      for (Parameter p : net.parameters()) {
+        if (parameters.has(p)) {
+          load(p, parameters, weights);
+        } else if (mayBeginFresh(p.name())) {
+          fresh.add(p.name());
+          weights.initialize(p, seed, bert.initializerRange());
+        } else {
+          throw new ModelException(path, "has no tensor " + p.name());
         }
       }
       return new Model(net, weights, tokenizer, backend);
@@ -98,6 +94,19 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
       if (tokenizer != null) tokenizer.close();
       if (e instanceof IllegalArgumentException) throw new ModelException(path, e.getMessage(), e);
       throw e;
+    }
+  }
+
+  private static void load(Parameter p, ParameterSource from, Weights weights) {
+    Optional<MemorySegment> mapped = from.mapped(p, weights.type());
+    if (mapped.isPresent()) {
+      weights.upload(p, mapped.get());
+      return;
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(weights.spec(p).bytes(), Long.BYTES);
+      from.copy(p, host, weights.type());
+      weights.upload(p, host);
     }
   }
 
@@ -112,10 +121,5 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
         .anyMatch(name -> Files.exists(path.resolve(name)));
     if (own) return Tokenizer.load(path);
     return vocabulary.map(Tokenizer::load).orElse(null);
-  }
-
-  /** Bytes of the largest parameter. */
-  private static long largest(Bert net, Weights weights) {
-    return net.parameters().stream().mapToLong(p -> weights.spec(p).bytes()).max().orElseThrow();
   }
 }

@@ -2,12 +2,12 @@ package org.dyr.ranker.remote;
 
 import java.nio.file.Path;
 import java.util.Optional;
+import org.dyr.io.CacheFolder;
 
 /**
  * The local paths of {@code s3://bucket/key}: {@code CACHE/s3/in/bucket/key} for what is read, {@code
- * CACHE/s3/out/bucket/key} for what is written over a run's time. CACHE is the system property {@code dyr.cache}, else
- * the variable {@code DYR_CACHE}, else {@code dyr} in {@code XDG_CACHE_HOME} or {@code ~/.cache}. Names alone decide;
- * no network is asked.
+ * CACHE/s3/out/bucket/key} for what is written over a run's time, in the {@link CacheFolder}. Names alone decide; no
+ * network is asked.
  */
 public final class RemotePaths {
   private static final String SCHEME = "s3://";
@@ -59,11 +59,7 @@ public final class RemotePaths {
 
   /** The folder of all that comes from or goes to buckets. */
   public static Path root() {
-    String given = System.getProperty("dyr.cache", System.getenv("DYR_CACHE"));
-    String cache = System.getenv("XDG_CACHE_HOME");
-    Path folder = given != null ? Path.of(given) : cache != null && !cache.isEmpty() ? Path.of(cache, "dyr")
-        : Path.of(System.getProperty("user.home"), ".cache", "dyr");
-    return folder.toAbsolutePath().normalize().resolve("s3");
+    return CacheFolder.path().resolve("s3");
   }
 
   /** The location that a local path stands for; nothing for a path that is what it is. */

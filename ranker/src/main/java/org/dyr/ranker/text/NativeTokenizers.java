@@ -3,11 +3,20 @@ package org.dyr.ranker.text;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.JarURLConnection;
+import java.net.URL;
+import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.jar.JarFile;
+import java.util.zip.CRC32;
+import java.util.zip.ZipEntry;
+import org.dyr.io.AtomicFiles;
+import org.dyr.io.CacheFolder;
 
 /**
  * The native functions of the tokenizers jar, loaded from that jar and from nowhere else.
@@ -17,9 +26,11 @@ import java.util.Locale;
  * and on a machine with an NVIDIA GPU the loader downloads a CUDA build of the library. This class takes the CPU build
  * that lies in the jar, so nothing is fetched and no property is needed.
  *
- * <p>The library is extracted to a fresh directory under {@code java.io.tmpdir}, loaded, and deleted at once (where the
- * system locks a loaded file, as Windows does, when the JVM exits). The functions bind to the class loader of this
- * class, so the tokenizers jar has to be loaded by the same one, as on any plain class path or module path.
+ * <p>The library, 15 MB, is extracted once into the user's {@link CacheFolder}, and again whenever the copy there is
+ * not the jar's, byte for byte. Where no file can be kept or loaded there, it is extracted to a fresh directory under
+ * {@code java.io.tmpdir}, loaded, and deleted at once (where the system locks a loaded file, as Windows does, when the
+ * JVM exits). The functions bind to the class loader of this class, so the tokenizers jar has to be loaded by the same
+ * one, as on any plain class path or module path.
  */
 final class NativeTokenizers {
 
@@ -31,7 +42,7 @@ final class NativeTokenizers {
   /** The native functions; the first call extracts and loads them. */
   static synchronized TokenizersLibrary library() {
     if (loaded == null) {
-      extractAndLoad(platform(System.getProperty("os.name"), System.getProperty("os.arch")));
+      load(platform(System.getProperty("os.name"), System.getProperty("os.arch")));
       loaded = TokenizersLibrary.LIB;
     }
     return loaded;
@@ -45,13 +56,65 @@ final class NativeTokenizers {
     return system + "-" + machine;
   }
 
-  @SuppressWarnings("restricted") // loading native code is what this class is for
-  private static void extractAndLoad(String platform) {
+  private static void load(String platform) {
     List<String> names = new ArrayList<>();
     if (platform.startsWith("win")) {
       names.addAll(List.of("libwinpthread-1.dll", "libgcc_s_seh-1.dll", "libstdc++-6.dll"));
     }
     names.add(System.mapLibraryName("tokenizers"));
+    if (!loadKept(names, platform)) extractAndLoad(names, platform);
+  }
+
+  /** Loads the copies in the user's cache; false where that cannot be done. */
+  @SuppressWarnings("restricted") // loading native code is what this class is for
+  private static boolean loadKept(List<String> names, String platform) {
+    try {
+      for (String name : names) System.load(kept(CacheFolder.path(), platform, name).toString());
+      return true;
+    } catch (IOException | UncheckedIOException | UnsatisfiedLinkError e) {
+      return false; // no folder for it, or none that allows execution: there is another way
+    }
+  }
+
+  /** A file of the jar, as a copy in a cache, made where there is none or another. */
+  static Path kept(Path cache, String platform, String name) throws IOException {
+    String resource = resource(platform, name);
+    URL url = TokenizersLibrary.class.getResource(resource);
+    if (url == null || !(url.openConnection() instanceof JarURLConnection connection)) {
+      throw new IOException(resource + " is not in a jar");
+    }
+    connection.setUseCaches(false);
+    try (JarFile jar = connection.getJarFile()) {
+      ZipEntry entry = jar.getEntry(connection.getEntryName());
+      Path file = cache.resolve("tokenizers").resolve("%s-%08x".formatted(platform, entry.getCrc())).resolve(name);
+      if (!isCopy(file, entry)) {
+        Files.createDirectories(file.getParent());
+        AtomicFiles.write(file, to -> {
+          try (InputStream in = jar.getInputStream(entry)) {
+            in.transferTo(Channels.newOutputStream(to));
+          }
+        });
+      }
+      return file;
+    }
+  }
+
+  private static boolean isCopy(Path file, ZipEntry entry) throws IOException {
+    if (!Files.isRegularFile(file) || Files.size(file) != entry.getSize()) return false;
+    CRC32 crc = new CRC32();
+    byte[] chunk = new byte[1 << 16];
+    try (InputStream in = Files.newInputStream(file)) {
+      for (int n = in.read(chunk); n > 0; n = in.read(chunk)) crc.update(chunk, 0, n);
+    }
+    return crc.getValue() == entry.getCrc();
+  }
+
+  private static String resource(String platform, String name) {
+    return "/native/lib/" + platform + "/cpu/" + name;
+  }
+
+  @SuppressWarnings("restricted")
+  private static void extractAndLoad(List<String> names, String platform) {
     List<Path> extracted = new ArrayList<>();
     Path directory = null;
     try {
@@ -59,7 +122,7 @@ final class NativeTokenizers {
       for (String name : names) {
         Path file = directory.resolve(name);
         extracted.add(file);
-        copyFromJar("/native/lib/" + platform + "/cpu/" + name, file, platform);
+        copyFromJar(resource(platform, name), file, platform);
         System.load(file.toAbsolutePath().toString());
       }
     } catch (IOException e) {

@@ -11,10 +11,10 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
  * BERT WordPiece: a text to token ids. The work is done by Hugging Face's tokenizers library, native code that comes
- * inside the jar {@code ai.djl.huggingface:tokenizers}. It is extracted to a fresh directory under
- * {@code java.io.tmpdir}, loaded and deleted again; nothing is downloaded, no system property is read beyond the
- * platform's and none is set. Java 25 prints a warning on loading native code unless it was started with
- * {@code --enable-native-access=ALL-UNNAMED}, or on a module path {@code =org.dyr.ranker,ai.djl.tokenizers}.
+ * inside the jar {@code ai.djl.huggingface:tokenizers}. It is extracted to the user's cache, once, or where that cannot
+ * be written to a fresh directory under {@code java.io.tmpdir}; nothing is downloaded, no system property is set. Java
+ * 25 prints a warning on loading native code unless it was started with {@code --enable-native-access=ALL-UNNAMED}, or
+ * on a module path {@code =org.dyr.ranker,ai.djl.tokenizers}.
  *
  * <p>Safe for use by many threads; {@link #close} waits for calls in progress.
  */

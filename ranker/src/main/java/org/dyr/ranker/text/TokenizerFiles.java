@@ -22,7 +22,7 @@ import java.util.Map;
  *
  * @param source the file that defines the vocabulary, for messages
  * @param json the definition as a {@code tokenizer.json}, as it came or built from {@code vocab.txt}
- * @param tree {@code json}, parsed
+ * @param tree the same, as a tree
  * @param files the files as they came, by the names that a model directory gives them
  */
 record TokenizerFiles(Path source, String json, JsonNode tree, Map<String, byte[]> files) {
@@ -73,8 +73,8 @@ record TokenizerFiles(Path source, String json, JsonNode tree, Map<String, byte[
       config = parse(utf8(files.get(CONFIG), configFile), configFile);
     }
     List<String> vocabulary = lines(utf8(files.get(VOCABULARY), file), file);
-    String json = WordPieceJson.of(vocabulary, config, configFile);
-    return new TokenizerFiles(file, json, parse(json, file), files);
+    JsonNode tree = WordPieceJson.of(vocabulary, config, configFile);
+    return new TokenizerFiles(file, tree.toString(), tree, files);
   }
 
   private static List<String> lines(String text, Path file) {

@@ -24,7 +24,7 @@ final class WordPieceJson {
    * @param config the parsed {@code tokenizer_config.json}, or an empty object; {@code do_lower_case} (default true),
    *     {@code strip_accents} (default: as do_lower_case) and {@code tokenize_chinese_chars} (default true) are read
    */
-  static String of(List<String> vocabulary, JsonNode config, Path configFile) {
+  static ObjectNode of(List<String> vocabulary, JsonNode config, Path configFile) {
     ObjectNode root = new ObjectMapper().createObjectNode().put("version", "1.0");
     root.putNull("truncation").putNull("padding");
     var added = root.putArray("added_tokens");
@@ -46,7 +46,7 @@ final class WordPieceJson {
         .put("continuing_subword_prefix", "##").put("max_input_chars_per_word", MAX_CHARACTERS_PER_WORD);
     ObjectNode ids = model.putObject("vocab");
     for (int id = 0; id < vocabulary.size(); id++) ids.put(vocabulary.get(id), id);
-    return root.toString();
+    return root;
   }
 
   private static boolean flag(JsonNode config, String key, boolean absent, Path configFile) {

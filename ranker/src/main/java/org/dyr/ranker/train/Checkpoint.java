@@ -67,7 +67,9 @@ final class Checkpoint {
     try {
       JsonNode json = JSON.readTree(Files.readString(file));
       for (String name : List.of("step", "groups", "seed")) {
-        if (!json.path(name).isIntegralNumber()) throw new ModelException(file, name + " is missing or no whole number");
+        if (!json.path(name).isIntegralNumber()) {
+          throw new ModelException(file, name + " is missing or no whole number");
+        }
       }
       return new TrainingState(json.get("step").asLong(), json.get("groups").asLong(), json.get("seed").asLong(),
           json.path("best").asDouble(Double.NaN), json.path("best_step").asLong(0),

@@ -47,7 +47,9 @@ final class Checkpoints {
     for (Path parent : List.of(out, folder)) {
       for (Path p : list(parent)) {
         String name = p.getFileName().toString();
-        if (name.startsWith(PREPARED) || name.startsWith(REMOVED) || TEMPORARY.matcher(name).matches()) AtomicFiles.removeTree(p);
+        if (name.startsWith(PREPARED) || name.startsWith(REMOVED) || TEMPORARY.matcher(name).matches()) {
+          AtomicFiles.removeTree(p);
+        }
         if (name.startsWith(REPLACED)) {
           Path original = p.resolveSibling(name.substring(REPLACED.length()));
           if (Files.exists(original)) AtomicFiles.removeTree(p);
@@ -118,7 +120,8 @@ final class Checkpoints {
       throw new UncheckedIOException(e);
     }
     return newest.orElseThrow(() -> new ModelException(directory,
-        "is neither a checkpoint (no %s) nor a run with checkpoints (no checkpoints/step-*)".formatted(Checkpoint.STATE)));
+        "is neither a checkpoint (no %s) nor a run with checkpoints (no checkpoints/step-*)".formatted(
+            Checkpoint.STATE)));
   }
 
   /** All whole checkpoints, oldest first. */

@@ -92,7 +92,8 @@ public record Compression(Form form, List<Level> levels) {
     for (int i = 1; i < levels.size(); i++) {
       if (levels.get(i).kept() >= levels.get(i - 1).kept()) {
         throw new IllegalArgumentException(
-            "each level must keep fewer than the one before: '%s' follows '%s'".formatted(levels.get(i), levels.get(i - 1)));
+            "each level must keep fewer than the one before: '%s' follows '%s'".formatted(levels.get(i),
+                levels.get(i - 1)));
       }
     }
   }

@@ -27,7 +27,8 @@ final class ConfigKeys {
   static final ConfigKey<String> DEV_SPLIT = key("dev_split", TEXT, "dev", any(),
       "split of data to evaluate on during training; none = no evaluation");
   static final ConfigKey<Path> GROUPS = unset("groups", PATH,
-      "in place of data: a JSON-lines file of {\"query\", \"pos\": [..], \"neg\": [..]}, or MindRecord, file or folder");
+      "in place of data: a JSON-lines file of {\"query\", \"pos\": [..], \"neg\": [..]}, or MindRecord, file or "
+          + "folder");
   static final ConfigKey<Path> MODEL_CONFIG = unset("model_config", PATH,
       "config.json of a model to train from scratch; or give pretrained");
   static final ConfigKey<Path> PRETRAINED = unset("pretrained", PATH,
@@ -116,7 +117,8 @@ final class ConfigKeys {
   static final ConfigKey<Integer> EVAL_QUERIES = key("eval_queries", INTEGER, 0, atLeast(0),
       "queries of dev_split to evaluate on during training; 0 = all");
   static final ConfigKey<Path> EVAL_RECORDS = unset("eval_records", PATH,
-      "MindRecord file or folder of pairs, a row each, to evaluate on in place of dev_split; with eval_ids, eval_qrels");
+      "MindRecord file or folder of pairs, a row each, to evaluate on in place of dev_split; with eval_ids, "
+          + "eval_qrels");
   static final ConfigKey<Path> EVAL_IDS = unset("eval_ids", PATH,
       "qid and pid of each row of eval_records, a line each");
   static final ConfigKey<Path> EVAL_QRELS = unset("eval_qrels", PATH,
@@ -127,8 +129,8 @@ final class ConfigKeys {
       "device to train on; dyr info lists those that are here");
   static final ConfigKey<String> KERNELS = key("kernels",
       oneOf("auto", "reference", "vector", "openblas", "native"), "auto", any(), "kernel set that is asked first");
-  static final ConfigKey<String> CPU_FEATURES = key("cpu_features", oneOf("auto", "avx2", "avx512", "avx512bf16"), "auto",
-      any(), "instruction set of the native kernels; auto = the widest that the processor reports");
+  static final ConfigKey<String> CPU_FEATURES = key("cpu_features", oneOf("auto", "avx2", "avx512", "avx512bf16"),
+      "auto", any(), "instruction set of the native kernels; auto = the widest that the processor reports");
   static final ConfigKey<Integer> THREADS = key("threads", INTEGER, 0, atLeast(0),
       "threads of the device; 0 = one a processor");
   static final ConfigKey<List<String>> FUSIONS_OFF = key("fusions_off", NAMES, List.of(), any(),

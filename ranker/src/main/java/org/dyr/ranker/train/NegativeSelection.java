@@ -71,7 +71,8 @@ final class NegativeSelection implements AutoCloseable {
       }
       from += negatives.length;
       int[] hardest = IntStream.range(0, hardness.length).boxed()
-          .sorted(Comparator.<Integer>comparingDouble(i -> -hardness[i])) // stable: of equal ones the first stands first
+          // stable: of equal ones the first stands first
+          .sorted(Comparator.<Integer>comparingDouble(i -> -hardness[i]))
           .limit(kept).mapToInt(i -> negatives[i]).sorted().toArray();
       staying.set(g, IntStream.concat(Arrays.stream(POSITIVE), Arrays.stream(hardest)).toArray());
     }

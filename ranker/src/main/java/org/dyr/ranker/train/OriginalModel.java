@@ -57,7 +57,8 @@ final class OriginalModel {
       int is = size(model, size);
       if (asked == null || asked.text().isEmpty() || asked.text().equals(Integer.toString(is))) continue;
       if (stands) {
-        notes.accept("dyr_net_cfg.%s %s gives way to %s, which --set names: %d".formatted(size, asked.text(), path, is));
+        notes.accept("dyr_net_cfg.%s %s gives way to %s, which --set names: %d".formatted(size, asked.text(), path,
+            is));
       } else {
         throw new ConfigException(asked.place(), "dyr_net_cfg.%s is %s, but %s has %d: not the model that is meant"
             .formatted(size, asked.text(), path, is));

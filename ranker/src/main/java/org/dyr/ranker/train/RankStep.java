@@ -121,7 +121,8 @@ final class RankStep implements AutoCloseable {
     if (along) logits = gathered(pass.graph(), logits);
     Value bounds = along ? pass.graph().input(BLOCKS, Spec.of(DType.I32, mode.bucket.groups() + 1)) : pass.groups();
     GroupLoss.record(pass.graph(), logits, bounds, pass.scalar(WEIGHT),
-        settings.compression().form() == Compression.Form.IN_GRAPH ? settings.compression().kept() : GroupCrossEntropy.ALL);
+        settings.compression().form() == Compression.Form.IN_GRAPH ? settings.compression().kept()
+            : GroupCrossEntropy.ALL);
     return compiler.compile(pass.graph(), GroupLoss.LOSS, pass.gradients(gradients), mode.accumulate);
   }
 

@@ -43,8 +43,9 @@ final class TextGroups implements GroupSource {
 
   @Override public List<String> description() {
     List<String> lines = new ArrayList<>();
-    lines.add("data: %,d queries, %,d groups an epoch; left out %,d without a positive, %,d without a negative".formatted(
-        set.queries().size(), perEpoch(), set.leftOut().withoutPositive(), set.leftOut().withoutNegative()));
+    lines.add("data: %,d queries, %,d groups an epoch; left out %,d without a positive, %,d without a negative"
+        .formatted(set.queries().size(), perEpoch(), set.leftOut().withoutPositive(),
+            set.leftOut().withoutNegative()));
     int replaced = sampler.groupsDrawnWithReplacement();
     if (replaced > 0) {
       lines.add("%,d groups an epoch have fewer than %d negatives and draw with replacement".formatted(replaced,

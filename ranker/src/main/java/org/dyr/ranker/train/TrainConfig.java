@@ -99,7 +99,8 @@ public final class TrainConfig {
     List<Compression.Level> levels = get(ConfigKeys.LEVELS);
     Compression.Form form = Compression.Form.valueOf(get(ConfigKeys.COMPRESSION).toUpperCase(Locale.ROOT));
     try {
-      return new Compression(form, levels.isEmpty() ? List.of(Compression.Level.model(get(ConfigKeys.NEGATIVES_KEPT))) : levels);
+      return new Compression(form, levels.isEmpty() ? List.of(Compression.Level.model(get(ConfigKeys.NEGATIVES_KEPT)))
+          : levels);
     } catch (IllegalArgumentException e) {
       throw new ConfigException("", "compression.levels: " + e.getMessage());
     }

@@ -85,8 +85,8 @@ public final class Trainer implements AutoCloseable {
     checkpoints = new Checkpoints(config.out(), config.keepCheckpoints());
     checkpoints.open();
     if (from.isEmpty() && checkpoints.any()) {
-      throw new ConfigException("", ("out %s has the checkpoints of another run: go on with it (--resume %1$s), name another "
-          + "out, or remove its folder checkpoints").formatted(config.out()));
+      throw new ConfigException("", ("out %s has the checkpoints of another run: go on with it (--resume %1$s), "
+          + "name another out, or remove its folder checkpoints").formatted(config.out()));
     }
     Deque<Runnable> opened = new ArrayDeque<>();
     boolean complete = false;
@@ -99,8 +99,9 @@ public final class Trainer implements AutoCloseable {
       model = loaded.in(config.computeType().type());
       opened.push(model::close);
       if (model.bert().config().maxPositions() < config.maxLength()) {
-        throw new ConfigException("", "max_length %d is longer than the model's %d positions".formatted(config.maxLength(),
-            model.bert().config().maxPositions()));
+        throw new ConfigException("",
+            "max_length %d is longer than the model's %d positions".formatted(config.maxLength(),
+                model.bert().config().maxPositions()));
       }
       input = new TrainingInput(config, model);
       opened.push(input::close);
@@ -116,7 +117,8 @@ public final class Trainer implements AutoCloseable {
       long total = config.maxSteps() > 0 ? config.maxSteps()
           : Math.ceilDiv((long) config.epochs() * input.groupsPerEpoch(), groupsPerStep);
       OptimizerConfig o = config.optimizer();
-      schedule = new Schedule(o.learningRate(), o.endLearningRate(), o.power(), (long) (o.warmupRatio() * total), total);
+      schedule = new Schedule(o.learningRate(), o.endLearningRate(), o.power(), (long) (o.warmupRatio() * total),
+          total);
       state = TrainingState.start(config.seed(), config.computeType().lossScale());
       ckpts = config.saveCkpt() ? Optional.of(new CkptFolder(config.out(), config.version())) : Optional.empty();
       ckpts.ifPresent(c -> c.check(model));
@@ -186,7 +188,8 @@ public final class Trainer implements AutoCloseable {
   private void goOn(Path checkpoint) throws IOException {
     state = Checkpoint.readState(checkpoint);
     if (state.seed() != config.seed()) {
-      throw new ConfigException("", "seed is %d, the checkpoint was made with %d".formatted(config.seed(), state.seed()));
+      throw new ConfigException("", "seed is %d, the checkpoint was made with %d".formatted(config.seed(),
+          state.seed()));
     }
     if (state.lossScale().isPresent() != config.computeType().lossScale().isPresent()) {
       state = state.withLossScale(config.computeType().lossScale());
@@ -242,11 +245,13 @@ public final class Trainer implements AutoCloseable {
           r.loss()));
     }
     state = state.afterStep(groupsPerStep, r.applied());
-    var record = new TrainingListener.StepRecord(state.step(), (double) state.groups() / input.groupsPerEpoch(), r.loss(),
-        rate, r.gradientNorm(), scale, state.skipped(), (System.nanoTime() - start) / 1e9, r.sequences(), r.tokens());
+    var record = new TrainingListener.StepRecord(state.step(), (double) state.groups() / input.groupsPerEpoch(),
+        r.loss(), rate, r.gradientNorm(), scale, state.skipped(), (System.nanoTime() - start) / 1e9, r.sequences(),
+        r.tokens());
     ObjectNode line = MetricsLog.JSON.createObjectNode();
-    line.put("step", record.step()).put("epoch", record.epoch()).put("loss", record.loss()).put("lr", record.learningRate())
-        .put("grad_norm", record.gradientNorm()).put("loss_scale", record.lossScale()).put("skipped", record.skipped()).put("seconds", record.seconds())
+    line.put("step", record.step()).put("epoch", record.epoch()).put("loss", record.loss())
+        .put("lr", record.learningRate()).put("grad_norm", record.gradientNorm()).put("loss_scale", record.lossScale())
+        .put("skipped", record.skipped()).put("seconds", record.seconds())
         .put("sequences", record.sequences()).put("tokens", record.tokens());
     metrics.write(line);
     listener.stepped(record);
@@ -294,7 +299,8 @@ public final class Trainer implements AutoCloseable {
       lines.add("positions: relative, up to %d tokens each way".formatted(BertConfig.MOST_DISTANCE));
     }
     lines.addAll(input.description());
-    lines.add("device: %s, kernels %s".formatted(backend.name(), backend.kernelSets().stream().map(s -> s.name()).toList()));
+    List<String> sets = backend.kernelSets().stream().map(s -> s.name()).toList();
+    lines.add("device: %s, kernels %s".formatted(backend.name(), sets));
     BlockSplit s = config.split();
     if (s.ranks() > 1) {
       lines.add("ranks: %d in %d groups; a step has %d blocks, each split along %d ranks by %s".formatted(s.ranks(),

@@ -51,8 +51,8 @@ public final class TrainingStep implements AutoCloseable {
    * On ranks.
    *
    * @param clipNorm the global norm that gradients are clipped to; 0 never clips
-   * @param devices opens the device that is to be this rank's alone; it is closed with the step. Not asked for a single rank,
-   *     which takes the model's
+   * @param devices opens the device that is to be this rank's alone; it is closed with the step. Not asked for a single
+   *     rank, which takes the model's
    */
   public TrainingStep(Model model, Optimizer optimizer, double clipNorm, StepSettings settings,
       IntFunction<Backend> devices) {
@@ -148,7 +148,8 @@ public final class TrainingStep implements AutoCloseable {
     long states = updater.states().values().stream().mapToLong(Slab::bytes).sum();
     long workspace = Arrays.stream(ranks).mapToLong(RankStep::workspaceBytes).sum();
     long selection = Arrays.stream(ranks).mapToLong(RankStep::selectionBytes).sum();
-    return new MemoryPlan(weights, gradients.bytes() * ranks.length, states, workspace + updater.workspaceBytes(), selection);
+    return new MemoryPlan(weights, gradients.bytes() * ranks.length, states, workspace + updater.workspaceBytes(),
+        selection);
   }
 
   /** Bytes of the workspaces that each rank's programs share, and of those that selecting negatives takes. */

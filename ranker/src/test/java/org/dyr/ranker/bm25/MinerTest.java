@@ -59,7 +59,8 @@ class MinerTest {
 
   @Test void whatIsStoppedLeavesNoFile() throws IOException {
     Path out = folder.resolve("out.tsv");
-    assertThrows(CancellationException.class, () -> new Miner(index, 7, 2, Optional.empty()).mine(queries, out, done -> {
+    assertThrows(CancellationException.class, 
+        () -> new Miner(index, 7, 2, Optional.empty()).mine(queries, out, done -> {
       throw new CancellationException();
     }));
     try (var left = Files.list(folder)) {

@@ -12,6 +12,8 @@ import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -100,6 +102,14 @@ class MainTest {
     assertTrue(err.toString().contains("--help' shows the usage."), err.toString());
     assertFalse(err.toString().contains("\tat "), err.toString());
     assertEquals("", out.toString());
+  }
+
+  @Test void aNamedCommandIsMadeAloneAndAnyOtherWordMakesAll() {
+    for (String name : Main.commandLine().getSubcommands().keySet()) {
+      assertEquals(Set.of(name), Main.commandLine(name, "--help").getSubcommands().keySet());
+    }
+    assertTrue(Main.commandLine("scroe").getSubcommands().keySet().containsAll(List.of("demo", "score", "info")));
+    assertTrue(Main.commandLine("--help", "score").getSubcommands().size() > 10);
   }
 
   @Test void helpIsAResult() {

@@ -238,7 +238,8 @@ class OriginalEvaluationTest {
     String[] ckpt = {"score", "--model", checkpoint.toString(), "--model-config",
         folder.resolve("config.json").toString(), "--pairs", pairs.toString(), "--out", b.toString(), "--threads", "1"};
     assertEquals(1, execute(ckpt));
-    assertTrue(err.toString().contains("has no vocab.txt or tokenizer.json and no vocabulary was named (--vocab)"), err.toString());
+    assertTrue(err.toString().contains("has no vocab.txt or tokenizer.json and no vocabulary was named (--vocab)"),
+        err.toString());
     String[] words = Arrays.copyOf(ckpt, ckpt.length + 2);
     words[ckpt.length] = "--vocab";
     words[ckpt.length + 1] = folder.resolve("vocab.txt").toString();

@@ -116,7 +116,8 @@ class RemoteEndToEndTest {
     assertTrue(out.toString().endsWith("models in " + Buckets.url("runs/first") + "\n"), out.toString());
     List<String> keys = buckets.keys("runs/first/");
     for (String name : List.of("best/model.safetensors", "best/vocab.txt", "model/model.safetensors",
-        "model/config.json", "checkpoints/step-000002/training.json", "checkpoints/step-000002/optimizer.safetensors", "metrics.jsonl")) {
+        "model/config.json", "checkpoints/step-000002/training.json", "checkpoints/step-000002/optimizer.safetensors",
+        "metrics.jsonl")) {
       assertTrue(keys.contains("runs/first/" + name), name + " in " + keys);
     }
     assertEquals(2, lines("runs/first/metrics.jsonl"));
@@ -141,7 +142,8 @@ class RemoteEndToEndTest {
         buckets.keys("eval/"));
     Path local = folder.resolve("local");
     assertEquals(0, execute("eval", "--model", Buckets.url("runs/first/best"), "--data",
-        folder.resolve("sample").toString(), "--split", "dev", "--out", local.toString(), "--threads", "1"), err.toString());
+        folder.resolve("sample").toString(), "--split", "dev", "--out", local.toString(), "--threads", "1"),
+        err.toString());
     assertArrayEquals(Files.readAllBytes(local.resolve("scores.tsv")), buckets.get("eval/first/scores.tsv"));
     try (var left = Files.list(cache.resolve("s3"))) {
       assertEquals(List.of(), left.filter(f -> f.getFileName().toString().startsWith("written-")).toList());
@@ -156,8 +158,8 @@ class RemoteEndToEndTest {
 
   @Test void groupsAreWrittenToABucketAndTrainedOn() throws IOException {
     assertEquals(0, execute("prepare", "--data", Buckets.url("data"), "--vocab", Buckets.url("words/vocab.txt"),
-        "--out", Buckets.url("groups/train.mindrecord"), "--group-size", "3", "--max-length", "64", "--max-query-length", "24",
-        "--packed"), err.toString());
+        "--out", Buckets.url("groups/train.mindrecord"), "--group-size", "3", "--max-length", "64",
+        "--max-query-length", "24", "--packed"), err.toString());
     assertEquals(List.of("groups/train.mindrecord", "groups/train.mindrecord.db"), buckets.keys("groups/"));
     Path run = folder.resolve("groups-run");
     assertEquals(0, train("--set", "data=", "--set", "groups=" + Buckets.url("groups/train.mindrecord"), "--set",

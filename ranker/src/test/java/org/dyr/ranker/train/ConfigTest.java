@@ -163,7 +163,8 @@ class ConfigTest {
   @CsvSource(delimiter = '|', value = {
       "compression.levels|model 15|compression.levels must be a list of levels",
       "compression.levels|layers keep 3|compression.levels must be a list of levels",
-      "compression.levels|model keep 4, model keep 4|compression.levels: each level must keep fewer than the one before",
+      "compression.levels|model keep 4, model keep 4|compression.levels: each level must keep fewer than the one "
+          + "before",
       "version|new|version must be one of dyr_base, dyr"})
   void aWrongLevelIsRefused(String key, String text, String expected) {
     Map<String, String> settings = new HashMap<>(LEAST);

@@ -198,7 +198,8 @@ class OriginalConfigTest {
   }
 
   @Test void compressionAndMindRecordAreTaken() throws IOException {
-    String text = VALUES.replace("dyr_version: \"dry_base\"", "dyr_version: DYR").replace("groups.jsonl", "train.mindrecord");
+    String text = VALUES.replace("dyr_version: \"dry_base\"", "dyr_version: DYR")
+        .replace("groups.jsonl", "train.mindrecord");
     TrainConfig c = load(text);
     assertEquals("dyr", c.version());
     assertEquals(15, c.compression().kept());

@@ -17,7 +17,7 @@ public final class KernelSets {
   /** Their names, the preferred first. */
   public static List<String> names() {
     return ServiceLoader.load(CpuKernelSetProvider.class).stream().map(ServiceLoader.Provider::get)
-        .filter(p -> p.unavailable().isEmpty())
+        .filter(p -> p.unavailableOnceTried().isEmpty())
         .sorted(Comparator.comparingInt(CpuKernelSetProvider::preference).reversed())
         .map(CpuKernelSetProvider::name).toList();
   }

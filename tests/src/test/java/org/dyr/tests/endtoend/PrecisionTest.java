@@ -86,7 +86,8 @@ class PrecisionTest {
 
   private void setScale(Path out, int step, String value) throws IOException {
     Path file = Runs.checkpoint(out, step).resolve("training.json");
-    Files.writeString(file, Files.readString(file).replaceAll("\"loss_scale\" : [0-9.E]+", "\"loss_scale\" : " + value));
+    Files.writeString(file, Files.readString(file)
+        .replaceAll("\"loss_scale\" : [0-9.E]+", "\"loss_scale\" : " + value));
   }
 
   private Path trained(String type) throws IOException {
@@ -124,8 +125,8 @@ class PrecisionTest {
   void whatNoScaleCuresIsAnError(String type) throws IOException {
     Path out = trained(type);
     if (type.equals("float16")) setScale(out, 2, "1.0");
-    TrainConfig hot = config(out, type, "checkpoint_every", "1", "keep_checkpoints", "9", "optimizer.learning_rate", "1e30",
-        "max_steps", "12");
+    TrainConfig hot = config(out, type, "checkpoint_every", "1", "keep_checkpoints", "9", "optimizer.learning_rate",
+        "1e30", "max_steps", "12");
     IllegalStateException e = assertThrows(IllegalStateException.class,
         () -> Runs.train(hot, Optional.of(Runs.checkpoint(out, 2)), () -> false));
     assertTrue(e.getMessage().contains("is not finite"), e.getMessage());

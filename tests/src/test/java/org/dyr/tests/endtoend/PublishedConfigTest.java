@@ -147,10 +147,10 @@ class PublishedConfigTest {
     run("prepare", "--data", folder.toString(), "--split", "train", "--vocab", folder.resolve("vocab.txt").toString(),
         "--out", records.toString(), "--group-size", "3", "--max-length", "24", "--max-query-length", "8");
     said = train("load_pretrain_checkpoint_path=" + checkpoint, "train_data_file_path=" + records,
-        "save_finetune_checkpoint_path=" + second, "do_eval=false", "dyr_net_cfg.seq_length=24", "dyr_net_cfg.hidden_size=16",
-        "dyr_net_cfg.num_hidden_layers=2", "dyr_net_cfg.num_attention_heads=2", "dyr_net_cfg.intermediate_size=32",
-        "dyr_net_cfg.vocab_size=" + TinyData.VOCABULARY, "dyr_net_cfg.max_position_embeddings=32", "group_size=3",
-        "max_query_length=8", "max_steps=2");
+        "save_finetune_checkpoint_path=" + second, "do_eval=false", "dyr_net_cfg.seq_length=24",
+        "dyr_net_cfg.hidden_size=16", "dyr_net_cfg.num_hidden_layers=2", "dyr_net_cfg.num_attention_heads=2",
+        "dyr_net_cfg.intermediate_size=32", "dyr_net_cfg.vocab_size=" + TinyData.VOCABULARY,
+        "dyr_net_cfg.max_position_embeddings=32", "group_size=3", "max_query_length=8", "max_steps=2");
     assertTrained(second);
     try (Stream<Path> saved = Files.walk(second)) {
       assertEquals(1, saved.filter(p -> p.toString().endsWith(".ckpt")).count(), said);

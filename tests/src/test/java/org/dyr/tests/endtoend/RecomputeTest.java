@@ -38,7 +38,9 @@ class RecomputeTest {
       try (Backend backend = KernelSets.open(set)) {
         Outcome kept = run(backend, off, Recompute.NONE), again = run(backend, off, Bert.RECOMPUTE_LAYERS);
         assertEquals(kept.loss, again.loss);
-        for (int i = 0; i < kept.gradients.size(); i++) assertArrayEquals(kept.gradients.get(i), again.gradients.get(i));
+        for (int i = 0; i < kept.gradients.size(); i++) {
+          assertArrayEquals(kept.gradients.get(i), again.gradients.get(i));
+        }
         assertTrue(again.workspace < kept.workspace / 2,
             "%d bytes instead of %d for %d layers".formatted(again.workspace, kept.workspace, LAYERS));
       }
