@@ -1,10 +1,13 @@
 // Attention over packed sequences, forward and gradient: org.dyr.op.Attention has the formulas, DropoutRows the masks.
 //
 // A worker takes a head of a sequence, packs keys and values once as right operands of products, and goes through the
-// queries QUERIES at a time: scores against KEYS keys, softmax, product with the values. A block of scores stays in the
-// second cache. Where a sequence is longer than KEYS, rows begun are rescaled to the maximum of each block of keys.
+// queries in blocks of up to QUERIES. Forward: scores against KEYS keys, softmax, product with the values. A block of
+// scores stays in the second cache. Where a sequence is longer than KEYS, rows begun are rescaled to the maximum of
+// each block of keys. Gradient: STRIP queries meet BLOCK keys, and their scores and dp stay in the first cache while
+// they become p and ds.
 //
-// Operands are widened to fp32 as they are packed, sums are fp32, outputs are rounded once.
+// Products are of floats, to which bf16 is widened as it is packed, or of pairs of bf16; then probabilities and ds are
+// rounded before they are multiplied. Scores, exponentials and sums are fp32, outputs are rounded once.
 // T tokens, H heads, D columns of a head, C = H D, L tokens of a sequence.
 #pragma once
 
@@ -57,8 +60,7 @@ struct Blocks {
   DYR_INLINE int begin(int block) const { return static_cast<int>(static_cast<int64_t>(length) * block / count); }
 };
 
-/** Of `left`, what one step of `step` takes. */
-DYR_INLINE int least(int left, int step) { return left < step ? left : step; }
+using gemm::least;
 
 /** Scores, stored; columns past the last key are set to -infinity, and each row's largest are kept by lanes. */
 struct Scores {
@@ -135,7 +137,7 @@ struct ForwardScratch {
   }
 };
 
-/** Rows of exponentials: 2^(by x + offset). */
+/** 2^(by x + offset). */
 struct Exponential {
   Floats by, offset;
   DYR_INLINE Floats of(const float* x) const { return exp2(fma(load(x), by, offset)); }
