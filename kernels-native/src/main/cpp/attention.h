@@ -1,10 +1,13 @@
 // Attention over packed sequences, forward and gradient: org.dyr.op.Attention has the formulas, DropoutRows the masks.
 //
 // A worker takes a head of a sequence, packs keys and values once as right operands of products, and goes through the
-// queries QUERIES at a time: scores against KEYS keys, softmax, product with the values. A block of scores stays in the
-// second cache. Where a sequence is longer than KEYS, rows begun are rescaled to the maximum of each block of keys.
+// queries in blocks of up to QUERIES. Forward: scores against KEYS keys, softmax, product with the values. A block of
+// scores stays in the second cache. Where a sequence is longer than KEYS, rows begun are rescaled to the maximum of
+// each block of keys. Gradient: STRIP queries meet BLOCK keys, and their scores and dp stay in the first cache while
+// they become p and ds.
 //
-// Operands are widened to fp32 as they are packed, sums are fp32, outputs are rounded once.
+// Products are of floats, to which bf16 is widened as it is packed, or of pairs of bf16; then probabilities and ds are
+// rounded before they are multiplied. Scores, exponentials and sums are fp32, outputs are rounded once.
 // T tokens, H heads, D columns of a head, C = H D, L tokens of a sequence.
 #pragma once
 
@@ -44,10 +47,20 @@ struct AttentionGradients {
   int32_t run;   // units of a part
 };
 
-constexpr int QUERIES = 96;  // in a block: rows of scores that exist at a time
+constexpr int QUERIES = 96;  // at most, in a block: rows of scores that exist at a time
 constexpr int KEYS = 512;    // columns of them
 constexpr int SCORES_ROW = KEYS + LANES;  // a line more than a power of two, lest columns share sets of the cache
+constexpr int BLOCK = DropoutRows::BLOCK;  // keys that are packed together, and meet queries together in the gradient
 constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
+
+/** How the queries of a sequence are cut into blocks of nearly one length. */
+struct Blocks {
+  int length, count;
+  DYR_INLINE explicit Blocks(int length) : length(length), count((length + QUERIES - 1) / QUERIES) {}
+  DYR_INLINE int begin(int block) const { return static_cast<int>(static_cast<int64_t>(length) * block / count); }
+};
+
+using gemm::least;
 
 /** Scores, stored; columns past the last key are set to -infinity, and each row's largest are kept by lanes. */
 struct Scores {
@@ -83,18 +96,39 @@ DYR_INLINE long toNext(const AttentionOperands<Type>& x, int head, int length) {
   return head + 1 < x.heads ? x.size : length * stride - static_cast<long>(head) * x.size;
 }
 
+/** Packs the transpose of x (rows, D), a head's columns, in right operands of BLOCK rows, one behind the other. */
+template <class Unit, class Type>
+void packBlocks(const Type* x, long stride, int rows, int size, float* to) {
+  for (int from = 0; from < rows; from += BLOCK) {
+    packTransposed<Unit>(x + from * stride, stride, least(rows - from, BLOCK), size,
+        to + static_cast<long>(from) * unitsOf<Unit>(size));
+  }
+}
+
+/** `rows` queries times n keys of one block that packBlocks made; `out` gives what takes the sums of a panel. */
+template <class Unit, class Out>
+DYR_INLINE void meet(int rows, int n, const float* queries, int units, const float* block, Out out) {
+  Panels panels(n);
+  for (int p = 0; p < panels.count; p++) {
+    int begin = panels.begin(p), width = panels.width(p);
+    panel<Unit, false>(width, rows, queries, padded(units), units, block + static_cast<long>(begin) * LANES * units,
+        out(begin * LANES, width));
+  }
+}
+
+template <class Unit>
 struct ForwardScratch {
   Scratch s;
-  long block;
   Distances distances;
   float *keys, *values, *queries, *scores, *largest, *sums, *o;
   long floats;
 
   ForwardScratch(float* base, int longest, int size, int count)
-      : s(base), block(longest < QUERIES ? longest : QUERIES), distances(s, block, size, count) {
-    keys = s.take(padded(longest) * size);
-    values = s.take(longest * padded(size));
-    queries = s.take(block * padded(size));
+      : s(base), distances(s, least(longest, QUERIES), size, count) {
+    long block = least(longest, QUERIES);
+    keys = s.take(padded(longest) * unitsOf<Unit>(size));
+    values = s.take(unitsOf<Unit>(longest) * padded(size));
+    queries = s.take(block * padded(unitsOf<Unit>(size)));
     scores = s.take(block * SCORES_ROW);
     largest = s.take(block * LANES);
     sums = s.take(3 * block);
@@ -103,125 +137,71 @@ struct ForwardScratch {
   }
 };
 
-struct GradientScratch {
-  Scratch s;
-  long block;
-  Distances distances;
-  float *keysTransposed, *valuesTransposed, *keys, *queries, *douts, *queryPanels, *doutPanels, *p, *ds, *dq, *dk, *dv;
-  long floats;
-
-  GradientScratch(float* base, int longest, int size, int count)
-      : s(base), block(longest < QUERIES ? longest : QUERIES), distances(s, block, size, count) {
-    long row = padded(size);
-    keysTransposed = s.take(padded(longest) * size);
-    valuesTransposed = s.take(padded(longest) * size);
-    keys = s.take(longest * row);
-    queries = s.take(block * row);
-    douts = s.take(block * row);
-    // One panel is laid out as the rows are.
-    bool one = Panels(size).count == 1;
-    queryPanels = one ? queries : s.take(block * row);
-    doutPanels = one ? douts : s.take(block * row);
-    p = s.take(block * SCORES_ROW);
-    ds = s.take(block * SCORES_ROW);
-    dq = s.take(block * row);
-    dk = s.take(longest * row);
-    dv = s.take(longest * row);
-    floats = s.floats();
-  }
+/** 2^(by x + offset). */
+struct Exponential {
+  Floats by, offset;
+  DYR_INLINE Floats of(const float* x) const { return exp2(fma(load(x), by, offset)); }
 };
 
 /**
- * s = 2^(by s - shift), what is dropped of it set to zero; returns the sum over all columns, dropped ones too. Pairs of
- * exponentials and masks keep both ports busy.
+ * s = 2^(..) as units, in place, of up to N blocks of columns from vector v on; what is dropped is set to zero. The sum
+ * of all of them, dropped ones too, is added to `sums`.
  */
-template <bool DROP>
-float softmaxRow(float* s, int vectors, float by, float shift, const DropoutRows& drop, int32_t counter) {
-  Floats scale = broadcast(by), offset = broadcast(-shift), sums = zero();
-  int v = 0;
+template <class Unit, bool DROP, int N>
+DYR_INLINE void softmaxBlocks(float* s, int v, int vectors, const Exponential& e, const DropoutRows& drop,
+                              int32_t counter, Floats& sums) {
+  constexpr int DEPTH = Unit::DEPTH, VECTORS = DropoutRows::VECTORS;
+  Mask kept[N][VECTORS];
   if constexpr (DROP) {
-    constexpr int BLOCK = DropoutRows::VECTORS;
-    for (; v < vectors; v += BLOCK, counter += 16) {
-      Mask kept[BLOCK];
-      drop.block(counter, kept);
-      int n = vectors - v < BLOCK ? vectors - v : BLOCK;
-      if (n == BLOCK) {
-#pragma GCC unroll 8
-        for (int i = 0; i < BLOCK; i++) {
-          Floats p = exp2(fma(load(s + (v + i) * LANES), scale, offset));
-          sums = add(sums, p);
-          store(s + (v + i) * LANES, keep(p, kept[i]));
-        }
-      } else {
-        for (int i = 0; i < n; i++) {
-          Floats p = exp2(fma(load(s + (v + i) * LANES), scale, offset));
-          sums = add(sums, p);
-          store(s + (v + i) * LANES, keep(p, kept[i]));
-        }
-      }
-    }
-  } else {
-#pragma GCC unroll 2
-    for (; v < vectors; v++) {
-      Floats p = exp2(fma(load(s + v * LANES), scale, offset));
-      sums = add(sums, p);
-      store(s + v * LANES, p);
-    }
+    int32_t counters[N];
+    for (int i = 0; i < N; i++) counters[i] = counter + (v / VECTORS + i) * DropoutRows::COUNTERS;
+    drop.blocks(counters, kept);
   }
-  return sum(sums);
+  auto step = [&](int i) __attribute__((always_inline)) {
+    Floats p[DEPTH];
+#pragma GCC unroll 2
+    for (int j = 0; j < DEPTH; j++) {
+      p[j] = e.of(s + (v + i + j) * LANES);
+      sums = add(sums, p[j]);
+      if constexpr (DROP) p[j] = keep(p[j], kept[(i + j) / VECTORS][(i + j) % VECTORS]);
+    }
+    store(s + (v + i) / DEPTH * LANES, Layout<Unit>::along(p));
+  };
+  if (vectors - v >= N * VECTORS) {
+#pragma GCC unroll 16
+    for (int i = 0; i < N * VECTORS; i += DEPTH) step(i);
+  } else {
+    for (int i = 0; i < vectors - v; i += DEPTH) step(i);
+  }
 }
 
-/** p = 2^(by p - shift), ds = p (dropped(ds) - delta), and of p what is dropped set to zero. */
-template <bool DROP>
-void gradientRow(float* p, float* ds, int vectors, float by, float shift, float delta, const DropoutRows& drop,
-                 int32_t counter) {
-  Floats scale = broadcast(by), offset = broadcast(-shift), less = broadcast(-delta);
+/** The softmax of a row, not yet over its sum, which it returns. */
+template <class Unit, bool DROP>
+float softmaxRow(float* s, int vectors, float by, float shift, const DropoutRows& drop, int32_t counter) {
+  constexpr int VECTORS = DropoutRows::VECTORS;
+  Exponential e{broadcast(by), broadcast(-shift)};
+  Floats sums = zero();
+  if (vectors % Unit::DEPTH != 0) store(s + vectors++ * LANES, broadcast(-INFINITY));
   int v = 0;
-  if constexpr (DROP) {
-    constexpr int BLOCK = DropoutRows::VECTORS;
-    for (; v < vectors; v += BLOCK, counter += 16) {
-      Mask kept[BLOCK];
-      drop.block(counter, kept);
-      int n = vectors - v < BLOCK ? vectors - v : BLOCK;
-      if (n == BLOCK) {
-#pragma GCC unroll 8
-        for (int i = 0; i < BLOCK; i++) {
-          long at = (v + i) * LANES;
-          Floats x = exp2(fma(load(p + at), scale, offset));
-          store(ds + at, mul(x, addWhere(less, load(ds + at), kept[i])));
-          store(p + at, keep(x, kept[i]));
-        }
-      } else {
-        for (int i = 0; i < n; i++) {
-          long at = (v + i) * LANES;
-          Floats x = exp2(fma(load(p + at), scale, offset));
-          store(ds + at, mul(x, addWhere(less, load(ds + at), kept[i])));
-          store(p + at, keep(x, kept[i]));
-        }
-      }
-    }
-  } else {
-    for (; v < vectors; v++) {
-      long at = v * LANES;
-      Floats x = exp2(fma(load(p + at), scale, offset));
-      store(ds + at, mul(x, add(less, load(ds + at))));
-      store(p + at, x);
-    }
+  for (; v + 2 * VECTORS <= vectors; v += 2 * VECTORS) {
+    softmaxBlocks<Unit, DROP, 2>(s, v, vectors, e, drop, counter, sums);
   }
+  for (; v < vectors; v += VECTORS) softmaxBlocks<Unit, DROP, 1>(s, v, vectors, e, drop, counter, sums);
+  return sum(sums);
 }
 
 /** Counters that a row of attention probabilities may use: Philox.ATTENTION_STRIDE. */
 constexpr int32_t DROPOUT_STRIDE = 1 << 14;
 
-/** One head of one sequence, the queries of whole blocks [fromBlock, toBlock) of it. Keys and values are packed. */
-template <typename Type>
+/** One head of one sequence, a block of queries at a time. Keys and values are packed. */
+template <class Type, class Unit>
 class Forward {
  public:
   Forward(const AttentionOperands<Type>& x, float* scratch)
       : x(x), own(scratch, x.longest, x.size, x.distances), distances(own.distances),
-        stride(static_cast<long>(x.heads) * x.size), row(padded(x.size)),
+        stride(static_cast<long>(x.heads) * x.size), row(padded(x.size)), units(unitsOf<Unit>(x.size)),
         by(LOG2_E / std::sqrt(static_cast<float>(x.size))) {
-    distances.begin(x.table, 1);
+    distances.begin(x.table);
   }
 
   /** Begins with a head of sequence s. */
@@ -231,25 +211,22 @@ class Forward {
     at = start * stride + static_cast<long>(head) * x.size;
     next = at + toNext(x, head, length);
     logs = x.lse + static_cast<long>(head) * x.tokens + start;
-    for (int from = 0; from < length; from += KEYS) {
-      packTransposed(x.k + at + from * stride, stride, keysFrom(from), x.size, 1,
-          own.keys + static_cast<long>(from) * x.size);
-    }
-    pack(x.v + at, stride, length, x.size, own.values);
+    packBlocks<Unit>(x.k + at, stride, length, x.size, own.keys);
+    pack<Unit>(x.v + at, stride, length, x.size, own.values);
     if (x.random) drop = DropoutRows(x.random, x.sequence[s], x.site << 10 | head, x.threshold);
   }
 
-  /** The queries from `from` on, a block of them. */
-  void block(int from) {
-    int rows = length - from < QUERIES ? length - from : QUERIES;
+  /** The queries [from, from + rows). */
+  void block(int from, int rows) {
     float *shift = own.sums, *total = own.sums + rows, *most = own.sums + 2 * rows;
-    widen(x.q + at + from * stride, stride, rows, x.size, own.queries, row);
-    if (distances.any()) distances.meet(distances.keys, rows, own.queries);
-    if (distances.any()) distances.clear(distances.values, rows);
+    copyRows<Unit>(x.q + at + from * stride, stride, rows, x.size, own.queries, padded(units));
+    if (distances.any()) {
+      distances.meet(distances.keys, rows, own.queries);
+      distances.clear(distances.values, rows);
+    }
     for (int key = 0; key < length; key += KEYS) {
-      int keys = keysFrom(key);
-      for (int i = 0; i < rows; i++) store(own.largest + i * LANES, broadcast(-INFINITY));
-      scores(rows, keys, own.keys + static_cast<long>(key) * x.size);
+      int keys = least(length - key, KEYS);
+      scores(rows, key, keys);
       for (int r = 0; r < rows; r++) {
         float* s = own.scores + r * static_cast<long>(SCORES_ROW);
         float before = key > 0 ? most[r] : -INFINITY;
@@ -257,13 +234,14 @@ class Forward {
                                   : largest(load(own.largest + r * LANES));
         if (m < before) m = before;
         most[r] = m;
-        shift[r] = m * by;
+        // Where all scores so far are -infinity, nothing is taken so far: their powers and the factor are 0.
+        shift[r] = m > -INFINITY ? m * by : 0;
         if (key == 0) prefetchNext(from + r);
         int32_t counter = (from + r) * DROPOUT_STRIDE + key / 4;
-        float sum = x.random ? softmaxRow<true>(s, vectorsOf(keys), by, shift[r], drop, counter)
-                             : softmaxRow<false>(s, vectorsOf(keys), by, shift[r], drop, counter);
+        float sum = x.random ? softmaxRow<Unit, true>(s, vectorsOf(keys), by, shift[r], drop, counter)
+                             : softmaxRow<Unit, false>(s, vectorsOf(keys), by, shift[r], drop, counter);
         if (key > 0) {
-          float factor = std::exp2((before - m) * by);
+          float factor = before > -INFINITY ? std::exp2((before - m) * by) : 0;
           sum += total[r] * factor;
           float* o = own.o + r * row;
           for (int c = 0; c < row; c += LANES) store(o + c, mul(load(o + c), broadcast(factor)));
@@ -272,7 +250,8 @@ class Forward {
         if (distances.any()) distances.fold(distances.values, r, from + r, key, s, keys);
         total[r] = sum;
       }
-      product<false>(rows, x.size, keys, own.scores, SCORES_ROW, own.values, length, key, own.o, row, key > 0);
+      product<Unit, false>(rows, x.size, unitsOf<Unit>(keys), own.scores, SCORES_ROW, own.values,
+          unitsOf<Unit>(length), key / Unit::DEPTH, own.o, row, key > 0);
     }
     if (distances.any()) {
       distances.collapse(distances.values, rows);
@@ -285,8 +264,6 @@ class Forward {
   }
 
  private:
-  int keysFrom(int from) const { return length - from < KEYS ? length - from : KEYS; }
-
   /** One row of the operands of the head that follows, while this one computes. */
   void prefetchNext(int i) const {
     long to = next + i * stride;
@@ -295,19 +272,22 @@ class Forward {
     prefetch(x.v + to, x.size);
   }
 
-  void scores(int rows, int keys, const float* right) {
-    Panels panels(keys);
-    for (int p = 0; p < panels.count; p++) {
-      int begin = panels.begin(p), width = panels.width(p);
-      Scores out{own.scores + begin * LANES, own.largest, atMost(keys - (begin + width - 1) * LANES)};
-      panel<false>(width, rows, own.queries, row, x.size, right + static_cast<long>(begin) * LANES * x.size, out);
+  void scores(int rows, int key, int keys) {
+    for (int i = 0; i < rows; i++) store(own.largest + i * LANES, broadcast(-INFINITY));
+    for (int c = 0; c < keys; c += BLOCK) {
+      int n = least(keys - c, BLOCK);
+      const float* block = own.keys + static_cast<long>(key + c) * units;
+      meet<Unit>(rows, n, own.queries, units, block, [&](int begin, int width) {
+        return Scores{own.scores + c + begin, own.largest, atMost(n - begin - (width - 1) * LANES)};
+      });
     }
   }
 
   const AttentionOperands<Type>& x;
-  ForwardScratch own;
+  ForwardScratch<Unit> own;
   Distances& distances;
   long stride, row;
+  int units;  // of a head's columns
   float by;
   int start = 0, length = 0;
   long at = 0, next = 0;
@@ -315,15 +295,60 @@ class Forward {
   DropoutRows drop;
 };
 
-/** The gradient of one head of one sequence, all its queries, a block at a time. */
-template <typename Type>
+constexpr int STRIP = 12;  // queries that meet a block of keys together, in the first cache
+
+template <class Unit>
+struct GradientScratch {
+  static constexpr bool PAIRS = Unit::DEPTH > 1;
+  static constexpr long DS_ROW = KEYS / Unit::DEPTH + LANES;
+  Scratch s;
+  Distances distances;
+  float *keysTransposed, *valuesTransposed, *keys;        // of the head
+  float *queries, *douts, *queryPanels, *doutPanels;      // of the block of queries
+  float *shift, *delta;
+  float *scores, *dp;                                     // (STRIP, BLOCK)
+  float *p, *dsAcross;                                    // (units of queries, BLOCK), as left operands transposed
+  float *ds;                                              // (queries, DS_ROW)
+  float *dq, *dk, *dv;
+  long floats;
+
+  GradientScratch(float* base, int longest, int size, int count)
+      : s(base), distances(s, least(longest, QUERIES), size, count) {
+    int units = unitsOf<Unit>(size), across = unitsOf<Unit>(least(longest, QUERIES));
+    long block = across * Unit::DEPTH, row = padded(size);
+    keysTransposed = s.take(padded(longest) * units);
+    valuesTransposed = s.take(padded(longest) * units);
+    keys = s.take(unitsOf<Unit>(longest) * row);
+    queries = s.take(block * padded(units));
+    douts = s.take(block * padded(units));
+    queryPanels = s.take(across * row);
+    doutPanels = s.take(across * row);
+    shift = s.take(block);
+    delta = s.take(block);
+    scores = s.take(STRIP * BLOCK);
+    dp = s.take(STRIP * BLOCK);
+    p = s.take(across * BLOCK);
+    ds = s.take(block * DS_ROW);
+    dsAcross = PAIRS ? s.take(across * BLOCK) : ds;  // floats are the same either way
+    dq = s.take(block * row);
+    dk = s.take(longest * row);
+    dv = s.take(longest * row);
+    floats = s.floats();
+  }
+};
+
+/**
+ * The gradient of one head of one sequence, all its queries, a block at a time. What is called ds and delta is 1-p of
+ * either, p dropout's: the outputs make up for it.
+ */
+template <class Type, class Unit>
 class Backward {
  public:
   Backward(const AttentionOperands<Type>& x, const AttentionGradients<Type>& d, float* scratch)
       : x(x), d(d), own(scratch, x.longest, x.size, x.distances), distances(own.distances),
-        stride(static_cast<long>(x.heads) * x.size), row(padded(x.size)),
+        stride(static_cast<long>(x.heads) * x.size), row(padded(x.size)), units(unitsOf<Unit>(x.size)),
         scale(1 / std::sqrt(static_cast<float>(x.size))) {
-    distances.begin(x.table, x.dropScale);
+    distances.begin(x.table);
   }
 
   void unit(int s, int head, float* tablePart) {
@@ -333,58 +358,75 @@ class Backward {
     at = start * stride + static_cast<long>(head) * x.size;
     next = at + toNext(x, head, length);
     logs = x.lse + static_cast<long>(head) * x.tokens + start;
-    for (int from = 0; from < length; from += KEYS) {
-      long to = static_cast<long>(from) * x.size;
-      packTransposed(x.k + at + from * stride, stride, keysFrom(from), x.size, 1, own.keysTransposed + to);
-      packTransposed(x.v + at + from * stride, stride, keysFrom(from), x.size, x.dropScale, own.valuesTransposed + to);
-    }
-    pack(x.k + at, stride, length, x.size, own.keys);
+    packBlocks<Unit>(x.k + at, stride, length, x.size, own.keysTransposed);
+    packBlocks<Unit>(x.v + at, stride, length, x.size, own.valuesTransposed);
+    pack<Unit>(x.k + at, stride, length, x.size, own.keys);
     if (x.random) drop = DropoutRows(x.random, x.sequence[s], x.site << 10 | head, x.threshold);
-    for (int from = 0; from < length; from += QUERIES) block(from);
-    narrow(own.dk, row, length, x.size, scale, d.dk + at, stride);
+    Blocks blocks(length);
+    for (int b = 0; b < blocks.count; b++) block(blocks.begin(b), blocks.begin(b + 1) - blocks.begin(b));
+    narrow(own.dk, row, length, x.size, scale * x.dropScale, d.dk + at, stride);
     narrow(own.dv, row, length, x.size, x.dropScale, d.dv + at, stride);
   }
 
  private:
-  int keysFrom(int from) const { return length - from < KEYS ? length - from : KEYS; }
+  static constexpr int DEPTH = Unit::DEPTH, VECTORS = DropoutRows::VECTORS;
+  static constexpr long DS_ROW = GradientScratch<Unit>::DS_ROW;
 
-  void block(int from) {
-    int rows = length - from < QUERIES ? length - from : QUERIES;
+  /** The queries [from, from + rows). */
+  void block(int from, int rows) {
     long first = at + from * stride;
-    widen(x.q + first, stride, rows, x.size, own.queries, row);
-    widen(d.dout + first, stride, rows, x.size, own.douts, row);
-    if (own.queryPanels != own.queries) {
-      pack(x.q + first, stride, rows, x.size, own.queryPanels);
-      pack(d.dout + first, stride, rows, x.size, own.doutPanels);
+    copyRows<Unit>(x.q + first, stride, rows, x.size, own.queries, padded(units));
+    copyRows<Unit>(d.dout + first, stride, rows, x.size, own.douts, padded(units));
+    pack<Unit>(x.q + first, stride, rows, x.size, own.queryPanels);
+    pack<Unit>(d.dout + first, stride, rows, x.size, own.doutPanels);
+    for (int r = 0; r < rows; r++) {
+      own.shift[r] = logs[from + r] * LOG2_E;
+      own.delta[r] = dot(d.dout + first + r * stride, x.o + first + r * stride) / x.dropScale;
+    }
+    int across = unitsOf<Unit>(rows);
+    if (rows % DEPTH != 0) {  // the row that is missing of a pair has probabilities of zero
+      own.shift[rows] = INFINITY;
+      own.delta[rows] = 0;
     }
     if (distances.any()) {
       distances.meet(distances.keys, rows, own.queries);
       distances.meet(distances.values, rows, own.douts);
     }
-    for (int key = 0; key < length; key += KEYS) {
-      int keys = keysFrom(key);
-      products(rows, keys, key);
-      for (int r = 0; r < rows; r++) {
-        float delta = dot(own.douts + r * row, x.o + first + r * stride), shift = logs[from + r] * LOG2_E;
-        if (key == 0) prefetchNext(from + r);
-        long s = r * static_cast<long>(SCORES_ROW);
-        int32_t counter = (from + r) * DROPOUT_STRIDE + key / 4;
-        if (distances.any()) {
-          distances.add(distances.keys, r, from + r, key, own.p + s, vectorsOf(keys));
-          distances.add(distances.values, r, from + r, key, own.ds + s, vectorsOf(keys));
-        }
-        if (x.random) gradientRow<true>(own.p + s, own.ds + s, vectorsOf(keys), scale * LOG2_E, shift, delta, drop,
-            counter);
-        else gradientRow<false>(own.p + s, own.ds + s, vectorsOf(keys), scale * LOG2_E, shift, delta, drop, counter);
-        if (distances.any()) {
-          distances.fold(distances.keys, r, from + r, key, own.ds + s, keys);
-          distances.fold(distances.values, r, from + r, key, own.p + s, keys);
+    for (int key = 0; key < length; key += BLOCK) {
+      int n = least(length - key, BLOCK), begun = key / KEYS * KEYS;
+      float* ds = own.ds + (key - begun) / DEPTH;
+      float* dsAcross = DEPTH > 1 ? own.dsAcross : ds;
+      long acrossRow = DEPTH > 1 ? BLOCK : DS_ROW;
+      for (int strip = 0; strip < rows; strip += STRIP) {
+        int some = least(rows - strip, STRIP);
+        products(strip, some, key, n);
+        for (int r = strip; r < strip + some; r += DEPTH) {
+          if (key == 0) prefetchNext(from + r);
+          if (distances.any()) {
+            distances.add(distances.keys, r, from + r, key, own.scores + (r - strip) * BLOCK, vectorsOf(n));
+            distances.add(distances.values, r, from + r, key, own.dp + (r - strip) * BLOCK, vectorsOf(n));
+          }
+          int32_t counter = (from + r) * DROPOUT_STRIDE + key / 4;
+          if (x.random) gradientRows<true>(r, r - strip, vectorsOf(n), counter, ds, dsAcross, acrossRow);
+          else gradientRows<false>(r, r - strip, vectorsOf(n), counter, ds, dsAcross, acrossRow);
+          if (distances.any()) {
+            distances.fold(distances.keys, r, from + r, key, ds + r * DS_ROW, n);
+            distances.fold(distances.values, r, from + r, key, own.p + r * BLOCK, n);
+          }
         }
       }
-      product<false>(rows, x.size, keys, own.ds, SCORES_ROW, own.keys, length, key, own.dq, row, key > 0);
-      product<true>(keys, x.size, rows, own.ds, SCORES_ROW, own.queryPanels, rows, 0, own.dk + key * row, row,
+      if (n % DEPTH != 0) {  // a key that is missing of a pair
+        for (int r = 0; r < rows; r++) reinterpret_cast<bf16*>(ds + r * DS_ROW)[n] = bf16{0};
+      }
+      product<Unit, true>(n, x.size, across, dsAcross, acrossRow, own.queryPanels, across, 0, own.dk + key * row, row,
           from > 0);
-      product<true>(keys, x.size, rows, own.p, SCORES_ROW, own.doutPanels, rows, 0, own.dv + key * row, row, from > 0);
+      product<Unit, true>(n, x.size, across, own.p, BLOCK, own.doutPanels, across, 0, own.dv + key * row, row,
+          from > 0);
+      int keys = key + n - begun;
+      if (keys == KEYS || key + n == length) {
+        product<Unit, false>(rows, x.size, unitsOf<Unit>(keys), own.ds, DS_ROW, own.keys, unitsOf<Unit>(length),
+            begun / DEPTH, own.dq, row, begun > 0);
+      }
     }
     if (distances.any()) {
       distances.collapse(distances.keys, rows);
@@ -393,45 +435,103 @@ class Backward {
       distances.addGradient(distances.keys, rows, own.queryPanels, part);
       distances.addGradient(distances.values, rows, own.doutPanels, part + x.distances * row);
     }
-    narrow(own.dq, row, rows, x.size, scale, d.dq + first, stride);
+    narrow(own.dq, row, rows, x.size, scale * x.dropScale, d.dq + first, stride);
   }
 
   /** One row of the operands of the head that follows, while this one computes. */
   void prefetchNext(int i) const {
     long to = next + i * stride;
-    prefetch(x.q + to, x.size);
-    prefetch(x.k + to, x.size);
-    prefetch(x.v + to, x.size);
-    prefetch(x.o + to, x.size);
-    prefetch(d.dout + to, x.size);
-  }
-
-  /** p = q k^T and ds = do v^T. */
-  void products(int rows, int keys, int key) {
-    Panels panels(keys);
-    for (int p = 0; p < panels.count; p++) {
-      int begin = panels.begin(p), width = panels.width(p);
-      long right = (static_cast<long>(key) + begin * LANES) * x.size;
-      panel<false>(width, rows, own.queries, row, x.size, own.keysTransposed + right, Sums{own.p + begin * LANES,
-          SCORES_ROW, false});
-      panel<false>(width, rows, own.douts, row, x.size, own.valuesTransposed + right, Sums{own.ds + begin * LANES,
-          SCORES_ROW, false});
+    for (int j = 0; j < DEPTH; j++, to += stride) {
+      prefetch(x.q + to, x.size);
+      prefetch(x.k + to, x.size);
+      prefetch(x.v + to, x.size);
+      prefetch(x.o + to, x.size);
+      prefetch(d.dout + to, x.size);
     }
   }
 
-  float dot(const float* a, const Type* b) const {
+  /** scores = q k^T and dp = do v^T of a strip of queries and the n keys of a block. */
+  void products(int strip, int rows, int key, int n) {
+    long left = strip * padded(units), right = static_cast<long>(key) * units;
+    meet<Unit>(rows, n, own.queries + left, units, own.keysTransposed + right,
+        [&](int begin, int) { return Sums{own.scores + begin, BLOCK, false}; });
+    meet<Unit>(rows, n, own.douts + left, units, own.valuesTransposed + right,
+        [&](int begin, int) { return Sums{own.dp + begin, BLOCK, false}; });
+    if (rows % DEPTH != 0) {
+      std::memset(own.scores + rows * BLOCK, 0, BLOCK * sizeof(float));
+      std::memset(own.dp + rows * BLOCK, 0, BLOCK * sizeof(float));
+    }
+  }
+
+  /**
+   * Of the rows that make units from r on, the strip's `at`: p = 2^(by scores - shift), ds = p (dropped(dp) - delta),
+   * and of p what is dropped set to zero.
+   */
+  template <bool DROP>
+  void gradientRows(int r, int at, int vectors, int32_t counter, float* ds, float* dsAcross, long acrossRow) {
+    const float *s = own.scores + at * BLOCK, *dp = own.dp + at * BLOCK;
+    float* p = own.p + r / DEPTH * BLOCK;
+    ds += r * DS_ROW;
+    dsAcross += r / DEPTH * acrossRow;
+    Exponential e[DEPTH];
+    Floats less[DEPTH];
+    int32_t counters[DEPTH];
+    for (int j = 0; j < DEPTH; j++) {
+      e[j] = {broadcast(scale * LOG2_E), broadcast(-own.shift[r + j])};
+      less[j] = broadcast(-own.delta[r + j]);
+      counters[j] = counter + j * DROPOUT_STRIDE;
+    }
+    Mask kept[DEPTH][VECTORS];
+    if constexpr (DROP) drop.blocks(counters, kept);
+    auto step = [&](int v) __attribute__((always_inline)) {
+      Floats rowP[DEPTH][DEPTH], rowDs[DEPTH][DEPTH];  // by vector and row
+#pragma GCC unroll 2
+      for (int i = 0; i < DEPTH; i++) {
+#pragma GCC unroll 2
+        for (int j = 0; j < DEPTH; j++) {
+          int c = j * BLOCK + (v + i) * LANES;
+          Floats x = e[j].of(s + c);
+          if constexpr (DROP) {
+            rowDs[i][j] = mul(x, addWhere(less[j], load(dp + c), kept[j][v + i]));
+            rowP[i][j] = keep(x, kept[j][v + i]);
+          } else {
+            rowDs[i][j] = mul(x, add(less[j], load(dp + c)));
+            rowP[i][j] = x;
+          }
+        }
+        store(p + (v + i) * LANES, Layout<Unit>::across(rowP[i]));
+        store(dsAcross + (v + i) * LANES, Layout<Unit>::across(rowDs[i]));
+      }
+      if constexpr (DEPTH > 1) {
+        for (int j = 0; j < DEPTH; j++) {
+          Floats x[DEPTH] = {rowDs[0][j], rowDs[1][j]};
+          store(ds + j * DS_ROW + v / DEPTH * LANES, Layout<Unit>::along(x));
+        }
+      }
+    };
+    if (vectors == VECTORS) {
+#pragma GCC unroll 8
+      for (int v = 0; v < VECTORS; v += DEPTH) step(v);
+    } else {
+      for (int v = 0; v < vectors; v += DEPTH) step(v);
+    }
+  }
+
+  float dot(const Type* a, const Type* b) const {
     int whole = x.size / LANES * LANES;
+    Mask rest = DYR_ISA::first(x.size - whole);
     Floats sums = zero();
     for (int c = 0; c < whole; c += LANES) sums = fma(load(a + c), load(b + c), sums);
-    if (x.size > whole) sums = fma(load(a + whole), load(b + whole, DYR_ISA::first(x.size - whole)), sums);
+    if (x.size > whole) sums = fma(load(a + whole, rest), load(b + whole, rest), sums);
     return sum(sums);
   }
 
   const AttentionOperands<Type>& x;
   const AttentionGradients<Type>& d;
-  GradientScratch own;
+  GradientScratch<Unit> own;
   Distances& distances;
   long stride, row;
+  int units;  // of a head's columns
   float scale;
   int length = 0;
   float* part = nullptr;  // of the table's gradient
@@ -466,21 +566,23 @@ void clearRest(const AttentionOperands<Type>& x, Type* y, int worker, int worker
  * A worker's share of the forward pass. Blocks of queries are dealt out in order by their work, queries times keys; no
  * block's numbers depend on another's, nor on who computes it. `scratch` has forwardScratch() floats, 64-byte aligned.
  */
-template <typename Type>
+template <class Unit, class Type>
 void attention(const AttentionOperands<Type>& x, float* scratch, int worker, int workers) {
   int64_t total = workOf(x) * x.heads, at = 0;
   int64_t from = shareBegin(total, worker, workers), to = shareBegin(total, worker + 1, workers);
-  Forward<Type> forward(x, scratch);
+  Forward<Type, Unit> forward(x, scratch);
   for (int s = 0; s < x.sequences && at < to; s++) {
     int64_t length = x.offsets[s + 1] - x.offsets[s];
+    Blocks blocks(static_cast<int>(length));
     for (int h = 0; h < x.heads; h++, at += length * length) {
       if (at + length * length <= from || at >= to) continue;
       bool begun = false;
-      for (int64_t q = 0; q < length; q += QUERIES) {
+      for (int b = 0; b < blocks.count; b++) {
+        int64_t q = blocks.begin(b);
         if (at + q * length < from || at + q * length >= to) continue;
         if (!begun) forward.begin(s, h);
         begun = true;
-        forward.block(static_cast<int>(q));
+        forward.block(static_cast<int>(q), static_cast<int>(blocks.begin(b + 1) - q));
       }
     }
   }
@@ -497,14 +599,14 @@ void attention(const AttentionOperands<Type>& x, float* scratch, int worker, int
  * distances, a run of units goes to one worker, which clears its part first, so that the sums do not depend on the
  * number of workers.
  */
-template <typename Type>
+template <class Unit, class Type>
 void attentionGradient(const AttentionOperands<Type>& x, const AttentionGradients<Type>& d, float* scratch, int worker,
                        int workers) {
   int64_t total = workOf(x) * x.heads, at = 0, number = 0;
   int64_t from = shareBegin(total, worker, workers), to = shareBegin(total, worker + 1, workers);
   long sums = 2 * x.distances * padded(x.size);
   bool mine = false;
-  Backward<Type> backward(x, d, scratch);
+  Backward<Type, Unit> backward(x, d, scratch);
   for (int s = 0; s < x.sequences; s++) {
     int64_t length = x.offsets[s + 1] - x.offsets[s];
     for (int h = 0; h < x.heads; h++, number++, at += length * length) {
@@ -528,8 +630,14 @@ void attentionGradient(const AttentionOperands<Type>& x, const AttentionGradient
  * table's gradient. `distances` is 0 where positions are not relative.
  */
 inline void attentionScratch(int64_t* floats, int32_t longest, int32_t size, int32_t distances) {
-  floats[0] = flash::ForwardScratch(nullptr, longest, size, distances).floats;
-  floats[1] = flash::GradientScratch(nullptr, longest, size, distances).floats;
+  using gemm::Single;
+  using Unit = gemm::UnitOf<bf16>::type;
+  int64_t single = flash::ForwardScratch<Single>(nullptr, longest, size, distances).floats;
+  int64_t other = flash::ForwardScratch<Unit>(nullptr, longest, size, distances).floats;
+  floats[0] = single > other ? single : other;
+  single = flash::GradientScratch<Single>(nullptr, longest, size, distances).floats;
+  other = flash::GradientScratch<Unit>(nullptr, longest, size, distances).floats;
+  floats[1] = single > other ? single : other;
   floats[2] = 2 * distances * flash::padded(size);
 }
 
@@ -544,7 +652,9 @@ void attention(const T* q, const T* k, const T* v, const int32_t* offsets, const
                int32_t distances, float* scratch, int32_t worker, int32_t workers) {
   flash::AttentionOperands<T> x{q, k, v, o, lse, offsets, random, sequence, tokens, sequences, heads, size, longest,
       site, threshold, dropScale, table, distances};
-  flash::attention(x, scratch, worker, workers);
+  // Relative positions take all products in floats.
+  if (distances > 0) flash::attention<gemm::Single>(x, scratch, worker, workers);
+  else flash::attention<typename gemm::UnitOf<T>::type>(x, scratch, worker, workers);
 }
 
 /** A worker's share of the gradient, all but the table's, of which it leaves the parts. */
@@ -556,7 +666,9 @@ void attentionGradient(const T* dout, const T* q, const T* k, const T* v, const 
                        float* scratch, int32_t worker, int32_t workers) {
   flash::AttentionOperands<T> x{q, k, v, const_cast<T*>(o), const_cast<float*>(lse), offsets, random, sequence, tokens,
       sequences, heads, size, longest, site, threshold, dropScale, table, distances};
-  flash::attentionGradient(x, flash::AttentionGradients<T>{dout, dq, dk, dv, parts, run}, scratch, worker, workers);
+  flash::AttentionGradients<T> d{dout, dq, dk, dv, parts, run};
+  if (distances > 0) flash::attentionGradient<gemm::Single>(x, d, scratch, worker, workers);
+  else flash::attentionGradient<typename gemm::UnitOf<T>::type>(x, d, scratch, worker, workers);
 }
 
 /** The gradient of the rows [from, to) of the table (R,D): the parts added in order, those of keys over sqrt(D). */
@@ -564,7 +676,7 @@ template <class T>
 void distancesGradient(float* parts, int32_t count, T* da, int64_t from, int64_t to, int32_t distances, int32_t size,
                        float dropScale) {
   long row = flash::padded(size), half = distances * row;
-  Floats keys = broadcast(1 / std::sqrt(static_cast<float>(size))), values = broadcast(dropScale);
+  Floats keys = broadcast(dropScale / std::sqrt(static_cast<float>(size))), values = broadcast(dropScale);
   for (int64_t r = from; r < to; r++) {
     for (int c = 0; c < size; c += LANES) {
       Floats x = zero(), y = zero();

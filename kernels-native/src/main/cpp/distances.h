@@ -12,7 +12,6 @@ namespace flash {
 
 /** What one side, keys or values, has in the scratch. */
 struct DistanceSide {
-  float* transposed;  // the table (D,R) as a right operand
   float* met;         // each query's products with the table, (queries, row)
   float* folded;      // each query's sums over the keys of each distance, (queries, row)
 };
@@ -24,21 +23,21 @@ class Distances {
   Distances(Scratch& s, int queries, int size, int count) : count(count), size(size), row(padded(count) + 2 * LANES) {
     if (count == 0) return;
     table = s.take(count * padded(size));
+    transposed = s.take(size * padded(count));
     keys = side(s, queries);
     values = side(s, queries);
   }
 
-  /** Packs the table (R,D), that of the values scaled. */
-  template <typename Type> void begin(const Type* a, float valuesScale) {
+  /** Packs the table (R,D). */
+  template <typename Type> void begin(const Type* a) {
     if (count == 0) return;
-    pack(a, size, count, size, table);
-    packTransposed(a, size, count, size, 1, keys.transposed);
-    packTransposed(a, size, count, size, valuesScale, values.transposed);
+    pack<gemm::Single>(a, size, count, size, table);
+    packTransposed<gemm::Single>(a, size, count, size, transposed);
   }
 
   /** met = x a^T of `rows` queries, x (rows, padded D). */
   void meet(const DistanceSide& side, int rows, const float* x) const {
-    product<false>(rows, count, size, x, padded(size), side.transposed, size, 0, side.met + LANES, row, false);
+    product<gemm::Single, false>(rows, count, size, x, padded(size), transposed, size, 0, side.met + LANES, row, false);
     for (int r = 0; r < rows; r++) {
       float* m = side.met + r * row;
       store(m, broadcast(m[LANES]));
@@ -98,21 +97,21 @@ class Distances {
 
   /** to (rows, padded D) += folded a. */
   void addEmbeddings(const DistanceSide& side, int rows, float* to) const {
-    product<false>(rows, size, count, side.folded + LANES, row, table, count, 0, to, padded(size), true);
+    product<gemm::Single, false>(rows, size, count, side.folded + LANES, row, table, count, 0, to, padded(size),
+        true);
   }
 
   /** sums (R, padded D) += folded^T x, x (rows, D) packed. */
   void addGradient(const DistanceSide& side, int rows, const float* x, float* sums) const {
-    product<true>(count, size, rows, side.folded + LANES, row, x, rows, 0, sums, padded(size), true);
+    product<gemm::Single, true>(count, size, rows, side.folded + LANES, row, x, rows, 0, sums, padded(size), true);
   }
 
   bool any() const { return count > 0; }
 
  private:
   DistanceSide side(Scratch& s, int queries) const {
-    float* transposed = s.take(size * padded(count));
     float* met = s.take(queries * row);
-    return {transposed, met, s.take(queries * row)};
+    return {met, s.take(queries * row)};
   }
 
   /** Where in a row the vector of keys begins whose first is `distance` from the query. */
@@ -123,7 +122,8 @@ class Distances {
 
   int count, size;  // R, D
   long row;
-  float* table = nullptr;  // (R,D) as a right operand
+  float* table = nullptr;       // (R,D) as a right operand
+  float* transposed = nullptr;  // (D,R) likewise
 };
 
 }  // namespace flash

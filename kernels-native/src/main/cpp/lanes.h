@@ -1,5 +1,5 @@
-// What attention and matrix products ask of vectors beyond simd.h: 2^x, transposed squares, and dropout's masks in blocks
-// of 64 columns.
+// What attention and matrix products ask of vectors beyond simd.h: 2^x, transposed squares, pairs of bf16, and masks
+// of dropout in blocks of 64 columns.
 #pragma once
 
 #include "simd.h"
@@ -62,6 +62,25 @@ DYR_INLINE void transpose(Floats (&r)[LANES]) {
   }
 }
 
+#if defined(__AVX512BF16__)
+
+/** The n bf16 that a row has left, 32 at most, in pairs; zeros behind them. */
+DYR_INLINE Floats loadPairs(const bf16* p, int n) {
+  if (n >= 2 * LANES) return floats(_mm512_loadu_si512(p));
+  return floats(_mm512_maskz_loadu_epi16(static_cast<__mmask32>((1u << n) - 1), p));
+}
+/** Pairs of bf16, rounded to nearest (numbers below the normal ones to zero): those of low, then those of high. */
+DYR_INLINE Floats neighbours(Floats low, Floats high) {
+  return reinterpret_cast<Floats>(_mm512_cvtne2ps_pbh(high, low));
+}
+/** The same of a lane of `even` and that lane of `odd`. */
+DYR_INLINE Floats interleaved(Floats even, Floats odd) {
+  const Ints order = _mm512_add_epi32(_mm512_mullo_epi32(iota(), broadcast(0x10001)), broadcast(0x100000));
+  return floats(_mm512_permutexvar_epi16(order, bits(neighbours(even, odd))));
+}
+
+#endif
+
 #else  // AVX2 with FMA
 
 DYR_INLINE Floats keep(Floats x, Mask m) { return _mm256_and_ps(x, floats(m)); }
@@ -116,6 +135,7 @@ DYR_INLINE void transpose(Floats (&r)[LANES]) {
 struct DropoutRows {
   static constexpr int BLOCK = 64;               // columns drawn together
   static constexpr int VECTORS = BLOCK / LANES;  // of a block
+  static constexpr int COUNTERS = BLOCK / 4;     // likewise
   static constexpr uint32_t MULTIPLIER_0 = 0xD2511F53, MULTIPLIER_1 = 0xCD9E8D57;
 
   int32_t key0[10], key1[10];
@@ -143,44 +163,60 @@ struct DropoutRows {
     fourth = static_cast<uint32_t>(p0);
   }
 
-  /** Words 0 to 3 of LANES/2 counters. */
+  /** What stays of N blocks of 64 columns, whose counters begin with these. */
+  template <int N> DYR_INLINE void blocks(const int32_t (&counter)[N], Mask (&kept)[N][VECTORS]) const {
+    constexpr int HALVES = COUNTERS / LANES;     // vectors of a block's counters
+    constexpr int AT_ONCE = HALVES == 1 ? N : 1;  // as many as registers take: one waits while the others go on
+    const Ints least = broadcast(threshold);
+#pragma GCC unroll 4
+    for (int i = 0; i < N * HALVES; i += AT_ONCE) {
+      Words w[2 * AT_ONCE];
+#pragma GCC unroll 4
+      for (int j = 0; j < AT_ONCE; j++) {
+        int first = counter[(i + j) / HALVES] + (i + j) % HALVES * LANES;
+        w[2 * j].c0 = add(evenLongs(), broadcast(first));
+        w[2 * j + 1].c0 = add(evenLongs(), broadcast(first + 1));
+      }
+      rounds(w);
+#pragma GCC unroll 4
+      for (int j = 0; j < AT_ONCE; j++) {
+        const Words &even = w[2 * j], &odd = w[2 * j + 1];
+        Mask* to = kept[(i + j) / HALVES] + (i + j) % HALVES;
+        to[0] = atLeastUnsigned(interleaveLower(even.c0, odd.c0), least);
+        to[HALVES] = atLeastUnsigned(interleaveLower(even.c1, odd.c1), least);
+        to[2 * HALVES] = atLeastUnsigned(interleaveLower(even.c2, odd.c2), least);
+        to[3 * HALVES] = atLeastUnsigned(interleaveLower(even.c3, odd.c3), least);
+      }
+    }
+  }
+
+ private:
+  /** Words 0 to 3 of LANES/2 counters; before the first round c0 is the counter. */
   struct Words {
     Ints c0, c1, c2, c3;
   };
 
-  DYR_INLINE Words words(Ints counter) const {
-    Ints multiplier0 = broadcastLong(MULTIPLIER_0), multiplier1 = broadcastLong(MULTIPLIER_1);
-    Ints p0 = multiplyLower(counter, multiplier0);
-    Ints p1 = multiplyLower(exclusiveOr(upperShifted(p0), broadcast(second2)), multiplier1);
-    Words w;
-    w.c0 = exclusiveOr(upperShuffled(p1), broadcast(first0));
-    w.c1 = p1;
-    w.c2 = exclusiveOr(p0, broadcast(first2));
-    w.c3 = broadcast(fourth);
+  template <int N> DYR_INLINE void rounds(Words (&w)[N]) const {
+    const Ints multiplier0 = broadcastLong(MULTIPLIER_0), multiplier1 = broadcastLong(MULTIPLIER_1);
+#pragma GCC unroll 4
+    for (Words& x : w) {
+      Ints p0 = multiplyLower(x.c0, multiplier0);
+      Ints p1 = multiplyLower(exclusiveOr(upperShifted(p0), broadcast(second2)), multiplier1);
+      x.c0 = exclusiveOr(upperShuffled(p1), broadcast(first0));
+      x.c1 = p1;
+      x.c2 = exclusiveOr(p0, broadcast(first2));
+      x.c3 = broadcast(fourth);
+    }
 #pragma GCC unroll 8
     for (int round = 2; round < 10; round++) {
-      p0 = multiplyLower(w.c0, multiplier0);
-      p1 = multiplyLower(w.c2, multiplier1);
-      w.c0 = parity(upperShifted(p1), w.c1, broadcast(key0[round]));
-      w.c2 = parity(upperShuffled(p0), w.c3, broadcast(key1[round]));
-      w.c1 = p1;
-      w.c3 = p0;
-    }
-    return w;
-  }
-
-  /** What stays of 64 columns of a row, whose counters begin with {@code counter}. */
-  DYR_INLINE void block(int32_t counter, Mask (&kept)[VECTORS]) const {
-    Ints least = broadcast(threshold);
-    constexpr int HALVES = 16 / LANES;  // vectors of 16 words
-#pragma GCC unroll 2
-    for (int half = 0; half < HALVES; half++) {
-      Ints even = add(evenLongs(), broadcast(counter + half * LANES));
-      Words a = words(even), b = words(add(even, broadcast(1)));
-      kept[half] = atLeastUnsigned(interleaveLower(a.c0, b.c0), least);
-      kept[HALVES + half] = atLeastUnsigned(interleaveLower(a.c1, b.c1), least);
-      kept[2 * HALVES + half] = atLeastUnsigned(interleaveLower(a.c2, b.c2), least);
-      kept[3 * HALVES + half] = atLeastUnsigned(interleaveLower(a.c3, b.c3), least);
+#pragma GCC unroll 4
+      for (Words& x : w) {
+        Ints p0 = multiplyLower(x.c0, multiplier0), p1 = multiplyLower(x.c2, multiplier1);
+        x.c0 = parity(upperShifted(p1), x.c1, broadcast(key0[round]));
+        x.c2 = parity(upperShuffled(p0), x.c3, broadcast(key1[round]));
+        x.c1 = p1;
+        x.c3 = p0;
+      }
     }
   }
 };

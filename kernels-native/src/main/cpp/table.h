@@ -70,18 +70,16 @@
   /* attention.h */ \
   F(attentionScratch, int64_t floats, int32_t longest, int32_t size, int32_t distances) \
   K(attention, int64_t q, int64_t k, int64_t v, int64_t offsets, int64_t random, int64_t sequence, int64_t table, \
-      int64_t o, \
-    int64_t lse, int32_t tokens, int32_t sequences, int32_t heads, int32_t size, int32_t longest, int32_t site, \
-    int32_t threshold, float dropScale, int32_t distances, int64_t scratch, int32_t worker, int32_t workers) \
+      int64_t o, int64_t lse, int32_t tokens, int32_t sequences, int32_t heads, int32_t size, int32_t longest, \
+      int32_t site, int32_t threshold, float dropScale, int32_t distances, int64_t scratch, int32_t worker, \
+      int32_t workers) \
   K(attentionGradient, int64_t dout, int64_t q, int64_t k, int64_t v, int64_t o, int64_t lse, int64_t offsets, \
-      int64_t random, \
-    int64_t sequence, int64_t table, int64_t dq, int64_t dk, int64_t dv, int32_t tokens, int32_t sequences, \
-    int32_t heads, \
-    int32_t size, int32_t longest, int32_t site, int32_t threshold, float dropScale, int32_t distances, int64_t parts, \
-    int32_t run, int64_t scratch, int32_t worker, int32_t workers) \
+      int64_t random, int64_t sequence, int64_t table, int64_t dq, int64_t dk, int64_t dv, int32_t tokens, \
+      int32_t sequences, int32_t heads, int32_t size, int32_t longest, int32_t site, int32_t threshold, \
+      float dropScale, int32_t distances, int64_t parts, int32_t run, int64_t scratch, int32_t worker, \
+      int32_t workers) \
   K(distancesGradient, int64_t parts, int32_t count, int64_t da, int64_t from, int64_t to, int32_t distances, \
-      int32_t size, \
-    float dropScale) \
+      int32_t size, float dropScale) \
   /* attention_first.h */ \
   F(attentionFirstScratch, int64_t floats, int32_t heads, int32_t size, int32_t longest) \
   K(attentionFirst, int64_t q, int64_t k, int64_t v, int64_t offsets, int64_t random, int64_t sequence, int64_t o, \

@@ -42,7 +42,15 @@ final class AttentionCases {
     c.layout("wide heads", 2, 65, 20, 20, 0, 20);
     c.layout("the model's", 12, 64, 40, 25, 0, 25, 37);
     c.layout("more units than parts of a sum", 12, 4, 97, 4, IntStream.rangeClosed(0, 64).map(s -> s * 3 / 2).toArray());
+    c.scoresOfMinusInfinity(516);
     return c.cases;
+  }
+
+  /** One sequence whose keys, all but the last four, score -infinity: a kernel may meet those in a block first. */
+  private void scoresOfMinusInfinity(int tokens) {
+    Arg ones = Arg.filled((random, i) -> 1, tokens, 1), offsets = ints(0, tokens);
+    Arg keys = Arg.filled((random, i) -> i < tokens - 4 ? Double.NEGATIVE_INFINITY : random.nextDouble(), tokens, 1);
+    add("scores of -infinity", OpCase.of(new Attention(1, tokens, 0, 2), ones, keys, Arg.of(tokens, 1), offsets));
   }
 
   /** Every attention op for one layout of tokens; the numbers of the sequences in the global batch are far apart. */

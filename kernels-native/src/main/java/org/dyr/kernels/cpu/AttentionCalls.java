@@ -26,8 +26,7 @@ final class AttentionCalls {
 
   /** What a call is told besides addresses; {@code distances} are the table's rows, 0 without one. */
   private record Sizes(int tokens, int sequences, int heads, int size, int longest, int site, int threshold,
-      float dropScale,
-      int distances) {
+      float dropScale, int distances) {
 
     static Sizes of(Attention op, Spec x, Spec offsets, int distances) {
       int tokens = x.shape().rows();
@@ -97,15 +96,13 @@ final class AttentionCalls {
     Sizes n = Sizes.forward(op, in, relative);
     boolean drops = op.probability() > 0;
     int isa = b.isa, type = b.type, count = b.workers.count();
-    long q = b.in(0), k = b.in(1), v = b.in(2), offsets = b.in(3), random = drops ? b.in(4) : 0,
-        sequence = drops ? b.in(5) : 0;
+    long q = b.in(0), k = b.in(1), v = b.in(2), offsets = b.in(3);
+    long random = drops ? b.in(4) : 0, sequence = drops ? b.in(5) : 0;
     long table = relative ? b.in(in.length - 1) : 0, o = b.out(0), lse = b.out(1);
     long scratch = b.scratch() + LINE - 1 & -LINE, bytes = Scratch.of(n, isa).forward;
     Workers.Task task = worker -> NativeCalls.attention(isa, type, q, k, v, offsets, random, sequence, table, o, lse,
-        n.tokens,
-        n.sequences, n.heads, n.size, n.longest, n.site, n.threshold, n.dropScale, n.distances,
-            scratch + worker * bytes, worker,
-        count);
+        n.tokens, n.sequences, n.heads, n.size, n.longest, n.site, n.threshold, n.dropScale, n.distances,
+        scratch + worker * bytes, worker, count);
     return () -> b.workers.run(task);
   }
 
@@ -121,8 +118,7 @@ final class AttentionCalls {
     int isa = b.isa, type = b.type, count = n.parts();
     long da = b.out(3), parts = parts(b, Scratch.of(n, isa));
     Workers.Task add = b.share(n.distances, (from, to, _) -> NativeCalls.distancesGradient(isa, type, parts, count,
-        da, from, to,
-        n.distances, n.size, n.dropScale));
+        da, from, to, n.distances, n.size, n.dropScale));
     return () -> {
       b.workers.run(task);
       b.workers.run(add);
@@ -145,8 +141,7 @@ final class AttentionCalls {
     Scratch sizes = Scratch.of(n, isa);
     long scratch = b.scratch() + LINE - 1 & -LINE, bytes = sizes.gradient, parts = parts(b, sizes);
     return worker -> NativeCalls.attentionGradient(isa, type, dout, q, k, v, o, lse, offsets, random, sequence, table,
-        dq, dk, dv,
-        n.tokens, n.sequences, n.heads, n.size, n.longest, n.site, n.threshold, n.dropScale, n.distances, parts, run,
-        scratch + worker * bytes, worker, count);
+        dq, dk, dv, n.tokens, n.sequences, n.heads, n.size, n.longest, n.site, n.threshold, n.dropScale, n.distances,
+        parts, run, scratch + worker * bytes, worker, count);
   }
 }

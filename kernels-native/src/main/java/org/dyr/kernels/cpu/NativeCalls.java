@@ -142,21 +142,16 @@ final class NativeCalls {
   @NoException static native void attentionScratch(int isa, long floats, int longest, int size, int distances);
 
   @NoException static native void attention(int isa, int type, long q, long k, long v, long offsets, long random,
-      long sequence,
-      long table, long o, long lse, int tokens, int sequences, int heads, int size, int longest, int site,
-          int threshold,
-      float dropScale, int distances, long scratch, int worker, int workers);
+      long sequence, long table, long o, long lse, int tokens, int sequences, int heads, int size, int longest,
+      int site, int threshold, float dropScale, int distances, long scratch, int worker, int workers);
 
   @NoException static native void attentionGradient(int isa, int type, long dout, long q, long k, long v, long o,
-      long lse,
-      long offsets, long random, long sequence, long table, long dq, long dk, long dv, int tokens, int sequences,
-          int heads,
-      int size, int longest, int site, int threshold, float dropScale, int distances, long parts, int run, long scratch,
-      int worker, int workers);
+      long lse, long offsets, long random, long sequence, long table, long dq, long dk, long dv, int tokens,
+      int sequences, int heads, int size, int longest, int site, int threshold, float dropScale, int distances,
+      long parts, int run, long scratch, int worker, int workers);
 
   @NoException static native void distancesGradient(int isa, int type, long parts, int count, long da, long from,
-      long to,
-      int distances, int size, float dropScale);
+      long to, int distances, int size, float dropScale);
 
   // attention_first.h
 
