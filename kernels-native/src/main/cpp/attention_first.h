@@ -32,11 +32,14 @@ struct FirstOperands {
 
   /** What stays of 64 keys from `key` on, for the first query of sequence s. */
   DYR_INLINE void kept(int s, int head, int key, Mask (&m)[DropoutRows::VECTORS]) const {
-    if (random) {
-      DropoutRows(random, sequence[s], site << 10 | head, threshold).block(key / 4, m);
-    } else {
+    if (random == nullptr) {
       for (Mask& all : m) all = first(LANES);
+      return;
     }
+    const int32_t counter[1] = {key / 4};
+    Mask drawn[1][DropoutRows::VECTORS];
+    DropoutRows(random, sequence[s], site << 10 | head, threshold).blocks(counter, drawn);
+    for (int v = 0; v < DropoutRows::VECTORS; v++) m[v] = drawn[0][v];
   }
 };
 
