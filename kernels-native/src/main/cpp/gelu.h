@@ -11,8 +11,8 @@ namespace DYR_ISA {
 #if defined(__AVX512F__)
 
 /**
- * A function of a >= 0 by 32 polynomials in a - k WIDTH, k the integer nearest to a / WIDTH; 0 from 30.5 WIDTH on, which
- * is 6.2. Made by the compiler: each polynomial meets the function at Chebyshev's points of its piece, the first one at
+ * A function of a >= 0 by 32 polynomials in a - k WIDTH, k the integer nearest to a / WIDTH; 0 from 30.5 WIDTH on, 6.2.
+ * Made by the compiler: each polynomial meets the function at Chebyshev's points of its piece, the first one at
  * 0 too, so that g(a) / a is right there.
  */
 template <int DEGREE> struct Pieces {

@@ -141,8 +141,8 @@ void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const fl
 }
 
 /**
- * The gradient of a row's layer norm, dx = rstd (dn - avg(dn) - n avg(dn n)), n = (x - mean) rstd, dn = dy w. Adds to the
- * sums of dw and db.
+ * The gradient of a row's layer norm, dx = rstd (dn - avg(dn) - n avg(dn n)), n = (x - mean) rstd, dn = dy w. Adds to
+ * the sums of dw and db.
  */
 template <class T> struct NormGrad {
   const T* dy;

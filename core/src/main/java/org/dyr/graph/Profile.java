@@ -80,19 +80,20 @@ public final class Profile {
   /**
    * Two tables, by op and by module, the slowest first, of one step on average: calls, milliseconds, share of the time,
    * GFLOP/s, GB/s, and the share of the bound that is reached. A bound is the longer of what the FLOPs take at the peak
-   * of their type and what the bytes take at the copying rate. Below {@link #LEAST} it is marked, where the time is more
-   * than a thousandth of the whole.
+   * of their type and what the bytes take at the copying rate. Below {@link #LEAST} it is marked, where the time is
+   * more than a thousandth of the whole.
    */
   public String print(Peak peak) {
     double bound = 0;
     for (Map.Entry<DType, Long> e : matrixFlops.entrySet()) bound += 1e9 * e.getValue() / peak.flops(e.getKey());
     return String.format(Locale.ROOT, """
-        bound: FLOPs at %.0f GFLOP/s fp32, %.0f bf16, or bytes, each operand's once, at %.1f GB/s, whichever takes longer;
+        bound: FLOPs at %.0f GFLOP/s fp32, %.0f bf16, or each operand's bytes once at %.1f GB/s, whichever takes longer;
         copying goes through memory, so that operands which a cache still holds reach more than 100%%
         """, peak.fp32() / 1e9, peak.bf16() / 1e9, peak.bytes() / 1e9)
         + table("op", k -> String.format(Locale.ROOT, "%-56s %5s", k.op, text(k.type)), peak) + "\n"
         + table("module", k -> k.module, peak)
-        + String.format(Locale.ROOT, "%nmatrix products: %.1f%% of %.1f ms, %.0f GFLOP/s, %.0f%% of the peak of their types%n",
+        + String.format(Locale.ROOT,
+            "%nmatrix products: %.1f%% of %.1f ms, %.0f GFLOP/s, %.0f%% of the peak of their types%n",
             100 * matrixShare(), nanos / 1e6 / steps(), matrixRate() / 1e9, 100 * bound / matrixNanos);
   }
 
@@ -121,8 +122,8 @@ public final class Profile {
   private String table(String title, Function<Key, String> name, Peak peak) {
     Map<String, Row> rows = new LinkedHashMap<>();
     lines.forEach((k, l) -> rows.computeIfAbsent(name.apply(k), _ -> new Row()).add(k, l, peak));
-    StringBuilder s = new StringBuilder(String.format(Locale.ROOT, "%-62s %7s %10s %7s %9s %8s %6s%n", title, "calls", "ms",
-        "time", "GFLOP/s", "GB/s", "bound"));
+    StringBuilder s = new StringBuilder(String.format(Locale.ROOT, "%-62s %7s %10s %7s %9s %8s %6s%n", title, "calls",
+        "ms", "time", "GFLOP/s", "GB/s", "bound"));
     rows.entrySet().stream().sorted(Comparator.comparingLong(e -> -e.getValue().total.nanos)).forEach(e -> {
       Line l = e.getValue().total;
       double share = e.getValue().bound / l.nanos;

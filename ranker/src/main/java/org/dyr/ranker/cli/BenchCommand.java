@@ -83,7 +83,8 @@ final class BenchCommand implements Callable<Integer> {
     try (Backend backend = Devices.open(common.device(), common.deviceOptions())) {
       PrintWriter out = spec.commandLine().getOut();
       Peak peak = backend.measurePeak();
-      out.println(String.format(Locale.ROOT, "ceilings: %.0f GFLOP/s fp32 multiply-add, %.0f bf16, %.1f GB/s copied, %d threads; kernels %s",
+      out.println(String.format(Locale.ROOT,
+          "ceilings: %.0f GFLOP/s fp32 multiply-add, %.0f bf16, %.1f GB/s copied, %d threads; kernels %s",
           peak.fp32() / 1e9, peak.bf16() / 1e9, peak.bytes() / 1e9, common.threads(),
           backend.kernelSets().stream().map(KernelSet::name).collect(Collectors.joining(", then "))));
       out.flush();

@@ -60,8 +60,9 @@ final class InfoCommand implements Callable<Integer> {
       out.println("fusions   " + String.join(", ", Fusions.table().stream().map(Fusion::name).toList()));
       if (peak) {
         Peak p = backend.measurePeak();
-        out.println(String.format(Locale.ROOT, "peak      %.0f GFLOP/s fp32 multiply-add, %.0f bf16, %.1f GB/s copied", p.fp32() / 1e9,
-            p.bf16() / 1e9, p.bytes() / 1e9));
+        out.println(String.format(Locale.ROOT,
+            "peak      %.0f GFLOP/s fp32 multiply-add, %.0f bf16, %.1f GB/s copied", p.fp32() / 1e9, p.bf16() / 1e9,
+            p.bytes() / 1e9));
       }
     }
     return 0;
