@@ -45,7 +45,8 @@ class BenchTest {
     assertEquals(0, execute("bench", "--model-config", config, "--tokens", "3x8", "--mode", mode, "--compute", compute,
         "--steps", "2", "--warm-up", "1", "--threads", "2"), err.toString());
     String text = out.toString();
-    assertTrue(text.matches("(?s)ceilings: \\d+ GFLOP/s fp32 multiply-add, [\\d.]+ GB/s copied, 2 threads; .*"), text);
+    String ceilings = "ceilings: \\d+ GFLOP/s fp32 multiply-add, \\d+ bf16, [\\d.]+ GB/s copied, 2 threads; ";
+    assertTrue(text.matches("(?s)" + ceilings + ".*"), text);
     assertTrue(text.contains(mode + ", 3x8, "), text);
     for (String op : ops) assertTrue(text.contains("\n" + op), () -> op + " is missing in " + text);
     assertTrue(text.contains("\nencoder.*.attention"), text);
