@@ -15,10 +15,11 @@ import org.dyr.tensor.Half;
 
 /**
  * From elements as a file stores them, little-endian at any address, to elements as the engine computes with them, in
- * the machine's order. One plain loop per pair of types; the 16-bit types widen exactly, F64 to F32 rounds to nearest
- * even.
+ * the machine's order. One plain loop per pair of types; the 16-bit types widen exactly, all else rounds to nearest
+ * even, F64 to a 16-bit type by way of F32.
  */
 final class Conversion {
+  private static final ValueLayout.OfShort HALF = JAVA_SHORT_UNALIGNED; // of the engine
   private static final ValueLayout.OfShort SHORT = JAVA_SHORT_UNALIGNED.withOrder(LITTLE_ENDIAN);
   private static final ValueLayout.OfInt INT = JAVA_INT_UNALIGNED.withOrder(LITTLE_ENDIAN);
   private static final ValueLayout.OfLong LONG = JAVA_LONG_UNALIGNED.withOrder(LITTLE_ENDIAN);
@@ -30,9 +31,8 @@ final class Conversion {
   static boolean exists(StoredType from, DType as) {
     if (from.same == as) return true;
     return switch (as) {
-      case F32, F64 -> from.same != null && from.same.isFloating();
+      case F32, F64, BF16, F16 -> from.same != null && from.same.isFloating();
       case I32 -> from == StoredType.I64;
-      case BF16, F16 -> false;
     };
   }
 
@@ -49,7 +49,9 @@ final class Conversion {
     switch (as) {
       case F32 -> toFloat(from, src, dst, n);
       case F64 -> toDouble(from, src, dst, n);
-      default -> toInt(src, dst, n, where);
+      case BF16 -> toBf16(from, src, dst, n);
+      case F16 -> toF16(from, src, dst, n);
+      case I32 -> toInt(src, dst, n, where);
     }
   }
 
@@ -97,6 +99,34 @@ final class Conversion {
       }
       default -> {
         for (long i = 0; i < n; i++) dst.setAtIndex(JAVA_DOUBLE_UNALIGNED, i, src.getAtIndex(FLOAT, i));
+      }
+    }
+  }
+
+  private static void toBf16(StoredType from, MemorySegment src, MemorySegment dst, long n) {
+    switch (from) {
+      case F32 -> {
+        for (long i = 0; i < n; i++) dst.setAtIndex(HALF, i, Half.bitsToBf16(src.getAtIndex(INT, i)));
+      }
+      case F16 -> {
+        for (long i = 0; i < n; i++) dst.setAtIndex(HALF, i, Half.toBf16(Half.fromF16(src.getAtIndex(SHORT, i))));
+      }
+      default -> {
+        for (long i = 0; i < n; i++) dst.setAtIndex(HALF, i, Half.toBf16((float) src.getAtIndex(DOUBLE, i)));
+      }
+    }
+  }
+
+  private static void toF16(StoredType from, MemorySegment src, MemorySegment dst, long n) {
+    switch (from) {
+      case F32 -> {
+        for (long i = 0; i < n; i++) dst.setAtIndex(HALF, i, Half.toF16(src.getAtIndex(FLOAT, i)));
+      }
+      case BF16 -> {
+        for (long i = 0; i < n; i++) dst.setAtIndex(HALF, i, Half.toF16(Half.fromBf16(src.getAtIndex(SHORT, i))));
+      }
+      default -> {
+        for (long i = 0; i < n; i++) dst.setAtIndex(HALF, i, Half.toF16((float) src.getAtIndex(DOUBLE, i)));
       }
     }
   }

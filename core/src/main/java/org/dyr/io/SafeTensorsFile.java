@@ -179,7 +179,8 @@ public final class SafeTensorsFile implements AutoCloseable {
 
   /**
    * Copies a tensor's elements in the machine's byte order. A type copies to itself; F16, BF16, F32 and F64 become
-   * F32 or F64, where F64 to F32 rounds to nearest; I64 becomes I32.
+   * each other, rounded to nearest even where there are fewer bits (F64 to a 16-bit type by way of F32), beyond F16's
+   * range infinite; I64 becomes I32.
    *
    * @param to exactly the tensor's elements times {@code as.bytes()}, of any alignment
    * @throws SafeTensorsException if the stored type cannot become {@code as}, or an I64 value does not fit

@@ -2,10 +2,12 @@ package org.dyr.nn;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.dyr.graph.Recompute;
 import org.dyr.op.Activation;
 import org.dyr.op.Value;
+import org.dyr.tensor.DType;
 
 /**
  * BERT with one logit a sequence: embeddings, encoder layers, the pooler (dense and tanh over [CLS]), dropout, and a
@@ -20,13 +22,16 @@ public final class Bert {
   private final List<Parameter> parameters = new ArrayList<>();
   private final Embeddings embeddings;
   private final List<EncoderLayer> layers = new ArrayList<>();
+  private final Set<Parameter> ofLayers;
   private final Linear pooler;
   private final Linear classifier;
 
   public Bert(BertConfig config) {
     this.config = config;
     embeddings = new Embeddings(config, parameters);
+    int before = parameters.size();
     for (int i = 0; i < config.layers(); i++) layers.add(new EncoderLayer(i, config, parameters));
+    ofLayers = Set.copyOf(parameters.subList(before, parameters.size()));
     pooler = new Linear("bert.pooler.", "dense", config.hiddenSize(), config.hiddenSize(), parameters);
     classifier = new Linear("", "classifier", config.hiddenSize(), 1, parameters);
   }
@@ -38,6 +43,11 @@ public final class Bert {
   /** In the order of the model, which is the order in memory. */
   public List<Parameter> parameters() {
     return List.copyOf(parameters);
+  }
+
+  /** The type in which a recording that computes in {@code compute} reads a parameter. */
+  DType readType(Parameter p, DType compute) {
+    return ofLayers.contains(p) ? Pass.beside(compute, p) : compute.accumulator();
   }
 
   /** Records the model and gives the logits (S,1). */

@@ -38,24 +38,27 @@ public final class Pass {
   private final boolean training;
   private final DType compute;
   private final Map<Parameter, Value> bound = new LinkedHashMap<>();
-  private final Map<Parameter, Value> rounded = new LinkedHashMap<>();
+  private final Map<Parameter, Value> operands = new LinkedHashMap<>();
   private final Map<String, Value> inputs = new HashMap<>();
 
-  /** A recording for batches of up to the bucket, in the weights' type; in training, dropout is recorded. */
+  /** A recording for batches of up to the bucket, in the weights' compute type; in training, dropout is recorded. */
   public Pass(Weights weights, Bucket bucket, boolean training) {
-    this(weights, bucket, training, weights.type());
+    this(weights, bucket, training, weights.compute());
   }
 
   /**
    * A recording in mixed precision.
    *
    * @param compute the type of the encoder's activations and of the matrices that they meet, rounded from the weights
-   *     once a run; embeddings are looked up and normalized, and the head computed, in the weights' own type
+   *     once a run where those do not hold them so; embeddings are looked up and normalized, and the head computed, in
+   *     the weights' own type
+   * @throws IllegalArgumentException when the weights cannot compute in that type, or not be trained
    */
   public Pass(Weights weights, Bucket bucket, boolean training, DType compute) {
-    if (compute != weights.type() && !(compute.isHalf() && weights.type() == DType.F32)) {
-      throw new IllegalArgumentException("weights in %s cannot compute in %s".formatted(weights.type(), compute));
+    if (compute != weights.compute() && !(compute.isHalf() && weights.compute() == DType.F32)) {
+      throw new IllegalArgumentException("weights in %s cannot compute in %s".formatted(weights.compute(), compute));
     }
+    if (training) weights.requireOneType();
     this.compute = compute;
     this.graph = new Graph(weights.type());
     this.weights = weights;
@@ -86,8 +89,12 @@ public final class Pass {
 
   /** The parameter as an operand beside x: a matrix in the type of x, a vector in that of sums over x. */
   Value weight(Parameter p, Value x) {
-    DType type = p.shape().rank() == 1 ? x.spec().type().accumulator() : x.spec().type();
-    return type == weights.type() ? weight(p) : rounded.computeIfAbsent(p, q -> cast(weight(q), type));
+    return operands.computeIfAbsent(p, q -> cast(weight(q), beside(x.spec().type(), q)));
+  }
+
+  /** The type of a parameter beside an x of this one. */
+  static DType beside(DType x, Parameter p) {
+    return p.shape().rank() == 1 ? x.accumulator() : x;
   }
 
   /** x in the type that the encoder computes in. */

@@ -2,13 +2,13 @@ package org.dyr.nn;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.DoubleSupplier;
+import java.util.function.Function;
 import org.dyr.device.Backend;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
@@ -19,28 +19,45 @@ import org.dyr.tensor.Spec;
 /**
  * The numbers of all parameters in one slab, each at a multiple of 64 bytes; what lies between stays zero. Gradients
  * and optimizer states use slabs of the same layout.
+ *
+ * <p>Weights for scoring alone hold each parameter in the type in which programs read it: the encoder's matrices in the
+ * type that it computes in, all others in fp32. Weights to train, and to write, are of one type.
  */
 public final class Weights implements AutoCloseable {
   private static final int ALIGNMENT = 64;
 
   private final Backend backend;
   private final DType type;
+  private final DType compute;
   private final List<Parameter> parameters;
+  private final Map<Parameter, DType> types = new LinkedHashMap<>();
   private final Map<Parameter, Long> offsets = new LinkedHashMap<>();
   private final long bytes;
   private final Slab slab;
 
   /** Allocates zeroed memory for the parameters in this type, F32 or F64. */
   public Weights(Backend backend, DType type, List<Parameter> parameters) {
+    this(backend, type, type, parameters, p -> type);
+  }
+
+  /** The same for scoring alone, with a model that computes in this type. */
+  public static Weights forScoring(Backend backend, DType compute, Bert bert) {
+    return new Weights(backend, compute.accumulator(), compute, bert.parameters(), p -> bert.readType(p, compute));
+  }
+
+  private Weights(Backend backend, DType type, DType compute, List<Parameter> parameters,
+      Function<Parameter, DType> types) {
     this.backend = backend;
     this.type = type;
+    this.compute = compute;
     this.parameters = List.copyOf(parameters);
     long at = 0;
     Map<String, Parameter> names = new LinkedHashMap<>();
     for (Parameter p : parameters) {
       if (names.put(p.name(), p) != null) throw new IllegalArgumentException("two parameters are called " + p.name());
+      this.types.put(p, types.apply(p));
       offsets.put(p, at);
-      at += Math.ceilDiv(p.shape().size() * type.bytes(), ALIGNMENT) * ALIGNMENT;
+      at += Math.ceilDiv(spec(p).bytes(), ALIGNMENT) * ALIGNMENT;
     }
     bytes = at;
     slab = backend.allocate(bytes, "weights");
@@ -50,8 +67,26 @@ public final class Weights implements AutoCloseable {
     return parameters;
   }
 
+  /** F32 or F64: the type of all parameters, or, for scoring alone, of those that are not rounded. */
   public DType type() {
     return type;
+  }
+
+  /** The type that the encoder's matrices are in: {@link #type}, or, for scoring alone, that it computes in. */
+  public DType compute() {
+    return compute;
+  }
+
+  /**
+   * For who trains or writes weights.
+   *
+   * @throws IllegalArgumentException when these are for scoring alone
+   */
+  public void requireOneType() {
+    if (compute != type) {
+      throw new IllegalArgumentException(("weights for scoring alone, the encoder's matrices rounded to %s, are not "
+          + "trained or written").formatted(compute));
+    }
   }
 
   /** Bytes of the slab: what gradients and each optimizer state need too. */
@@ -69,7 +104,7 @@ public final class Weights implements AutoCloseable {
   }
 
   public Spec spec(Parameter p) {
-    return new Spec(p.shape(), type);
+    return new Spec(p.shape(), types.get(p));
   }
 
   public Span span(Parameter p) {
@@ -78,11 +113,13 @@ public final class Weights implements AutoCloseable {
 
   /** The parameter's place in another slab of this layout. */
   public Span spanIn(Slab other, Parameter p) {
+    if (other != slab) requireOneType();
     return other.span(offsets.get(p), spec(p).bytes());
   }
 
   /** Every parameter's place, in elements, for the optimizers. */
   public List<Update.Segment> segments() {
+    requireOneType();
     List<Update.Segment> segments = new ArrayList<>();
     offsets.forEach((p, at) -> segments.add(
         new Update.Segment(p.name(), at / type.bytes(), Math.toIntExact(p.shape().size()), p.decay())));
@@ -119,15 +156,12 @@ public final class Weights implements AutoCloseable {
   private void fill(Parameter p, DoubleSupplier next) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment host = arena.allocate(spec(p).bytes(), ALIGNMENT);
-      for (long i = 0; i < p.shape().size(); i++) {
-        if (type == DType.F64) host.setAtIndex(ValueLayout.JAVA_DOUBLE, i, next.getAsDouble());
-        else host.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) next.getAsDouble());
-      }
+      for (long i = 0; i < p.shape().size(); i++) types.get(p).set(host, i, next.getAsDouble());
       backend.upload(host, host.byteSize(), span(p));
     }
   }
 
-  /** Writes a parameter from host memory in this type. */
+  /** Writes a parameter from host memory in its type. */
   public void upload(Parameter p, MemorySegment from) {
     backend.upload(from, spec(p).bytes(), span(p));
   }

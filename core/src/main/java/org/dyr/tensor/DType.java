@@ -1,5 +1,8 @@
 package org.dyr.tensor;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
 /**
  * What one element is: F32 and F64; the two 16-bit types, whose sums and statistics are kept in F32; I32 holds ids,
  * offsets and counters.
@@ -20,6 +23,17 @@ public enum DType {
   /** Bytes of one element. */
   public int bytes() {
     return bytes;
+  }
+
+  /** Writes an element, rounded to the nearest, a 16-bit one from F32; too large a number becomes infinite. */
+  public void set(MemorySegment to, long index, double x) {
+    switch (this) {
+      case F32 -> to.setAtIndex(ValueLayout.JAVA_FLOAT, index, (float) x);
+      case F64 -> to.setAtIndex(ValueLayout.JAVA_DOUBLE, index, x);
+      case BF16 -> to.setAtIndex(ValueLayout.JAVA_SHORT, index, Half.toBf16((float) x));
+      case F16 -> to.setAtIndex(ValueLayout.JAVA_SHORT, index, Half.toF16((float) x));
+      case I32 -> to.setAtIndex(ValueLayout.JAVA_INT, index, (int) x);
+    }
   }
 
   public boolean isFloating() {

@@ -122,7 +122,7 @@ class SafeTensorsFileTest {
       for (DType as : DType.values()) {
         MemorySegment to = MemorySegment.ofArray(new byte[4 * as.bytes()]);
         boolean number = List.of("F16", "BF16", "F32", "F64").contains(type.name());
-        boolean read = type.name().equals(as.name()) || number && (as == DType.F32 || as == DType.F64)
+        boolean read = type.name().equals(as.name()) || number && as.isFloating()
             || type == StoredType.I64 && as == DType.I32;
         if (read) {
           f.copy("t", to, as);
@@ -158,6 +158,33 @@ class SafeTensorsFileTest {
       for (int i = 0; i < 3; i++) {
         assertEquals(value, doubles[i]);
         assertEquals((float) value, floats[i]);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({ // stored type, its bits in order of value, those of bf16 and of fp16
+      "F32, 3f800000, 3f80, 3c00", "F32, 80000000, 8000, 8000", "F32, ff800000, ff80, fc00",
+      "F32, 3f808000, 3f80, 3c04", "F32, 3f818000, 3f82, 3c0c", "F32, 3f808001, 3f81, 3c04", // to even, and beyond half
+      "F32, 477fe000, 4780, 7bff", "F32, 477ff000, 4780, 7c00", "F32, 7f7fffff, 7f80, 7c00",
+      "F32, 33800000, 3380, 0001", "F32, 33000000, 3300, 0000", "F32, 00018000, 0002, 0000", // denormal
+      "F32, 7fc00000, 7fc0, 7e00", "F32, ffc00000, ffc0, fe00",
+      "F64, 3ff0000000000000, 3f80, 3c00", "F64, 3ff0100000000001, 3f80, 3c04", // by way of F32
+      "F64, 7ff0000000000000, 7f80, 7c00", "F64, fff8000000000000, ffc0, fe00",
+      "F16, 3c00, 3f80, 3c00", "F16, 3c0c, 3f82, 3c0c", "F16, fc00, ff80, fc00", "F16, 0001, 3380, 0001",
+      "BF16, 3f80, 3f80, 3c00", "BF16, 4780, 4780, 7c00", "BF16, 3380, 3380, 0001", "BF16, ffc0, ffc0, fe00",
+  })
+  void valuesInSixteenBits(String type, String bits, String bf16, String f16) throws IOException {
+    int n = 37; // vectors and what is left over
+    byte[] big = HexFormat.of().parseHex(bits);
+    byte[] data = new byte[n * big.length];
+    for (int i = 0; i < data.length; i++) data[i] = big[big.length - 1 - i % big.length];
+    try (SafeTensorsFile f = open(one(type, "[%s]".formatted(n), "[0,%s]".formatted(data.length)), data)) {
+      short[] halves = new short[n];
+      for (DType as : List.of(DType.BF16, DType.F16)) {
+        f.copy("t", MemorySegment.ofArray(halves), as);
+        String expected = as == DType.BF16 ? bf16 : f16;
+        for (short half : halves) assertEquals(expected, HexFormat.of().toHexDigits(half), as.name());
       }
     }
   }

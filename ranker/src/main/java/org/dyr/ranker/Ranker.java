@@ -75,8 +75,8 @@ public final class Ranker implements AutoCloseable {
   /**
    * As above, computing in another type.
    *
-   * @param compute F32, BF16 or F16: the type of the encoder's activations and of the matrices that they meet; the
-   *     weights stay as they are in the file, and embeddings and head compute in their type
+   * @param compute F32, BF16 or F16: the type of the encoder's activations and of the matrices that they meet, rounded
+   *     once as they are loaded; embeddings and head are held and computed in fp32
    */
   public static Ranker load(Path path, Optional<Path> config, Optional<Path> vocabulary, String device,
       DeviceOptions options, DType compute) {
@@ -84,11 +84,11 @@ public final class Ranker implements AutoCloseable {
     Backend backend = Devices.open(device, options);
     Model model = null;
     try {
-      model = source.load(backend);
+      model = source.loadForScoring(backend, compute);
       if (!model.readsText()) {
         throw new ModelException(path, "has no vocab.txt or tokenizer.json and no vocabulary was named (--vocab)");
       }
-      return new Ranker(backend, model.in(compute));
+      return new Ranker(backend, model);
     } catch (RuntimeException | Error e) {
       if (model != null) model.close();
       backend.close();

@@ -2,7 +2,7 @@ package org.dyr.benchmarks.peers;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.ValueLayout;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -38,9 +38,11 @@ public final class Own {
     Backend backend = Devices.open("cpu", new DeviceOptions(job.threads(), "auto"));
     Bert bert = new Bert(BertConfig.base().sized(job.size().hidden(), job.size().layers(), job.size().heads())
         .withDropout(job.dropout()));
-    Weights weights = new Weights(backend, DType.F32, bert.parameters());
+    DType compute = type(job.precision());
+    Weights weights = job.training() ? new Weights(backend, DType.F32, bert.parameters())
+        : Weights.forScoring(backend, compute, bert);
     for (Parameter p : bert.parameters()) fill(weights, p);
-    Model model = new Model(bert, weights, null, backend, type(job.precision()));
+    Model model = new Model(bert, weights, null, backend, compute);
     List<EncodedPair> pairs = new ArrayList<>();
     for (Sequence s : Sequence.read(job.sequences())) pairs.add(new EncodedPair(s.ids(), s.firstSegment()));
     return job.training() ? trainer(model, pairs) : scorer(model, pairs);
@@ -57,7 +59,9 @@ public final class Own {
   private static void fill(Weights weights, Parameter p) {
     float[] numbers = new Formula(p.name()).first(Math.toIntExact(p.shape().size()));
     try (Arena arena = Arena.ofConfined()) {
-      weights.upload(p, arena.allocateFrom(ValueLayout.JAVA_FLOAT, numbers));
+      MemorySegment host = arena.allocate(weights.spec(p).bytes(), Float.BYTES);
+      for (int i = 0; i < numbers.length; i++) weights.spec(p).type().set(host, i, numbers[i]);
+      weights.upload(p, host);
     }
   }
 

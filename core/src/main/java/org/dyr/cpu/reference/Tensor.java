@@ -39,13 +39,7 @@ final class Tensor {
   }
 
   void set(long i, double x) {
-    switch (type) {
-      case F32 -> memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) x);
-      case F64 -> memory.setAtIndex(ValueLayout.JAVA_DOUBLE, i, x);
-      case BF16 -> memory.setAtIndex(ValueLayout.JAVA_SHORT, i, Half.toBf16((float) x));
-      case F16 -> memory.setAtIndex(ValueLayout.JAVA_SHORT, i, Half.toF16((float) x));
-      case I32 -> memory.setAtIndex(ValueLayout.JAVA_INT, i, (int) x);
-    }
+    type.set(memory, i, x);
   }
 
   /** Element (row, column) of the tensor seen as a matrix. */

@@ -89,9 +89,11 @@ final class BenchCommand implements Callable<Integer> {
           backend.kernelSets().stream().map(KernelSet::name).collect(Collectors.joining(", then "))));
       out.flush();
       Bert encoder = new Bert(bert.withMaxPositions(length)); // what attention can take at most is then what it takes
-      try (Weights weights = new Weights(backend, DType.F32, encoder.parameters())) {
+      DType compute = common.compute().type();
+      try (Weights weights = mode == Mode.TRAIN ? new Weights(backend, DType.F32, encoder.parameters())
+          : Weights.forScoring(backend, compute, encoder)) {
         weights.initialize(common.seed(), bert.initializerRange());
-        Model model = new Model(encoder, weights, null, backend, common.compute().type());
+        Model model = new Model(encoder, weights, null, backend, compute);
         if (mode == Mode.TRAIN) train(model, sequences, length, peak, out);
         else infer(model, sequences, length, peak, out);
       }

@@ -68,7 +68,7 @@ final class CommonOptions {
 
   @Option(names = "--compute", paramLabel = "TYPE", completionCandidates = ComputeNames.class,
       converter = ComputeNames.class,
-      description = "Type that the encoder computes in, its weights in fp32: ${COMPLETION-CANDIDATES} (fp32).")
+      description = "Type that the encoder computes in; training keeps fp32 weights: ${COMPLETION-CANDIDATES} (fp32).")
   private ComputeType compute;
 
   @Option(names = "--seed", paramLabel = "N", description = "All that is random follows from it (42).")

@@ -107,8 +107,8 @@ final class EvalCommand implements Callable<Integer> {
     RankingData set = RankingData.load(data, split);
     Files.createDirectories(out);
     try (Backend backend = backend();
-        Model loaded = checkpoint.source(model).load(backend);
-        Scorer scorer = new Scorer(loaded.in(common.compute().type()), Set.of())) {
+        Model loaded = checkpoint.source(model).loadForScoring(backend, common.compute().type());
+        Scorer scorer = new Scorer(loaded, Set.of())) {
       int longest = loaded.bert().config().maxPositions();
       PairEncoder encoder =
           new PairEncoder(loaded.tokenizer(), longest, Math.min(Ranker.MAX_QUERY_LENGTH, longest / 2));
@@ -158,8 +158,8 @@ final class EvalCommand implements Callable<Integer> {
     if (settings != null && settings.vocab().isPresent()) Remote.fetch(settings.vocab().get());
     if (settings != null) settings.compare(where, note -> spec.commandLine().getErr().println(note));
     try (Backend backend = backend();
-        Model loaded = where.load(backend);
-        Scorer scorer = new Scorer(loaded.in(common.compute().type()), Set.of());
+        Model loaded = where.loadForScoring(backend, common.compute().type());
+        Scorer scorer = new Scorer(loaded, Set.of());
         RecordEvaluator evaluator =
             new RecordEvaluator(records, pairs, judged, loaded.bert().config().maxPositions())) {
       List<ScoredPool> pools;

@@ -169,8 +169,8 @@ final class MineCommand implements Callable<Integer> {
       throws IOException {
     DeviceOptions options = common.deviceOptions();
     try (Backend backend = Devices.open(common.device(), options);
-        Model loaded = checkpoint.source(model).load(backend);
-        Scorer scorer = new Scorer(loaded.in(common.compute().type()), Set.of())) {
+        Model loaded = checkpoint.source(model).loadForScoring(backend, common.compute().type());
+        Scorer scorer = new Scorer(loaded, Set.of())) {
       int longest = loaded.bert().config().maxPositions();
       PairEncoder encoder =
           new PairEncoder(loaded.tokenizer(), longest, Math.min(Ranker.MAX_QUERY_LENGTH, longest / 2));

@@ -24,9 +24,11 @@ public final class CheckpointFile {
    * Writes the weights, not the optimizer's states. Whole or not at all; replaces the file of that name.
    *
    * @throws ModelException when a parameter has no name in MindSpore
+   * @throws IllegalArgumentException when the model was loaded for scoring alone
    */
   public static void write(Path file, Model model) {
     Weights weights = model.weights();
+    weights.requireOneType();
     Map<String, Parameter> byName = new HashMap<>();
     weights.parameters().forEach(p -> byName.put(p.name(), p));
     ElementType type = switch (weights.type()) {

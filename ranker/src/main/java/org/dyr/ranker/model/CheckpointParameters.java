@@ -4,7 +4,6 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -118,7 +117,7 @@ final class CheckpointParameters implements ParameterSource {
     ElementType type = t.type();
     boolean real = type == ElementType.FLOAT16 || type == ElementType.BFLOAT16 || type == ElementType.FLOAT32
         || type == ElementType.FLOAT64;
-    if (!real || as != DType.F32 && as != DType.F64) {
+    if (!real || !as.isFloating()) {
       throw new ModelException(path, "%s is %s, which does not become %s".formatted(p.name(), type, as));
     }
     try (InputStream in = t.content().open()) {
@@ -135,8 +134,7 @@ final class CheckpointParameters implements ParameterSource {
             case FLOAT32 -> chunk.getFloat();
             default -> chunk.getDouble();
           };
-          if (as == DType.F64) to.setAtIndex(ValueLayout.JAVA_DOUBLE, at, x);
-          else to.setAtIndex(ValueLayout.JAVA_FLOAT, at, (float) x);
+          as.set(to, at, x);
         }
       }
     } catch (IOException e) {

@@ -16,12 +16,14 @@ import org.dyr.tensor.DType;
 public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend, DType compute)
     implements AutoCloseable {
 
-  /** A model that computes in its weights' type. */
+  /** A model that computes in its weights' compute type. */
   public Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend) {
-    this(bert, weights, tokenizer, backend, weights.type());
+    this(bert, weights, tokenizer, backend, weights.compute());
   }
 
-  /** The same model, weights and all, computing in another type; only one of the two is to be closed. */
+  /**
+   * The same model, weights and all, computing in another type, as training does; only one of the two is to be closed.
+   */
   public Model in(DType type) {
     return new Model(bert, weights, tokenizer, backend, type);
   }

@@ -29,8 +29,13 @@ public final class ModelDirectory {
     return ModelSource.of(directory).load(backend);
   }
 
-  /** Writes a model into an existing directory, each file in one step. */
+  /**
+   * Writes a model into an existing directory, each file in one step.
+   *
+   * @throws IllegalArgumentException when it was loaded for scoring alone
+   */
   public static void save(Model model, Path directory) {
+    model.weights().requireOneType();
     try {
       Files.createDirectories(directory);
       ModelConfig.write(directory.resolve(ModelConfig.FILE), model.bert().config());

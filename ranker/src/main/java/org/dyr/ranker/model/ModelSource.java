@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Function;
 import org.dyr.device.Backend;
 import org.dyr.nn.Bert;
 import org.dyr.nn.BertConfig;
@@ -48,13 +49,27 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
   }
 
   /**
-   * Loads a trained model.
+   * Loads a trained model, to go on from, to write, or to score with in fp32.
    *
    * @throws ModelException when a file or a parameter is missing or does not fit
    */
   public Model load(Backend backend) {
+    return trained(backend, net -> new Weights(backend, DType.F32, net.parameters()));
+  }
+
+  /**
+   * Loads a trained model that computes in this type, for scoring alone: each parameter as programs read it, see {@link
+   * Weights#forScoring}.
+   *
+   * @throws ModelException when a file or a parameter is missing or does not fit
+   */
+  public Model loadForScoring(Backend backend, DType compute) {
+    return trained(backend, net -> Weights.forScoring(backend, compute, net));
+  }
+
+  private Model trained(Backend backend, Function<Bert, Weights> memory) {
     List<String> fresh = new ArrayList<>();
-    Model model = load(bert(), backend, 0, fresh);
+    Model model = load(new Bert(bert()), memory, backend, 0, fresh);
     if (!fresh.isEmpty()) {
       model.close();
       throw new ModelException(path, "the weights of %s are missing: is it trained for ranking?".formatted(fresh));
@@ -71,19 +86,23 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
    * @throws ModelException when a file or another parameter is missing or does not fit
    */
   public Model load(BertConfig bert, Backend backend, long seed, List<String> fresh) {
-    Bert net = new Bert(bert);
+    return load(new Bert(bert), net -> new Weights(backend, DType.F32, net.parameters()), backend, seed, fresh);
+  }
+
+  /** @param memory allocates the weights */
+  private Model load(Bert net, Function<Bert, Weights> memory, Backend backend, long seed, List<String> fresh) {
     Tokenizer tokenizer = tokenizer();
     Weights weights = null;
     try (ParameterSource parameters =
         isCheckpoint(path) ? new CheckpointParameters(path) : new DirectoryParameters(path)) {
-      if (tokenizer != null) Model.checkVocabulary(bert, tokenizer);
-      weights = new Weights(backend, DType.F32, net.parameters());
+      if (tokenizer != null) Model.checkVocabulary(net.config(), tokenizer);
+      weights = memory.apply(net);
       for (Parameter p : net.parameters()) {
         if (parameters.has(p)) {
           load(p, parameters, weights);
         } else if (mayBeginFresh(p.name())) {
           fresh.add(p.name());
-          weights.initialize(p, seed, bert.initializerRange());
+          weights.initialize(p, seed, net.config().initializerRange());
         } else {
           throw new ModelException(path, "has no tensor " + p.name());
         }
@@ -98,14 +117,15 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
   }
 
   private static void load(Parameter p, ParameterSource from, Weights weights) {
-    Optional<MemorySegment> mapped = from.mapped(p, weights.type());
+    DType type = weights.spec(p).type();
+    Optional<MemorySegment> mapped = from.mapped(p, type);
     if (mapped.isPresent()) {
       weights.upload(p, mapped.get());
       return;
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment host = arena.allocate(weights.spec(p).bytes(), Long.BYTES);
-      from.copy(p, host, weights.type());
+      from.copy(p, host, type);
       weights.upload(p, host);
     }
   }
