@@ -4,7 +4,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
+import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.Panels;
 import org.dyr.tensor.Spec;
 
 /** An opened device: its memory and its stack of kernel sets. */
@@ -28,6 +30,12 @@ public interface Backend extends AutoCloseable {
   default Optional<KernelSet> choose(Op op, Spec[] in) {
     for (KernelSet set : kernelSets()) if (set.supports(op, in)) return Optional.of(set);
     return Optional.empty();
+  }
+
+  /** The layout in which products x W^T here read a weight (N,K) that never changes, where there is one. */
+  default Optional<Panels> panels(Spec weight) {
+    Spec x = weight.with(1, weight.shape().dim(1));
+    return choose(new MatMul(false, true), new Spec[] {x, weight}).flatMap(set -> set.panels(weight));
   }
 
   /** Copies the first {@code bytes} of host memory to the beginning of the device's. */

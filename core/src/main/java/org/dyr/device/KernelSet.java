@@ -1,6 +1,8 @@
 package org.dyr.device;
 
+import java.util.Optional;
 import org.dyr.op.Op;
+import org.dyr.op.Panels;
 import org.dyr.tensor.Spec;
 
 /**
@@ -17,6 +19,11 @@ public interface KernelSet {
   /** Bytes of scratch that the kernel wants; the region is shared by all kernels of a program and keeps nothing. */
   default long scratchBytes(Op op, Spec[] in) {
     return 0;
+  }
+
+  /** The layout in which products of this set read a weight (N,K) that never changes, where they have one. */
+  default Optional<Panels> panels(Spec weight) {
+    return Optional.empty();
   }
 
   /** Chooses the algorithm and cuts the views. Called only where {@link #supports} said yes. */

@@ -14,7 +14,7 @@ final class Linear {
   /** @param path what stands before {@code name} in the parameters' names */
   Linear(String path, String name, int in, int out, List<Parameter> parameters) {
     this.name = name;
-    weight = Parameter.matrix(path + name + ".weight", out, in);
+    weight = Parameter.factor(path + name + ".weight", out, in);
     bias = Parameter.vector(path + name + ".bias", out, Parameter.Init.ZEROS);
     parameters.add(weight);
     parameters.add(bias);

@@ -58,7 +58,7 @@ public final class Pass {
     if (compute != weights.compute() && !(compute.isHalf() && weights.compute() == DType.F32)) {
       throw new IllegalArgumentException("weights in %s cannot compute in %s".formatted(weights.compute(), compute));
     }
-    if (training) weights.requireOneType();
+    if (training) weights.requireTrainable();
     this.compute = compute;
     this.graph = new Graph(weights.type());
     this.weights = weights;

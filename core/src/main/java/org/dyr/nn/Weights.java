@@ -10,8 +10,10 @@ import java.util.SplittableRandom;
 import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import org.dyr.device.Backend;
+import org.dyr.device.Operands;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
+import org.dyr.op.Panels;
 import org.dyr.op.Update;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
@@ -20,8 +22,9 @@ import org.dyr.tensor.Spec;
  * The numbers of all parameters in one slab, each at a multiple of 64 bytes; what lies between stays zero. Gradients
  * and optimizer states use slabs of the same layout.
  *
- * <p>Weights for scoring alone hold each parameter in the type in which programs read it: the encoder's matrices in the
- * type that it computes in, all others in fp32. Weights to train, and to write, are of one type.
+ * <p>Weights for scoring alone hold each parameter as programs read it: the encoder's matrices in the type that it
+ * computes in, all others in fp32, and the factors of products in panels where the device has a layout for them. Weights
+ * to train, and to write, are of one type, row by row.
  */
 public final class Weights implements AutoCloseable {
   private static final int ALIGNMENT = 64;
@@ -31,22 +34,23 @@ public final class Weights implements AutoCloseable {
   private final DType compute;
   private final List<Parameter> parameters;
   private final Map<Parameter, DType> types = new LinkedHashMap<>();
+  private final Map<Parameter, Panels> panels = new LinkedHashMap<>();
   private final Map<Parameter, Long> offsets = new LinkedHashMap<>();
   private final long bytes;
   private final Slab slab;
 
   /** Allocates zeroed memory for the parameters in this type, F32 or F64. */
   public Weights(Backend backend, DType type, List<Parameter> parameters) {
-    this(backend, type, type, parameters, p -> type);
+    this(backend, type, type, parameters, p -> type, false);
   }
 
   /** The same for scoring alone, with a model that computes in this type. */
   public static Weights forScoring(Backend backend, DType compute, Bert bert) {
-    return new Weights(backend, compute.accumulator(), compute, bert.parameters(), p -> bert.readType(p, compute));
+    return new Weights(backend, compute.accumulator(), compute, bert.parameters(), p -> bert.readType(p, compute), true);
   }
 
   private Weights(Backend backend, DType type, DType compute, List<Parameter> parameters,
-      Function<Parameter, DType> types) {
+      Function<Parameter, DType> types, boolean forScoring) {
     this.backend = backend;
     this.type = type;
     this.compute = compute;
@@ -55,7 +59,11 @@ public final class Weights implements AutoCloseable {
     Map<String, Parameter> names = new LinkedHashMap<>();
     for (Parameter p : parameters) {
       if (names.put(p.name(), p) != null) throw new IllegalArgumentException("two parameters are called " + p.name());
-      this.types.put(p, types.apply(p));
+      DType held = types.apply(p);
+      this.types.put(p, held);
+      if (forScoring && p.factor()) {
+        backend.panels(new Spec(p.shape(), held)).ifPresent(layout -> panels.put(p, layout));
+      }
       offsets.put(p, at);
       at += Math.ceilDiv(spec(p).bytes(), ALIGNMENT) * ALIGNMENT;
     }
@@ -80,12 +88,11 @@ public final class Weights implements AutoCloseable {
   /**
    * For who trains or writes weights.
    *
-   * @throws IllegalArgumentException when these are for scoring alone
+   * @throws IllegalArgumentException when these, made for scoring alone, are rounded or in panels
    */
-  public void requireOneType() {
-    if (compute != type) {
-      throw new IllegalArgumentException(("weights for scoring alone, the encoder's matrices rounded to %s, are not "
-          + "trained or written").formatted(compute));
+  public void requireTrainable() {
+    if (compute != type || !panels.isEmpty()) {
+      throw new IllegalArgumentException("weights loaded for scoring alone are not trained or written");
     }
   }
 
@@ -103,8 +110,11 @@ public final class Weights implements AutoCloseable {
     return slab;
   }
 
+  /** The parameter as it lies in memory: in its own shape, or in panels. */
   public Spec spec(Parameter p) {
-    return new Spec(p.shape(), types.get(p));
+    Spec own = new Spec(p.shape(), types.get(p));
+    Panels layout = panels.get(p);
+    return layout == null ? own : layout.outputs(own)[0];
   }
 
   public Span span(Parameter p) {
@@ -113,13 +123,13 @@ public final class Weights implements AutoCloseable {
 
   /** The parameter's place in another slab of this layout. */
   public Span spanIn(Slab other, Parameter p) {
-    if (other != slab) requireOneType();
+    if (other != slab) requireTrainable();
     return other.span(offsets.get(p), spec(p).bytes());
   }
 
   /** Every parameter's place, in elements, for the optimizers. */
   public List<Update.Segment> segments() {
-    requireOneType();
+    requireTrainable();
     List<Update.Segment> segments = new ArrayList<>();
     offsets.forEach((p, at) -> segments.add(
         new Update.Segment(p.name(), at / type.bytes(), Math.toIntExact(p.shape().size()), p.decay())));
@@ -157,16 +167,28 @@ public final class Weights implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment host = arena.allocate(spec(p).bytes(), ALIGNMENT);
       for (long i = 0; i < p.shape().size(); i++) types.get(p).set(host, i, next.getAsDouble());
-      backend.upload(host, host.byteSize(), span(p));
+      upload(p, host);
     }
   }
 
-  /** Writes a parameter from host memory in its type. */
+  /** Writes a parameter from host memory: its numbers in its type, row by row. */
   public void upload(Parameter p, MemorySegment from) {
-    backend.upload(from, spec(p).bytes(), span(p));
+    Panels layout = panels.get(p);
+    if (layout == null) {
+      backend.upload(from, spec(p).bytes(), span(p));
+      return;
+    }
+    Spec[] in = {new Spec(p.shape(), types.get(p))};
+    try (Slab rows = backend.allocate(in[0].bytes(), p.name())) {
+      Span[] staged = {rows.span(0, in[0].bytes())}, panels = {span(p)};
+      backend.upload(from, in[0].bytes(), staged[0]);
+      backend.choose(layout, in).orElseThrow()
+          .prepare(layout, new Operands(in, layout.outputs(in), staged, panels, Span.NONE)).launch();
+      backend.synchronize();
+    }
   }
 
-  /** A parameter's numbers for the host to read, or those in its place in another slab of this layout. */
+  /** A parameter as it lies in memory, for the host to read, or its place in another slab of this layout. */
   public MemorySegment view(Slab in, Parameter p, Arena arena) {
     return backend.view(spanIn(in, p), arena);
   }

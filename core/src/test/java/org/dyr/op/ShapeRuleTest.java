@@ -40,6 +40,16 @@ class ShapeRuleTest {
         f32(3, 5));
   }
 
+  @Test void panels() {
+    assertArrayEquals(new Spec[] {f32(3, 2, 4, 16, 2)}, new Panels(3, 16, 2).outputs(f32(32, 24)));
+    assertArrayEquals(new Spec[] {f32(5, 32)}, new MatMul(false, true).outputs(f32(5, 24), f32(3, 2, 4, 16, 2)));
+    refused("Panels: f32(40,24) does not divide into 3 parts of 16 columns and units of 2", new Panels(3, 16, 2),
+        f32(40, 24));
+    refused("MatMul: b in panels is transposed", new MatMul(false, false), f32(5, 24), f32(3, 2, 4, 16, 2));
+    refused("MatMul: inner sizes differ: a f32(5,32) has 32, b f32(3,2,4,16,2) has 24", new MatMul(false, true),
+        f32(5, 32), f32(3, 2, 4, 16, 2));
+  }
+
   @Test void rows() {
     refused("AddBias: bias must be f32(4), not f32(3)", new AddBias(), f32(2, 4), f32(3));
     refused("Add: a f32(2,4) and b f32(4,2) must be alike", new Add(false), f32(2, 4), f32(4, 2));

@@ -47,14 +47,15 @@ class HalfParityTest {
   }
 
   @TestFactory Stream<DynamicTest> widened() {
-    return cases("", HALVES, HalfParityTest::widening, c -> !Unsupported.by("vector", c.op()));
+    return cases("", HALVES, HalfParityTest::widening, c -> !Unsupported.by("vector", DeviceOptions.AUTO, DType.F32, c));
   }
 
   @TestFactory Stream<DynamicTest> natively() {
     CpuKernelSetProvider provider = provider();
     assumeTrue(provider.unavailable().isEmpty(), () -> "native: " + provider.unavailable().get());
     return provider.cpuFeatures().stream().flatMap(features -> cases(features + " ", List.of(DType.BF16), workers ->
-        provider.create(workers, new DeviceOptions(workers.count(), "native", features)), c -> !Unsupported.by("native", c.op())));
+        provider.create(workers, new DeviceOptions(workers.count(), "native", features)),
+        c -> !Unsupported.by("native", features, DType.BF16, c)));
   }
 
   private static CpuKernelSetProvider provider() {

@@ -2,6 +2,7 @@ package org.dyr.tests;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.dyr.op.AddBias;
 import org.dyr.op.Attention;
@@ -12,6 +13,7 @@ import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
+import org.dyr.op.Panels;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.Update;
 import org.dyr.tensor.DType;
@@ -53,6 +55,11 @@ record OpCase(Op op, String remark, List<Arg> in) {
     Spec[] specs = new Spec[in.size()];
     for (int i = 0; i < specs.length; i++) specs[i] = in.get(i).spec(besideSums(i) ? floating.accumulator() : floating);
     return specs;
+  }
+
+  /** The panels that the case makes, or reads as the right operand of a product. */
+  Optional<Panels> panels() {
+    return op instanceof Panels p ? Optional.of(p) : in.size() > 1 ? Panels.of(in.get(1).shape()) : Optional.empty();
   }
 
   /** Whether input {@code i} is a bias, the weight of a norm, or a statistic. */

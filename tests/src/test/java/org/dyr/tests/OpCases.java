@@ -28,6 +28,7 @@ import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
+import org.dyr.op.Panels;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
 import org.dyr.op.SumRows;
@@ -57,6 +58,7 @@ final class OpCases {
     table.activations();
     table.gathers();
     table.layerNorms();
+    table.panels();
     table.dropouts();
     table.groupCrossEntropy();
     table.cases.addAll(AttentionCases.all());
@@ -110,6 +112,28 @@ final class OpCases {
     add(gemm(new Gemm(false, true, true, true, false), 17, 5, 4097).on("depth in parts"));
     add(gemm(new Gemm(true, false, false, true, true), 29, 40, 4100).on("depth in parts"));
     add(product(false, true, 700, 33, 515).on("several blocks of rows"));
+  }
+
+  /** Weights laid out as each instruction set packs them, in fp32 and in bf16, and the products that read them so. */
+  private void panels() {
+    for (int columns : new int[] {16, 32}) {
+      for (int unit : new int[] {1, 2}) {
+        for (int parts : new int[] {1, 3}) {
+          int n = 2 * columns, k = 6 * parts * unit;
+          Panels p = new Panels(parts, columns, unit);
+          add(of(p, Arg.of(n, k)));
+          Arg right = Arg.of(parts, 2, 6, columns, unit);
+          for (int m : new int[] {1, 3, 65}) {
+            add(of(new MatMul(false, true), left(false, m, k), right));
+            add(of(new MatMul(true, true), left(true, m, k), right));
+            add(of(new Gemm(false, true, true, true, false), left(false, m, k), right, Arg.of(n), Arg.of(m, n)));
+            add(of(new GemmActivation(false, true, Activation.Kind.GELU, false), left(false, m, k), right, Arg.of(n)));
+          }
+        }
+      }
+    }
+    add(of(new Panels(2, 32, 1), Arg.of(96, 1536)),
+        of(new MatMul(false, true), left(false, 40, 1536), Arg.of(2, 3, 768, 32, 1)));
   }
 
   /** A product with an activation behind it, and the product that brings its gradient. */

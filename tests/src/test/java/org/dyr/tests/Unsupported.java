@@ -15,18 +15,20 @@ import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.Panels;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
+import org.dyr.tensor.DType;
 
 /**
- * What each kernel set of the CPU leaves to the sets below it, in f32. The parity test expects exactly this: a kernel
+ * What each kernel set of the CPU leaves to the sets below it. The parity test expects exactly this: a kernel
  * that vanishes fails, and so does one that appears unannounced.
  */
 final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
-          || op instanceof AllGather.Grad || op instanceof GemmSumRows
+          || op instanceof AllGather.Grad || op instanceof Panels || op instanceof GemmSumRows
           || op instanceof GemmActivation || op instanceof GemmActivation.Grad,
       "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad,
@@ -42,13 +44,21 @@ final class Unsupported {
         || op instanceof RelativeContext || op instanceof RelativeContext.Grad;
   }
 
-  /** Whether the set is expected to have no kernel for the op. */
-  static boolean by(String set, Op op) {
+  /** Whether a set makes or reads such panels: {@code native} does, its own, and adds no parts up in 16 bits. */
+  private static boolean knows(String set, String features, DType type, Op op, Panels p) {
+    int columns = features.equals("avx2") ? 16 : 32, unit = type == DType.BF16 ? 2 : 1;
+    boolean inHalf = features.equals("avx512bf16") && (op instanceof Panels || p.parts() == 1);
+    return set.equals("reference") || set.equals("native") && p.columns() == columns && p.unit() == unit
+        && (type == DType.F32 || inHalf);
+  }
+
+  /** Whether the set, with these instructions, is expected to have no kernel for the case in this type. */
+  static boolean by(String set, String features, DType type, OpCase c) {
     Predicate<Op> unsupported = BY_SET.get(set);
     if (unsupported == null) {
       throw new IllegalArgumentException("kernel set '%s' has no row in Unsupported; there are %s"
           .formatted(set, List.copyOf(BY_SET.keySet())));
     }
-    return unsupported.test(op);
+    return unsupported.test(c.op()) || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();
   }
 }

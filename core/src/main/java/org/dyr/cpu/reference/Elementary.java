@@ -2,6 +2,7 @@ package org.dyr.cpu.reference;
 
 import org.dyr.device.Kernel;
 import org.dyr.op.MatMul;
+import org.dyr.op.Panels;
 
 /** Products, sums, and moving rows. */
 final class Elementary {
@@ -13,14 +14,22 @@ final class Elementary {
 
   static void matMul(MatMul op, Tensor a, Tensor b, Tensor c) {
     int inner = a.shape.dim(op.transposeA() ? 0 : 1);
+    boolean panels = Panels.of(b.shape).isPresent();
     for (int i = 0; i < c.rows; i++) {
       for (int j = 0; j < c.columns; j++) {
         double sum = 0;
         for (int k = 0; k < inner; k++) {
-          sum += (op.transposeA() ? a.at(k, i) : a.at(i, k)) * (op.transposeB() ? b.at(j, k) : b.at(k, j));
+          double right = panels ? b.get(Panels.index(b.shape, j, k)) : op.transposeB() ? b.at(j, k) : b.at(k, j);
+          sum += (op.transposeA() ? a.at(k, i) : a.at(i, k)) * right;
         }
         c.set((long) i * c.columns + j, sum);
       }
+    }
+  }
+
+  static void panels(Tensor w, Tensor y) {
+    for (int r = 0; r < w.rows; r++) {
+      for (int c = 0; c < w.columns; c++) y.set(Panels.index(y.shape, r, c), w.at(r, c));
     }
   }
 

@@ -23,6 +23,7 @@ import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.Panels;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
 import org.dyr.op.Scale;
@@ -56,6 +57,7 @@ public final class Reference implements KernelSet {
     return switch (op) {
       case Cast c -> () -> Elementary.cast(in[0], out[0]);
       case MatMul m -> () -> Elementary.matMul(m, in[0], in[1], out[0]);
+      case Panels _ -> () -> Elementary.panels(in[0], out[0]);
       case AddBias b -> () -> Elementary.addBias(in[0], in[1], out[0]);
       case Add a -> () -> Elementary.add(in[0], in[1], out[0]);
       case Scale s -> () -> Elementary.scale(in[0], in[1], out[0]);

@@ -46,7 +46,8 @@ public final class VectorKernels implements KernelSet {
   @Override public boolean supports(Op op, Spec[] in) {
     for (Spec s : in) if (s.type().isFloating() && s.type() != DType.F32) return false;
     return switch (op) {
-      case MatMul _, Gemm _, Gather _, Gather.Grad _ -> true;
+      case MatMul _, Gemm _ -> in[1].shape().rank() == 2;
+      case Gather _, Gather.Grad _ -> true;
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
       case GroupCrossEntropy _, GroupCrossEntropy.Grad _, SumSquares _, AllFinite _, ClipFactor _, Update _ -> true;
       case AddBias _, Add _, Scale _, Sum _, SumRows _, Broadcast _ -> true;

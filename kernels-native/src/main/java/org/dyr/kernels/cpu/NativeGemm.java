@@ -1,5 +1,7 @@
 package org.dyr.kernels.cpu;
 
+import java.util.Optional;
+import java.util.stream.IntStream;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.op.Gemm;
@@ -7,6 +9,7 @@ import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.Panels;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Shape;
 import org.dyr.tensor.Spec;
@@ -47,7 +50,8 @@ final class NativeGemm implements Kernel {
       int k = in[0].shape().dim(gemm.transposeA() ? 0 : 1);
       int perUnit = in[0].type() == DType.BF16 ? NativeCalls.bf16Depth(set.number()) : 1;
       int units = Math.ceilDiv(k, perUnit), most = op.outputs(in)[0].type() == DType.F32 ? DEPTH : MOST_DEPTH;
-      return new Size(c.dim(0), c.dim(1), k, perUnit, Math.max(1, Math.ceilDiv(units, most)));
+      int parts = Panels.of(in[1].shape()).map(Panels::parts).orElse(Math.max(1, Math.ceilDiv(units, most)));
+      return new Size(c.dim(0), c.dim(1), k, perUnit, parts);
     }
 
     /** The first element of a part of the depth. */
@@ -73,6 +77,7 @@ final class NativeGemm implements Kernel {
   private final boolean transposeB;
   private final boolean wide;
   private final Size size;
+  private final boolean inPanels;
   private final int panelCount;
   private final int shares;
   private final boolean byRows;
@@ -101,6 +106,7 @@ final class NativeGemm implements Kernel {
     transposeB = gemm.transposeB();
     wide = o.operands.out()[0].type() == DType.F32;
     size = Size.of(op, o.operands.in(), set);
+    inPanels = Panels.of(o.operands.in()[1].shape()).isPresent();
     panelCount = size.panels(NativeCalls.panelColumns(isa));
     a = o.in(0);
     b = o.in(1);
@@ -123,8 +129,8 @@ final class NativeGemm implements Kernel {
     sums = op instanceof GemmSumRows ? o.out(1) : 0;
     shares = (long) size.m * size.n * size.k < ALONE ? 1 : workers.count();
     byRows = size.m >= TILE * shares || panelCount < shares;
-    panels = o.scratch();
-    blocks = panels + panelBytes(size, isa);
+    panels = inPanels ? b : o.scratch();
+    blocks = o.scratch() + (inPanels ? 0 : panelBytes(size, isa));
     blockBytes = blockBytes(size, isa);
   }
 
@@ -139,14 +145,46 @@ final class NativeGemm implements Kernel {
     };
   }
 
-  /** A sum in parts is added up in c: not in 16 bits. */
+  /** A sum in parts is added up in c: not in 16 bits. Panels are of this set's columns and units. */
   static boolean supports(Op op, Spec[] in, Instructions set) {
-    return op.outputs(in)[0].type() == DType.F32 || Size.of(op, in, set).parts == 1;
+    Size size = Size.of(op, in, set);
+    return (op.outputs(in)[0].type() == DType.F32 || size.parts == 1)
+        && Panels.of(in[1].shape()).map(p -> areNative(p, in[1].type(), set)).orElse(true);
+  }
+
+  /** Whether panels lie in memory as this set packs them: bf16 that is widened for it does not. */
+  static boolean areNative(Panels p, DType type, Instructions set) {
+    int unit = type == DType.BF16 ? 2 : 1;
+    return p.columns() == NativeCalls.panelColumns(set.number()) && p.unit() == unit
+        && (type == DType.F32 || NativeCalls.bf16Depth(set.number()) == unit);
+  }
+
+  /** The panels of a weight (N,K) that divides into them: as few parts of its depth as there may be. */
+  static Optional<Panels> panels(Spec weight, Instructions set) {
+    int n = weight.shape().dim(0), k = weight.shape().dim(1), unit = weight.type() == DType.BF16 ? 2 : 1;
+    int units = k / unit, most = weight.type() == DType.F32 ? DEPTH : MOST_DEPTH;
+    Panels p = new Panels(IntStream.rangeClosed(Math.ceilDiv(units, most), units).filter(i -> units % i == 0).findFirst()
+        .orElse(1), NativeCalls.panelColumns(set.number()), unit);
+    boolean divides = n % p.columns() == 0 && k % unit == 0 && (weight.type() == DType.F32 || p.parts() == 1);
+    return divides && areNative(p, weight.type(), set) ? Optional.of(p) : Optional.empty();
+  }
+
+  /** Packs the panels of a weight. */
+  static Kernel panels(Panels p, Binding o) {
+    int n = o.rows(), k = o.columns(), depth = k / p.parts(), bytes = o.type == 1 ? 2 : 4;
+    Workers.Task task = o.share(n / p.columns(), (from, to, worker) -> {
+      for (int part = 0; part < p.parts(); part++) {
+        NativeCalls.packPanels(o.isa, o.type, o.in(0) + (long) part * depth * bytes, k, true, depth, n, (int) from,
+            (int) to, o.out(0) + (long) part * depth * n * bytes);
+      }
+    });
+    return () -> o.workers.run(task);
   }
 
   static long scratchBytes(Op op, Spec[] in, Instructions set, int workers) {
     Size size = Size.of(op, in, set);
-    return panelBytes(size, set.number()) + workers * blockBytes(size, set.number());
+    boolean inPanels = Panels.of(in[1].shape()).isPresent();
+    return (inPanels ? 0 : panelBytes(size, set.number())) + workers * blockBytes(size, set.number());
   }
 
   private static long panelBytes(Size size, int isa) {
@@ -161,10 +199,10 @@ final class NativeGemm implements Kernel {
   @Override public void launch() {
     for (part = 0; part < size.parts; part++) {
       if (shares == 1) {
-        pack(0);
+        if (!inPanels) pack(0);
         multiply(0);
       } else {
-        if (byRows) workers.run(pack);
+        if (byRows && !inPanels) workers.run(pack);
         workers.run(multiply);
       }
     }
@@ -172,6 +210,11 @@ final class NativeGemm implements Kernel {
 
   private int depth() {
     return size.begin(part + 1) - size.begin(part);
+  }
+
+  /** Where the panels of a part are: packed parts take the same place in turn. */
+  private long panelsOf(int part) {
+    return panels + (inPanels ? part * panelBytes(size, isa) : 0);
   }
 
   /** The address of element {@code begin} of the depth. */
@@ -195,11 +238,11 @@ final class NativeGemm implements Kernel {
     } else {
       panelBegin = Workers.begin(panelCount, worker, shares);
       panelEnd = Workers.begin(panelCount, worker + 1, shares);
-      if (shares > 1) pack(panelBegin, panelEnd);
+      if (shares > 1 && !inPanels) pack(panelBegin, panelEnd);
     }
     boolean last = part == size.parts - 1;
     long sum = then == ACTIVATE && u != 0 ? u : c; // where the parts are added up
-    NativeCalls.multiply(isa, type, at(a, transposeA, aStride), aStride, transposeA, depth(), panels, rowBegin, rowEnd,
+    NativeCalls.multiply(isa, type, at(a, transposeA, aStride), aStride, transposeA, depth(), panelsOf(part), rowBegin, rowEnd,
         panelBegin, panelEnd, last ? c : sum, part == 0 ? residual : sum, part == (then == NOTHING ? 0 : size.parts - 1) ? bias : 0,
         size.n, wide, last ? then : NOTHING, kind, u, blocks + worker * blockBytes, panelBegin == 0 ? sums : 0, part > 0);
   }

@@ -1,5 +1,6 @@
 package org.dyr.kernels.cpu;
 
+import java.util.Optional;
 import org.dyr.cpu.LambKernel;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
@@ -24,6 +25,7 @@ import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
+import org.dyr.op.Panels;
 import org.dyr.op.Queries;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.Scale;
@@ -58,6 +60,7 @@ final class NativeKernels implements KernelSet {
           || in[0].type() == DType.BF16 && o.to() == DType.F32;
       case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _ ->
           NativeGemm.supports(op, in, instructions);
+      case Panels o -> NativeGemm.areNative(o, in[0].type(), instructions);
       case Update _ -> in[0].type() == DType.F32;
       case Add _, AddBias _, Scale _, Broadcast _, Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> true;
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
@@ -66,6 +69,10 @@ final class NativeKernels implements KernelSet {
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
       default -> false;
     };
+  }
+
+  @Override public Optional<Panels> panels(Spec weight) {
+    return NativeGemm.panels(weight, instructions);
   }
 
   @Override public long scratchBytes(Op op, Spec[] in) {
@@ -97,6 +104,7 @@ final class NativeKernels implements KernelSet {
       case Scale _ -> ElementwiseCalls.scale(b);
       case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _ ->
           new NativeGemm(op, b, instructions);
+      case Panels o -> NativeGemm.panels(o, b);
       case Broadcast _ -> ElementwiseCalls.broadcast(b);
       case Cast _ -> ElementwiseCalls.cast(b);
       case Sum _ -> SumCalls.all(b);

@@ -26,7 +26,7 @@ final class OpenBlas implements KernelSet {
   }
 
   @Override public boolean supports(Op op, Spec[] in) {
-    return (op instanceof MatMul || op instanceof Gemm) && in[0].type() == DType.F32
+    return (op instanceof MatMul || op instanceof Gemm) && in[0].type() == DType.F32 && in[1].shape().rank() == 2
         && OpenBlasProvider.loadingFailure().isEmpty();
   }
 

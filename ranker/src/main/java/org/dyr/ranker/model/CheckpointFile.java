@@ -28,7 +28,7 @@ public final class CheckpointFile {
    */
   public static void write(Path file, Model model) {
     Weights weights = model.weights();
-    weights.requireOneType();
+    weights.requireTrainable();
     Map<String, Parameter> byName = new HashMap<>();
     weights.parameters().forEach(p -> byName.put(p.name(), p));
     ElementType type = switch (weights.type()) {

@@ -35,7 +35,7 @@ public final class ModelDirectory {
    * @throws IllegalArgumentException when it was loaded for scoring alone
    */
   public static void save(Model model, Path directory) {
-    model.weights().requireOneType();
+    model.weights().requireTrainable();
     try {
       Files.createDirectories(directory);
       ModelConfig.write(directory.resolve(ModelConfig.FILE), model.bert().config());

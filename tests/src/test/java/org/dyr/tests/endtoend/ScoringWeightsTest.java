@@ -46,9 +46,18 @@ class ScoringWeightsTest {
 
   @TempDir Path folder;
 
-  /** A model's directory; its products have more columns than a tile, and no whole number of tiles. */
+  /** Hidden sizes: weights of one divide into panels of every instruction set, those of the other into none. */
+  private static final int WHOLE = 96;
+  private static final int ODD = 88;
+
   private Path write(boolean relativePositions) {
-    BertConfig config = new BertConfig(50, 88, 3, 4, 200, Activation.Kind.GELU, LENGTH, 2, 1e-12, 0, 0, 0, 0.2)
+    return write(relativePositions, ODD);
+  }
+
+  /** A model's directory. */
+  private Path write(boolean relativePositions, int hidden) {
+    BertConfig config = new BertConfig(50, hidden, 3, 4, 2 * hidden + hidden % 32, Activation.Kind.GELU, LENGTH, 2, 1e-12, 0, 0, 0,
+        0.2)
         .withRelativePositions(relativePositions);
     try (Backend backend = KernelSets.open("reference")) {
       Bert bert = new Bert(config);
@@ -75,24 +84,32 @@ class ScoringWeightsTest {
     }
   }
 
-  /** Every kernel set with each of its instruction sets, each type, absolute and relative positions. */
+  /** Every kernel set with each of its instruction sets, each type, absolute and relative positions, both sizes. */
   static Stream<Arguments> ways() {
     return ServiceLoader.load(CpuKernelSetProvider.class).stream().map(ServiceLoader.Provider::get)
         .filter(p -> p.unavailableOnceTried().isEmpty())
         .flatMap(p -> (p.cpuFeatures().isEmpty() ? List.of(DeviceOptions.AUTO) : p.cpuFeatures()).stream()
             .map(features -> new DeviceOptions(2, p.name(), features)))
         .flatMap(options -> Stream.of(DType.F32, DType.BF16, DType.F16)
-            .flatMap(type -> Stream.of(false, true).map(relative -> Arguments.of(options, type, relative))));
+            .flatMap(type -> Stream.of(false, true).flatMap(relative -> Stream.of(ODD, WHOLE)
+                .map(hidden -> Arguments.of(options, type, relative, hidden)))));
   }
 
   @ParameterizedTest
   @MethodSource("ways")
-  void scoresAreThoseOfRoundingInEveryBatch(DeviceOptions options, DType compute, boolean relativePositions) {
-    ModelSource source = ModelSource.of(write(relativePositions));
+  void scoresAreThoseOfRoundingAndPackingInEveryBatch(DeviceOptions options, DType compute, boolean relativePositions,
+      int hidden) {
+    ModelSource source = ModelSource.of(write(relativePositions, hidden));
     try (Backend backend = Devices.open("cpu", options);
         Model kept = source.load(backend); Model rounded = source.loadForScoring(backend, compute)) {
       assertArrayEquals(scores(kept.in(compute)), scores(rounded));
       assertEquals(compute != DType.F32, rounded.weights().bytes() < 0.6 * kept.weights().bytes());
+      boolean pairs = compute == DType.BF16 && options.cpuFeatures().equals("avx512bf16");
+      int factors = 3 * 6 + 1, head = 1; // of the layers, and the pooler; the classifier has one row
+      int inPanels = hidden == ODD || !options.kernels().equals("native") ? 0
+          : compute == DType.F32 || pairs ? factors : head;
+      assertEquals(inPanels, rounded.weights().parameters().stream()
+          .filter(p -> rounded.weights().spec(p).shape().rank() == 5).count());
     }
   }
 
@@ -140,7 +157,7 @@ class ScoringWeightsTest {
   @Test void theyAreNotTrainedOrWritten() {
     try (Backend backend = KernelSets.open("auto");
         Model model = ModelSource.of(write(false)).loadForScoring(backend, DType.BF16)) {
-      String expected = "weights for scoring alone, the encoder's matrices rounded to BF16, are not trained or written";
+      String expected = "weights loaded for scoring alone are not trained or written";
       Path other = folder.resolve("other");
       assertEquals(expected,
           assertThrows(IllegalArgumentException.class, () -> ModelDirectory.save(model, other)).getMessage());
