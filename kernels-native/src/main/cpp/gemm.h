@@ -1,10 +1,11 @@
-// c (M,N) = op(a) op(b) [+ bias (N)] [+ residual (M,N)]: matrix products in fp32, and in bf16 with sums in fp32; and what
-// follows a product element by element, an activation or its gradient, done tile by tile while the tile is in the cache.
+// c (M,N) = op(a) op(b) [+ bias (N)] [+ residual (M,N)]: matrix products in fp32, and in bf16 with sums in fp32; and
+// what follows a product element by element, an activation or its gradient, done tile by tile while the tile is in the
+// cache.
 //
-// b is packed into panels of COLUMNS columns, a into blocks of rows that stay in the second-level cache while every panel
-// goes by. A tile of up to ROWS x COLUMNS sums stays in registers over the whole depth of a call, so c is written once a
-// call, by the epilogue, and the order of an element's additions depends on the depth alone: neither on the tile that it falls into
-// nor on who computes it.
+// b is packed into panels of COLUMNS columns (a weight of a model that only scores lies so from the beginning), a into
+// blocks of rows that stay in the second-level cache while every panel goes by. A tile of up to ROWS x COLUMNS sums stays
+// in registers over the whole depth of a call, so c is written once a call, by the epilogue, and the order of an
+// element's additions depends on the depth alone: neither on the tile that it falls into nor on who computes it.
 //
 // What is multiplied is a 32-bit unit: one float, or a pair of bf16 that are neighbours in depth, which one instruction
 // of AVX-512 BF16 multiplies and adds. Where that is missing, bf16 is widened as it is packed, and multiplied as floats.

@@ -195,7 +195,8 @@ public final class Fusions {
         .filter(product -> product.out().get(0).spec().type().accumulator() == cast.to())
         .map(product -> {
           MatMul m = (MatMul) product.op();
-          return new Rewrite(List.of(product, last), new MatMul(m.transposeA(), m.transposeB(), true), product.in(), last.out());
+          return new Rewrite(List.of(product, last), new MatMul(m.transposeA(), m.transposeB(), true), product.in(),
+              last.out());
         });
   }
 

@@ -36,8 +36,8 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * The op table in bf16 and fp16: the plain loops, fp32 kernels behind widening, and in bf16 native kernels, against the
- * plain loops in double on the same rounded numbers. Sums are wider than their operands, so a result is off by its own rounding and the fp32
- * tolerance.
+ * plain loops in double on the same rounded numbers. Sums are wider than their operands, so a result is off by its own
+ * rounding and the fp32 tolerance.
  */
 class HalfParityTest {
   private static final List<DType> HALVES = List.of(DType.BF16, DType.F16);

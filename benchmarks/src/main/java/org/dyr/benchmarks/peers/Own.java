@@ -57,10 +57,10 @@ public final class Own {
   }
 
   private static void fill(Weights weights, Parameter p) {
-    float[] numbers = new Formula(p.name()).first(Math.toIntExact(p.shape().size()));
+    Formula formula = new Formula(p.name());
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment host = arena.allocate(weights.spec(p).bytes(), Float.BYTES);
-      for (int i = 0; i < numbers.length; i++) weights.spec(p).type().set(host, i, numbers[i]);
+      for (long i = 0; i < p.shape().size(); i++) weights.spec(p).type().set(host, i, formula.at(i));
       weights.upload(p, host);
     }
   }

@@ -15,10 +15,11 @@ import org.dyr.tensor.Shape;
 import org.dyr.tensor.Spec;
 
 /**
- * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}, and an activation or its gradient behind it. The workers pack b
- * together, then each multiplies its own rows of c by all panels, or, where rows are few, all rows by its own panels. A
- * depth beyond {@link #DEPTH} goes in equal parts, the later ones added to c. The sums of a's rows are taken from the
- * packed block. Scratch: the panels, then a packed block of a for each worker. Compute-bound: 2 M N K operations.
+ * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}, and an activation or its gradient behind it. The workers
+ * pack b together where it is not in panels, then each multiplies its own rows of c by all panels, or, where rows are
+ * few, all rows by its own panels. A depth beyond {@link #DEPTH} goes in equal parts, the later ones added to c. The
+ * sums of a's rows are taken from the packed block. Scratch: the panels, then a packed block of a for each worker.
+ * Compute-bound: 2 M N K operations.
  */
 final class NativeGemm implements Kernel {
   /**
@@ -163,8 +164,9 @@ final class NativeGemm implements Kernel {
   static Optional<Panels> panels(Spec weight, Instructions set) {
     int n = weight.shape().dim(0), k = weight.shape().dim(1), unit = weight.type() == DType.BF16 ? 2 : 1;
     int units = k / unit, most = weight.type() == DType.F32 ? DEPTH : MOST_DEPTH;
-    Panels p = new Panels(IntStream.rangeClosed(Math.ceilDiv(units, most), units).filter(i -> units % i == 0).findFirst()
-        .orElse(1), NativeCalls.panelColumns(set.number()), unit);
+    int parts = IntStream.rangeClosed(Math.ceilDiv(units, most), units).filter(i -> units % i == 0).findFirst()
+        .orElse(1);
+    Panels p = new Panels(parts, NativeCalls.panelColumns(set.number()), unit);
     boolean divides = n % p.columns() == 0 && k % unit == 0 && (weight.type() == DType.F32 || p.parts() == 1);
     return divides && areNative(p, weight.type(), set) ? Optional.of(p) : Optional.empty();
   }
@@ -227,7 +229,8 @@ final class NativeGemm implements Kernel {
   }
 
   private void pack(int from, int to) {
-    NativeCalls.packPanels(isa, type, at(b, !transposeB, bStride), bStride, transposeB, depth(), size.n, from, to, panels);
+    NativeCalls.packPanels(isa, type, at(b, !transposeB, bStride), bStride, transposeB, depth(), size.n, from, to,
+        panels);
   }
 
   private void multiply(int worker) {
@@ -240,10 +243,10 @@ final class NativeGemm implements Kernel {
       panelEnd = Workers.begin(panelCount, worker + 1, shares);
       if (shares > 1 && !inPanels) pack(panelBegin, panelEnd);
     }
-    boolean last = part == size.parts - 1;
+    boolean last = part == size.parts - 1, takesBias = part == (then == NOTHING ? 0 : size.parts - 1);
     long sum = then == ACTIVATE && u != 0 ? u : c; // where the parts are added up
-    NativeCalls.multiply(isa, type, at(a, transposeA, aStride), aStride, transposeA, depth(), panelsOf(part), rowBegin, rowEnd,
-        panelBegin, panelEnd, last ? c : sum, part == 0 ? residual : sum, part == (then == NOTHING ? 0 : size.parts - 1) ? bias : 0,
-        size.n, wide, last ? then : NOTHING, kind, u, blocks + worker * blockBytes, panelBegin == 0 ? sums : 0, part > 0);
+    NativeCalls.multiply(isa, type, at(a, transposeA, aStride), aStride, transposeA, depth(), panelsOf(part), rowBegin,
+        rowEnd, panelBegin, panelEnd, last ? c : sum, part == 0 ? residual : sum, takesBias ? bias : 0, size.n, wide,
+        last ? then : NOTHING, kind, u, blocks + worker * blockBytes, panelBegin == 0 ? sums : 0, part > 0);
   }
 }

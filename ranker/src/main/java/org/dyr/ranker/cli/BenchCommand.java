@@ -102,7 +102,8 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private void train(Model model, int sequences, int length, Peak peak, PrintWriter out) {
-    try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, new StepSettings(common.seed(), sequences * length))) {
+    StepSettings settings = new StepSettings(common.seed(), sequences * length);
+    try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, settings)) {
       List<EncodedGroup> group = List.of(EncodedGroup.of(pairs(model, sequences, length)));
       long[] number = {0};
       time(profile -> {

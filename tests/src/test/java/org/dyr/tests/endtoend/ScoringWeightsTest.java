@@ -56,9 +56,9 @@ class ScoringWeightsTest {
 
   /** A model's directory. */
   private Path write(boolean relativePositions, int hidden) {
-    BertConfig config = new BertConfig(50, hidden, 3, 4, 2 * hidden + hidden % 32, Activation.Kind.GELU, LENGTH, 2, 1e-12, 0, 0, 0,
-        0.2)
-        .withRelativePositions(relativePositions);
+    int intermediate = 2 * hidden + hidden % 32;
+    BertConfig config = new BertConfig(50, hidden, 3, 4, intermediate, Activation.Kind.GELU, LENGTH, 2, 1e-12, 0, 0, 0,
+        0.2).withRelativePositions(relativePositions);
     try (Backend backend = KernelSets.open("reference")) {
       Bert bert = new Bert(config);
       try (Weights weights = new Weights(backend, DType.F32, bert.parameters())) {
