@@ -25,7 +25,7 @@ public record Product(Pass pass, int m, int n, int k, boolean bf16) {
   private static final int[][] WEIGHTS = {{768, 768}, {3072, 768}, {768, 3072}, {384, 384}, {1536, 384}, {384, 1536}};
   private static final int[] ROWS = {1024, 4096};
 
-  /** Every pass of every layer, those of a class side by side. */
+  /** Every pass of every layer, those of one pass and type side by side. */
   static List<Product> all() {
     List<Product> all = new ArrayList<>();
     for (boolean bf16 : new boolean[] {false, true}) {

@@ -10,7 +10,8 @@ import org.dyr.tensor.DType;
 
 /**
  * Times of products as Markdown: a line each, the fastest in bold, then a line for each pass and type. Ratios are of
- * rates, ours to theirs, above 1 where ours is faster: of a product the median over rounds, of a class the geometric mean.
+ * rates, ours to theirs, above 1 where ours is faster: of a product the median over rounds, of a pass the geometric
+ * mean over its products.
  */
 final class ProductTable {
   private static final List<String> NAMES = List.of("DYR", "peer", "peer, b packed", "OpenBLAS");
@@ -18,7 +19,7 @@ final class ProductTable {
 
   private final Peak peak;
   private final List<String> lines = new ArrayList<>();
-  private final Map<String, List<double[]>> classes = new LinkedHashMap<>(); // by product, then contestant
+  private final Map<String, List<double[]>> passes = new LinkedHashMap<>(); // by product, then contestant
 
   ProductTable(String peer, int threads, Peak peak) {
     this.peak = peak;
@@ -59,7 +60,7 @@ final class ProductTable {
     }
     lines.add("| %s | %s | %s | %s | %s |".formatted(p, String.join(" | ", times), String.join(" : ", rates),
         String.join(" : ", shares), ratios(ratios)));
-    classes.computeIfAbsent(p.pass() + " " + p.type(), _ -> new ArrayList<>()).add(ratios);
+    passes.computeIfAbsent(p.pass() + " " + p.type(), _ -> new ArrayList<>()).add(ratios);
   }
 
   private static String ratios(double[] byContestant) {
@@ -84,7 +85,7 @@ final class ProductTable {
     all.add("");
     all.add("| pass | " + against());
     all.add("|---|" + "---:|".repeat(CONTESTANTS - 1));
-    classes.forEach((name, r) -> all.add("| %s | %s |".formatted(name, ratios(geometricMeans(r)))));
+    passes.forEach((name, r) -> all.add("| %s | %s |".formatted(name, ratios(geometricMeans(r)))));
     return String.join("\n", all) + "\n";
   }
 }

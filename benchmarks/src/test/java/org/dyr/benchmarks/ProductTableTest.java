@@ -32,7 +32,7 @@ class ProductTableTest {
     assertEquals(all.size(), new HashSet<>(all).size());
   }
 
-  @Test void linesHaveMediansAndClassesGeometricMeans() {
+  @Test void linesHaveMediansAndPassesGeometricMeans() {
     ProductTable table = new ProductTable("none", 2, new Peak(2e12, 4e12, 1e9));
     double[][] first = {{2, 4, 3}, {3, 6, 6}, {1, 1, 2}, {6, 6, 6}};
     double[][] second = {{1, 1, 1}, {6, 6, 6}, {2, 2, 2}, {8, 8, 8}};
