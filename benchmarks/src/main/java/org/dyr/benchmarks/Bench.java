@@ -36,11 +36,9 @@ final class Bench implements AutoCloseable {
   /** Normal numbers; integers are zero. */
   Span operand(Spec spec) {
     Span span = zeros(spec);
-    if (spec.type() != DType.F32) return span;
+    if (!spec.type().isFloating()) return span;
     MemorySegment s = span.segment();
-    for (long i = 0; i < spec.shape().size(); i++) {
-      s.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) random.nextGaussian());
-    }
+    for (long i = 0; i < spec.shape().size(); i++) spec.type().set(s, i, random.nextGaussian());
     return span;
   }
 
@@ -50,7 +48,7 @@ final class Bench implements AutoCloseable {
     return span;
   }
 
-  private Span zeros(Spec spec) {
+  Span zeros(Spec spec) {
     Slab slab = backend.allocate(Math.max(1, spec.bytes()), "benchmark operand");
     slabs.add(slab);
     return slab.span(0, spec.bytes());
@@ -63,10 +61,15 @@ final class Bench implements AutoCloseable {
     Spec[] out = op.outputs(in);
     Span[] outputs = new Span[out.length];
     for (int i = 0; i < out.length; i++) outputs[i] = op.aliasOf(i) < 0 ? zeros(out[i]) : inputs[op.aliasOf(i)];
+    return prepare(op, in, inputs, outputs);
+  }
+
+  /** Prepares the op over these operands and outputs. */
+  Kernel prepare(Op op, Spec[] in, Span[] inputs, Span[] outputs) {
     KernelSet set = backend.choose(op, in).orElseThrow();
     Slab scratch = backend.allocate(Math.max(1, set.scratchBytes(op, in)), "scratch");
     slabs.add(scratch);
-    return set.prepare(op, new Operands(in, out, inputs, outputs, scratch.span(0, scratch.bytes())));
+    return set.prepare(op, new Operands(in, op.outputs(in), inputs, outputs, scratch.span(0, scratch.bytes())));
   }
 
   @Override public void close() {

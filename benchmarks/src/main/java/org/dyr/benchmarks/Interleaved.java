@@ -62,7 +62,7 @@ final class Interleaved {
   }
 
   /** The median over rounds of their time to ours. */
-  private static double ratio(double[] ours, double[] theirs) {
+  static double ratio(double[] ours, double[] theirs) {
     double[] ratio = new double[ours.length];
     for (int i = 0; i < ratio.length; i++) ratio[i] = theirs[i] / ours[i];
     return median(ratio);
@@ -74,7 +74,7 @@ final class Interleaved {
     return (System.nanoTime() - start) / 1e6;
   }
 
-  private static double median(double[] x) {
+  static double median(double[] x) {
     double[] sorted = x.clone();
     Arrays.sort(sorted);
     int n = sorted.length;
