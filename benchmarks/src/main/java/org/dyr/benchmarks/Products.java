@@ -2,7 +2,6 @@ package org.dyr.benchmarks;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ServiceLoader;
@@ -13,7 +12,6 @@ import org.dyr.device.Peak;
 import org.dyr.device.Span;
 import org.dyr.op.MatMul;
 import org.dyr.tensor.DType;
-import org.dyr.tensor.Half;
 import org.dyr.tensor.Spec;
 
 /**
@@ -135,15 +133,10 @@ public final class Products {
   private static void check(Product p, String who, Spec spec, MemorySegment ours, MemorySegment theirs) {
     double most = (p.rounded() ? MOST_ROUNDED_DIFFERENCE : MOST_DIFFERENCE) * Math.sqrt(p.k());
     for (long i = 0; i < spec.shape().size(); i++) {
-      float x = element(spec, ours, i), y = element(spec, theirs, i);
+      double x = spec.type().get(ours, i), y = spec.type().get(theirs, i);
       if (!(Math.abs(x - y) <= most)) {
         throw new IllegalStateException("%s, %s: element %d of c is %s, ours is %s".formatted(p, who, i, y, x));
       }
     }
-  }
-
-  private static float element(Spec spec, MemorySegment s, long i) {
-    return spec.type() == DType.F32 ? s.getAtIndex(ValueLayout.JAVA_FLOAT, i)
-        : Half.fromBf16(s.getAtIndex(ValueLayout.JAVA_SHORT, i));
   }
 }

@@ -25,6 +25,17 @@ public enum DType {
     return bytes;
   }
 
+  /** Reads an element. */
+  public double get(MemorySegment from, long index) {
+    return switch (this) {
+      case F32 -> from.getAtIndex(ValueLayout.JAVA_FLOAT, index);
+      case F64 -> from.getAtIndex(ValueLayout.JAVA_DOUBLE, index);
+      case BF16 -> Half.fromBf16(from.getAtIndex(ValueLayout.JAVA_SHORT, index));
+      case F16 -> Half.fromF16(from.getAtIndex(ValueLayout.JAVA_SHORT, index));
+      case I32 -> from.getAtIndex(ValueLayout.JAVA_INT, index);
+    };
+  }
+
   /** Writes an element, rounded to the nearest, a 16-bit one from F32; too large a number becomes infinite. */
   public void set(MemorySegment to, long index, double x) {
     switch (this) {

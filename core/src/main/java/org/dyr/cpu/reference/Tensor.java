@@ -4,7 +4,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.dyr.device.Span;
 import org.dyr.tensor.DType;
-import org.dyr.tensor.Half;
 import org.dyr.tensor.Shape;
 import org.dyr.tensor.Spec;
 
@@ -29,13 +28,7 @@ final class Tensor {
   }
 
   double get(long i) {
-    return switch (type) {
-      case F32 -> memory.getAtIndex(ValueLayout.JAVA_FLOAT, i);
-      case F64 -> memory.getAtIndex(ValueLayout.JAVA_DOUBLE, i);
-      case BF16 -> Half.fromBf16(memory.getAtIndex(ValueLayout.JAVA_SHORT, i));
-      case F16 -> Half.fromF16(memory.getAtIndex(ValueLayout.JAVA_SHORT, i));
-      case I32 -> memory.getAtIndex(ValueLayout.JAVA_INT, i);
-    };
+    return type.get(memory, i);
   }
 
   void set(long i, double x) {
