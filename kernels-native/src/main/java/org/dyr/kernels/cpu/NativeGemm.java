@@ -49,9 +49,9 @@ final class NativeGemm implements Kernel {
       Gemm gemm = gemm(op);
       Shape c = op.outputs(in)[0].shape();
       int k = in[0].shape().dim(gemm.transposeA() ? 0 : 1);
-      int perUnit = in[0].type() == DType.BF16 ? NativeCalls.bf16Depth(set.number()) : 1;
-      int units = Math.ceilDiv(k, perUnit), most = op.outputs(in)[0].type() == DType.F32 ? DEPTH : MOST_DEPTH;
-      int parts = Panels.of(in[1].shape()).map(Panels::parts).orElse(Math.max(1, Math.ceilDiv(units, most)));
+      int perUnit = perUnit(in[0].type(), set);
+      int fewest = Math.ceilDiv(Math.ceilDiv(k, perUnit), mostDepth(op.outputs(in)[0].type()));
+      int parts = Panels.of(in[1].shape()).map(Panels::parts).orElse(Math.max(1, fewest));
       return new Size(c.dim(0), c.dim(1), k, perUnit, parts);
     }
 
@@ -153,22 +153,31 @@ final class NativeGemm implements Kernel {
         && Panels.of(in[1].shape()).map(p -> areNative(p, in[1].type(), set)).orElse(true);
   }
 
+  /** Elements in a 32-bit unit of what is multiplied: one where bf16 is widened. */
+  private static int perUnit(DType type, Instructions set) {
+    return type == DType.BF16 ? NativeCalls.bf16Depth(set.number()) : 1;
+  }
+
+  /** Units of depth at once where c has this type. */
+  private static int mostDepth(DType c) {
+    return c == DType.F32 ? DEPTH : MOST_DEPTH;
+  }
+
   /** Whether panels lie in memory as this set packs them: bf16 that is widened for it does not. */
   static boolean areNative(Panels p, DType type, Instructions set) {
-    int unit = type == DType.BF16 ? 2 : 1;
+    int unit = perUnit(type, set);
     return p.columns() == NativeCalls.panelColumns(set.number()) && p.unit() == unit
-        && (type == DType.F32 || NativeCalls.bf16Depth(set.number()) == unit);
+        && unit * type.bytes() == Float.BYTES;
   }
 
   /** The panels of a weight (N,K) that divides into them: as few parts of its depth as there may be. */
   static Optional<Panels> panels(Spec weight, Instructions set) {
-    int n = weight.shape().dim(0), k = weight.shape().dim(1), unit = weight.type() == DType.BF16 ? 2 : 1;
-    int units = k / unit, most = weight.type() == DType.F32 ? DEPTH : MOST_DEPTH;
-    int parts = IntStream.rangeClosed(Math.ceilDiv(units, most), units).filter(i -> units % i == 0).findFirst()
-        .orElse(1);
-    Panels p = new Panels(parts, NativeCalls.panelColumns(set.number()), unit);
-    boolean divides = n % p.columns() == 0 && k % unit == 0 && (weight.type() == DType.F32 || p.parts() == 1);
-    return divides && areNative(p, weight.type(), set) ? Optional.of(p) : Optional.empty();
+    int n = weight.shape().dim(0), k = weight.shape().dim(1), unit = perUnit(weight.type(), set), units = k / unit;
+    int columns = NativeCalls.panelColumns(set.number());
+    if (n % columns != 0 || k % unit != 0) return Optional.empty();
+    return IntStream.rangeClosed(Math.ceilDiv(units, mostDepth(weight.type())), units)
+        .filter(parts -> units % parts == 0).mapToObj(parts -> new Panels(parts, columns, unit)).findFirst()
+        .filter(p -> areNative(p, weight.type(), set) && (weight.type() == DType.F32 || p.parts() == 1));
   }
 
   /** Packs the panels of a weight. */
