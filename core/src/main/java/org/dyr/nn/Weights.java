@@ -10,6 +10,7 @@ import java.util.SplittableRandom;
 import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import org.dyr.device.Backend;
+import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
@@ -33,7 +34,7 @@ public final class Weights implements AutoCloseable {
   private final DType type;
   private final DType compute;
   private final List<Parameter> parameters;
-  private final Map<Parameter, DType> types = new LinkedHashMap<>();
+  private final Map<Parameter, Spec> rows = new LinkedHashMap<>(); // each in its own shape
   private final Map<Parameter, Panels> panels = new LinkedHashMap<>();
   private final Map<Parameter, Long> offsets = new LinkedHashMap<>();
   private final long bytes;
@@ -59,11 +60,8 @@ public final class Weights implements AutoCloseable {
     Map<String, Parameter> names = new LinkedHashMap<>();
     for (Parameter p : parameters) {
       if (names.put(p.name(), p) != null) throw new IllegalArgumentException("two parameters are called " + p.name());
-      DType held = types.apply(p);
-      this.types.put(p, held);
-      if (forScoring && p.factor()) {
-        backend.panels(new Spec(p.shape(), held)).ifPresent(layout -> panels.put(p, layout));
-      }
+      rows.put(p, new Spec(p.shape(), types.apply(p)));
+      if (forScoring && p.factor()) backend.panels(rows.get(p)).ifPresent(layout -> panels.put(p, layout));
       offsets.put(p, at);
       at += Math.ceilDiv(spec(p).bytes(), ALIGNMENT) * ALIGNMENT;
     }
@@ -112,9 +110,8 @@ public final class Weights implements AutoCloseable {
 
   /** The parameter as it lies in memory: in its own shape, or in panels. */
   public Spec spec(Parameter p) {
-    Spec own = new Spec(p.shape(), types.get(p));
     Panels layout = panels.get(p);
-    return layout == null ? own : layout.outputs(own)[0];
+    return layout == null ? rows.get(p) : layout.outputs(rows.get(p))[0];
   }
 
   public Span span(Parameter p) {
@@ -165,8 +162,8 @@ public final class Weights implements AutoCloseable {
 
   private void fill(Parameter p, DoubleSupplier next) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment host = arena.allocate(spec(p).bytes(), ALIGNMENT);
-      for (long i = 0; i < p.shape().size(); i++) types.get(p).set(host, i, next.getAsDouble());
+      MemorySegment host = arena.allocate(rows.get(p).bytes(), ALIGNMENT);
+      for (long i = 0; i < p.shape().size(); i++) rows.get(p).type().set(host, i, next.getAsDouble());
       upload(p, host);
     }
   }
@@ -178,12 +175,14 @@ public final class Weights implements AutoCloseable {
       backend.upload(from, spec(p).bytes(), span(p));
       return;
     }
-    Spec[] in = {new Spec(p.shape(), types.get(p))};
-    try (Slab rows = backend.allocate(in[0].bytes(), p.name())) {
-      Span[] staged = {rows.span(0, in[0].bytes())}, panels = {span(p)};
+    Spec[] in = {rows.get(p)};
+    KernelSet set = backend.choose(layout, in).orElseThrow();
+    long scratch = set.scratchBytes(layout, in);
+    try (Slab staging = backend.allocate(in[0].bytes() + scratch, p.name())) {
+      Span[] staged = {staging.span(0, in[0].bytes())}, laidOut = {span(p)};
       backend.upload(from, in[0].bytes(), staged[0]);
-      backend.choose(layout, in).orElseThrow()
-          .prepare(layout, new Operands(in, layout.outputs(in), staged, panels, Span.NONE)).launch();
+      set.prepare(layout, new Operands(in, layout.outputs(in), staged, laidOut,
+          staging.span(in[0].bytes(), scratch))).launch();
       backend.synchronize();
     }
   }
