@@ -12,8 +12,8 @@ import org.dyr.tensor.Spec;
  */
 public sealed interface Op
     permits Cast, MatMul, Panels, AddBias, Add, Scale, Activation, Activation.Grad, Gather, Gather.Grad, LayerNorm,
-        LayerNorm.Grad, Dropout, AttentionScores, AttentionScores.Grad, AttentionSoftmax, AttentionSoftmax.Grad, AttentionDropout,
-        AttentionContext, AttentionContext.Grad, RelativeScores, RelativeScores.Grad, RelativeContext,
+        LayerNorm.Grad, Dropout, AttentionScores, AttentionScores.Grad, AttentionSoftmax, AttentionSoftmax.Grad,
+        AttentionDropout, AttentionContext, AttentionContext.Grad, RelativeScores, RelativeScores.Grad, RelativeContext,
         RelativeContext.Grad, GroupCrossEntropy, GroupCrossEntropy.Grad, Sum, Broadcast, SumRows, SumSquares, AllFinite,
         ClipFactor, Update, AllGather, AllGather.Grad, FusedOp {
 
