@@ -39,6 +39,10 @@ public final class RankBackend implements Backend {
     return sets;
   }
 
+  @Override public int batchTokens() {
+    return device.batchTokens();
+  }
+
   @Override public void upload(MemorySegment from, long bytes, Span to) {
     device.upload(from, bytes, to);
   }

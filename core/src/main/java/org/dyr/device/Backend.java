@@ -38,6 +38,9 @@ public interface Backend extends AutoCloseable {
     return choose(new MatMul(false, true), new Spec[] {x, weight}).flatMap(set -> set.panels(weight));
   }
 
+  /** Tokens of a batch that keep all of the device at work; more of them only take more memory. */
+  int batchTokens();
+
   /** Copies the first {@code bytes} of host memory to the beginning of the device's. */
   void upload(MemorySegment from, long bytes, Span to);
 

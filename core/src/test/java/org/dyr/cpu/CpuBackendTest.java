@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.dyr.device.Slab;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -31,6 +32,14 @@ class CpuBackendTest {
           }
         }
       }
+    }
+  }
+
+  @Test
+  void aBatchThatKeepsAllBusyGrowsWithTheWorkers() {
+    try (CpuBackend one = new CpuBackend(new Workers(1), List.of(), PeakLoop.SCALAR);
+        CpuBackend three = new CpuBackend(new Workers(3), List.of(), PeakLoop.SCALAR)) {
+      assertEquals(3 * one.batchTokens(), three.batchTokens());
     }
   }
 }

@@ -24,7 +24,7 @@ import org.dyr.tensor.DType;
 
 /** The product as its own trainer and ranker use it: packed under a token budget, {@code --kernels auto}. */
 public final class Own {
-  /** As much as a peer's batch of eight sequences of 512: neither side has more memory to compute in. */
+  /** In training as much as a peer's batch of eight sequences of 512: neither side has more memory to compute in. */
   private static final int TOKEN_BUDGET = 4096;
 
   private Own() {}
@@ -80,7 +80,7 @@ public final class Own {
   }
 
   private static Engine scorer(Model model, List<EncodedPair> pairs) {
-    Scorer scorer = new Scorer(model, Set.of(), TOKEN_BUDGET);
+    Scorer scorer = new Scorer(model, Set.of());
     return () -> {
       float[] logits = scorer.score(pairs);
       double[] numbers = new double[logits.length];

@@ -26,7 +26,6 @@ import org.dyr.tensor.DType;
 public final class Scorer implements AutoCloseable {
   private static final String LOGITS = "logits";
   private static final int LEASES = 2;
-  private static final int DEFAULT_BUDGET = 4096;
 
   private final Model model;
   private final Compiler compiler;
@@ -57,9 +56,9 @@ public final class Scorer implements AutoCloseable {
     }
   }
 
-  /** With a budget that suits most models. */
+  /** With a budget that suits the device. */
   public Scorer(Model model, Set<String> fusionsOff) {
-    this(model, fusionsOff, DEFAULT_BUDGET);
+    this(model, fusionsOff, model.backend().batchTokens());
   }
 
   /** @param tokens the most tokens that one batch packs; at least the model's longest sequence is taken */

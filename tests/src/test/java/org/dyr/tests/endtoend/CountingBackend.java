@@ -81,6 +81,10 @@ final class CountingBackend implements Backend {
     return backend.kernelSets();
   }
 
+  @Override public int batchTokens() {
+    return backend.batchTokens();
+  }
+
   @Override public void upload(MemorySegment from, long bytes, Span to) {
     backend.upload(from, bytes, to);
   }
