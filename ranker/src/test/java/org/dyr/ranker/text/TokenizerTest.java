@@ -154,7 +154,7 @@ class TokenizerTest {
     assertNames("tokenizer.json", "<unk>", json);
     Files.writeString(json, good.replace("\"world\":6", "\"world\":-6"));
     assertNames("tokenizer.json", "world", json);
-    Files.writeString(json, good.replace("[CLS]", "[XXX]"));
+    Files.writeString(json, good.replace("[CLS]", "[ABSENT]"));
     assertNames("tokenizer.json", "[CLS]", json);
   }
 
