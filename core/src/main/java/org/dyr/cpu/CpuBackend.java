@@ -14,7 +14,7 @@ public final class CpuBackend implements Backend {
   /** Uploads of this size, which weights reach and a batch's inputs do not, are shared out to the workers. */
   private static final long SHARED_BYTES = 1 << 20;
 
-  /** With twice as many rows of a product for a worker no batch was faster, and the workspace was twice as large. */
+  /** Twice as many were no faster where it was measured, and take twice the workspace. */
   private static final int TOKENS_A_WORKER = 1024;
 
   /** Stands for any thread but the caller's: what is confined to the caller, it copies alone. */
