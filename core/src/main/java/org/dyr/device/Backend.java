@@ -9,7 +9,10 @@ import org.dyr.op.Op;
 import org.dyr.op.Panels;
 import org.dyr.tensor.Spec;
 
-/** An opened device: its memory and its stack of kernel sets. */
+/**
+ * An opened device: its memory and its stack of kernel sets. What is launched and copied happens in order; a launch and
+ * an upload may return before they are done, a download and a view return what all before them has left.
+ */
 public interface Backend extends AutoCloseable {
 
   /** {@code cpu}, {@code cuda:0}. */
@@ -41,7 +44,14 @@ public interface Backend extends AutoCloseable {
   /** Tokens of a batch that keep all of the device at work; more of them only take more memory. */
   int batchTokens();
 
-  /** Copies the first {@code bytes} of host memory to the beginning of the device's. */
+  /** The kernels one after another, as one; a device that can record them does. The array stays as it is. */
+  default Kernel sequence(Kernel[] kernels) {
+    return () -> {
+      for (Kernel k : kernels) k.launch();
+    };
+  }
+
+  /** Copies the first {@code bytes} of host memory to the beginning of the device's; the host's is free when it returns. */
   void upload(MemorySegment from, long bytes, Span to);
 
   /** Copies all of the device's memory to the beginning of the host's. */

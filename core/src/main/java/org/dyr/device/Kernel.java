@@ -4,4 +4,7 @@ package org.dyr.device;
 @FunctionalInterface
 public interface Kernel {
   void launch();
+
+  /** Gives back what the device holds for it; it is not launched again. */
+  default void close() {}
 }

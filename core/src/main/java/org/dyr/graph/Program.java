@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.dyr.device.Backend;
+import org.dyr.device.DeviceException;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
@@ -19,15 +20,16 @@ import org.dyr.op.Value;
 import org.dyr.tensor.Spec;
 
 /**
- * Prepared kernels in order. A run is a loop over them: nothing is allocated, looked up or checked. Not thread-safe: a
- * program has one workspace.
+ * Prepared kernels in order. A run launches them: nothing is allocated, looked up or checked, and nobody waits; who
+ * reads an output does. Not thread-safe: a program has one workspace.
  */
-public final class Program {
+public final class Program implements AutoCloseable {
   private final Graph graph;
   private final Plan plan;
   private final Backend backend;
   private final Span workspace;
   private final Kernel[] kernels;
+  private final Kernel all;
   private final String[] sets;
   private final Map<String, Span> inputs = new HashMap<>();
   private final Map<String, Span> outputs = new HashMap<>();
@@ -45,11 +47,24 @@ public final class Program {
       Node node = graph.nodes().get(i);
       KernelSet set = backend.choose(node.op(), node.inSpecs()).orElseThrow();
       sets[i] = set.name();
-      kernels[i] = set.prepare(node.op(), new Operands(node.inSpecs(), node.outSpecs(), spans(node.in()),
-          spans(node.out()), scratch.slice(0, set.scratchBytes(node.op(), node.inSpecs()))));
+      kernels[i] = placed(node, set.prepare(node.op(), new Operands(node.inSpecs(), node.outSpecs(), spans(node.in()),
+          spans(node.out()), scratch.slice(0, set.scratchBytes(node.op(), node.inSpecs())))));
     }
+    all = backend.sequence(kernels);
     graph.inputs().forEach((name, v) -> inputs.put(name, span(v)));
     graph.outputs().forEach((name, v) -> outputs.put(name, span(v)));
+  }
+
+  /** The kernel, whose failure names its place in the model. */
+  private static Kernel placed(Node node, Kernel kernel) {
+    String place = node.op().name() + ", " + node.path();
+    return () -> {
+      try {
+        kernel.launch();
+      } catch (DeviceException e) {
+        throw e.at(place);
+      }
+    };
   }
 
   private Span[] spans(List<Value> values) {
@@ -88,10 +103,9 @@ public final class Program {
     return span;
   }
 
-  /** Runs every kernel and waits for the last. */
+  /** Launches every kernel. */
   public void run() {
-    for (Kernel k : kernels) k.launch();
-    backend.synchronize();
+    all.launch();
   }
 
   /** Runs the first {@code nodes} nodes. */
@@ -141,6 +155,11 @@ public final class Program {
       for (long b = 0; b < host.byteSize(); b++) if (host.get(ValueLayout.JAVA_BYTE, b) != 0) return true;
       return false;
     }
+  }
+
+  /** Gives back what the device holds for this program; the workspace is another's. */
+  @Override public void close() {
+    all.close();
   }
 
   /** One line a node: number, op, kernel set, operands, bytes, FLOPs, path; then the plan's bytes. */

@@ -38,11 +38,7 @@ public final class ProgramCache<K> implements AutoCloseable {
   /** Has the workspace ready for programs of up to {@code bytes}. */
   public void reserve(long bytes) {
     if (workspace != null && workspace.bytes() >= bytes) return;
-    if (workspace != null) {
-      programs.clear();
-      workspace.close();
-      workspace = null;
-    }
+    close();
     workspace = backend.allocate(bytes, "workspace");
   }
 
@@ -52,6 +48,7 @@ public final class ProgramCache<K> implements AutoCloseable {
   }
 
   @Override public void close() {
+    programs.values().forEach(Program::close);
     programs.clear();
     if (workspace != null) workspace.close();
     workspace = null;

@@ -135,6 +135,7 @@ public final class Updater implements AutoCloseable {
   }
 
   @Override public void close() {
+    program.close();
     workspace.close();
     states.values().forEach(Slab::close);
     arena.close();

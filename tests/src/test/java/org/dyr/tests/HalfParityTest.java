@@ -75,7 +75,7 @@ class HalfParityTest {
   }
 
   /** Widening does not depend on sizes: the largest rows would only repeat fp32's. */
-  private static boolean isCheap(OpCase c) {
+  static boolean isCheap(OpCase c) {
     Spec[] in = c.specs(DType.F64);
     long elements = 0;
     for (Spec s : in) elements += s.shape().size();
@@ -97,7 +97,7 @@ class HalfParityTest {
     }
   }
 
-  private static void compare(OpCase c, Spec[] specs, DType type, double[] expected, double[] actual) {
+  static void compare(OpCase c, Spec[] specs, DType type, double[] expected, double[] actual) {
     for (int i = 0; i < expected.length; i++) {
       double want = rounded(type, expected[i]);
       String message = "element %d of %s: %s instead of %s%s".formatted(i, c, actual[i], expected[i], c.seed());
@@ -126,7 +126,7 @@ class HalfParityTest {
     return Tolerance.f32(op, specs, expected) + unit;
   }
 
-  private static double rounded(DType type, double x) {
+  static double rounded(DType type, double x) {
     return switch (type) {
       case BF16 -> Half.fromBf16(Half.toBf16((float) x));
       case F16 -> Half.fromF16(Half.toF16((float) x));

@@ -2,6 +2,7 @@ package org.dyr.tests;
 
 import static org.junit.jupiter.api.Assertions.fail;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -23,13 +24,15 @@ final class Memory implements AutoCloseable {
   private static final byte GUARD = (byte) 0xA5;
   private static final int ALIGNMENT = 64;
 
+  private final Backend backend;
   private final Slab slab;
   private final List<Span> spans = new ArrayList<>();
   private long top = GUARD_BYTES;
 
   Memory(Backend backend, long bytes) {
+    this.backend = backend;
     slab = backend.allocate(bytes, "test operands");
-    slab.host().fill(GUARD);
+    fill(slab.span(0, bytes), GUARD);
   }
 
   /** A slab large enough for spans of these sizes, scratch included. */
@@ -42,7 +45,7 @@ final class Memory implements AutoCloseable {
   /** The next span, 64-byte aligned, filled with ones: NaN in every floating type, so what is not written shows. */
   Span take(long bytes) {
     Span span = slab.span(top, bytes);
-    span.segment().fill((byte) 0xFF);
+    fill(span, (byte) 0xFF);
     spans.add(span);
     top += align(bytes) + GUARD_BYTES;
     return span;
@@ -57,8 +60,33 @@ final class Memory implements AutoCloseable {
   /** A span with these elements. */
   Span put(Spec spec, double[] elements) {
     Span span = take(spec.bytes());
-    write(span, spec.type(), elements);
+    set(span, spec.type(), elements);
     return span;
+  }
+
+  private void fill(Span span, byte value) {
+    if (span.bytes() == 0) return;
+    try (Arena arena = Arena.ofConfined()) {
+      backend.upload(arena.allocate(span.bytes()).fill(value), span.bytes(), span);
+    }
+  }
+
+  /** Writes the elements, wherever the device has its memory. */
+  void set(Span span, DType type, double[] elements) {
+    if (elements.length == 0) return;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate((long) elements.length * type.bytes(), ALIGNMENT);
+      for (int i = 0; i < elements.length; i++) write(host, type, i, elements[i]);
+      backend.upload(host, host.byteSize(), span);
+    }
+  }
+
+  /** Reads the elements, wherever the device has its memory. */
+  double[] get(Span span, Spec spec) {
+    if (spec.bytes() == 0) return new double[0];
+    try (Arena arena = Arena.ofConfined()) {
+      return read(backend.view(span, arena), spec);
+    }
   }
 
   private static long align(long bytes) {
@@ -67,7 +95,12 @@ final class Memory implements AutoCloseable {
 
   /** Fails when a byte outside of the spans has changed. */
   void checkGuards(String what) {
-    MemorySegment all = slab.host();
+    try (Arena arena = Arena.ofConfined()) {
+      checkGuards(what, backend.view(slab.span(0, slab.bytes()), arena));
+    }
+  }
+
+  private void checkGuards(String what, MemorySegment all) {
     List<Span> sorted = spans.stream().sorted(Comparator.comparingLong(Span::offset)).toList();
     long from = 0;
     for (int i = 0; i <= sorted.size(); i++) {
@@ -98,7 +131,10 @@ final class Memory implements AutoCloseable {
   }
 
   static double[] read(Span span, Spec spec) {
-    MemorySegment m = span.segment();
+    return read(span.segment(), spec);
+  }
+
+  private static double[] read(MemorySegment m, Spec spec) {
     double[] x = new double[Math.toIntExact(spec.shape().size())];
     for (int i = 0; i < x.length; i++) {
       x[i] = switch (spec.type()) {

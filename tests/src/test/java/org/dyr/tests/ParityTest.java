@@ -17,6 +17,7 @@ import org.dyr.cpu.CpuBackend;
 import org.dyr.cpu.CpuKernelSetProvider;
 import org.dyr.cpu.PeakLoop;
 import org.dyr.cpu.Workers;
+import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
@@ -80,7 +81,7 @@ class ParityTest {
   }
 
   /** Runs the kernel in guarded memory, twice where it can: what it leaves in its scratch must not matter. */
-  static double[][] launch(CpuBackend backend, KernelSet set, OpCase c, Spec[] specs, double[][] in) {
+  static double[][] launch(Backend backend, KernelSet set, OpCase c, Spec[] specs, double[][] in) {
     Op op = c.op();
     Spec[] outs = op.outputs(specs);
     long scratch = set.scratchBytes(op, specs);
@@ -94,16 +95,18 @@ class ParityTest {
       Operands operands = new Operands(specs, outs, inputs, outputs, scratch == 0 ? Span.NONE : memory.take(scratch));
       Kernel kernel = set.prepare(op, operands);
       kernel.launch();
+      backend.synchronize();
       memory.checkGuards(c.name());
-      double[][] first = read(outputs, outs);
+      double[][] first = read(memory, outputs, outs);
       for (int i = 0; i < inputs.length; i++) {
         Span input = inputs[i];
-        if (Arrays.asList(outputs).contains(input)) Memory.write(input, specs[i].type(), in[i]);
-        else assertArrayEquals(in[i], Memory.read(input, specs[i]), 0, "input %d was written to: %s".formatted(i, c));
+        if (Arrays.asList(outputs).contains(input)) memory.set(input, specs[i].type(), in[i]);
+        else assertArrayEquals(in[i], memory.get(input, specs[i]), 0, "input %d was written to: %s".formatted(i, c));
       }
       kernel.launch();
+      backend.synchronize();
       memory.checkGuards(c.name());
-      double[][] second = read(outputs, outs);
+      double[][] second = read(memory, outputs, outs);
       for (int o = 0; o < outs.length; o++) {
         assertArrayEquals(first[o], second[o], 0, "output %d of a second launch: %s".formatted(o, c));
       }
@@ -111,13 +114,13 @@ class ParityTest {
     }
   }
 
-  private static double[][] read(Span[] spans, Spec[] specs) {
+  private static double[][] read(Memory memory, Span[] spans, Spec[] specs) {
     double[][] x = new double[spans.length][];
-    for (int i = 0; i < x.length; i++) x[i] = Memory.read(spans[i], specs[i]);
+    for (int i = 0; i < x.length; i++) x[i] = memory.get(spans[i], specs[i]);
     return x;
   }
 
-  private static void compare(OpCase c, Spec[] specs, double[][] expected, double[][] actual) {
+  static void compare(OpCase c, Spec[] specs, double[][] expected, double[][] actual) {
     for (int o = 0; o < expected.length; o++) {
       double worst = 0;
       int at = 0;

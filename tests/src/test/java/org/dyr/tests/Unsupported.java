@@ -3,7 +3,10 @@ package org.dyr.tests;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import org.dyr.op.Add;
+import org.dyr.op.AddBias;
 import org.dyr.op.AllGather;
+import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
@@ -18,10 +21,11 @@ import org.dyr.op.Op;
 import org.dyr.op.Panels;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
+import org.dyr.op.Scale;
 import org.dyr.tensor.DType;
 
 /**
- * What each kernel set of the CPU leaves to the sets below it. The parity test expects exactly this: a kernel
+ * What each kernel set leaves to the sets below it, or has not. The parity test expects exactly this: a kernel
  * that vanishes fails, and so does one that appears unannounced.
  */
 final class Unsupported {
@@ -32,7 +36,9 @@ final class Unsupported {
           || op instanceof GemmActivation || op instanceof GemmActivation.Grad,
       "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad,
-      "openblas", op -> !(op instanceof MatMul || op instanceof Gemm));
+      "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
+      "cuda", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale || op instanceof Broadcast
+          || op instanceof Cast c && c.to() != DType.F64));
 
   private Unsupported() {}
 

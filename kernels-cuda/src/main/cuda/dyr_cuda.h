@@ -1,0 +1,23 @@
+// What Java calls: each function launches kernels on a stream and returns the status of doing so, 0 where all is well.
+// Shapes and formulas stand with the kernels. `type` is a storage type: 0 fp32, 1 bf16, 2 fp16.
+#pragma once
+
+#include <cstdint>
+
+namespace dyr {
+
+/** An address on the device, or a stream, as Java has it: a number that becomes whatever pointer is wanted. */
+struct Address {
+  int64_t at;
+  Address(int64_t at) : at(at) {}
+  template <class T> operator T*() const { return reinterpret_cast<T*>(at); }
+};
+
+// elementwise.cu
+int add(int type, Address a, Address b, Address c, int64_t n, Address stream);
+int addBias(int type, Address x, Address b, Address y, int64_t rows, int columns, Address stream);
+int scale(int type, Address x, Address s, Address y, int64_t n, Address stream);
+int broadcast(int type, Address x, Address y, int64_t n, Address stream);
+int cast(int from, int to, Address x, Address y, int64_t n, Address stream);
+
+}  // namespace dyr

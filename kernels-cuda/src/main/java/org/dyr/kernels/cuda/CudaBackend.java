@@ -1,0 +1,145 @@
+package org.dyr.kernels.cuda;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.cuda.cudart.CUctx_st;
+import org.bytedeco.cuda.cudart.CUevent_st;
+import org.bytedeco.cuda.cudart.CUstream_st;
+import org.bytedeco.javacpp.Pointer;
+import org.dyr.device.Backend;
+import org.dyr.device.Kernel;
+import org.dyr.device.KernelSet;
+import org.dyr.device.OutOfDeviceMemory;
+import org.dyr.device.Peak;
+import org.dyr.device.Slab;
+import org.dyr.device.Span;
+
+/**
+ * One card: its memory, and one stream on which everything goes in order. Uploads pass through pinned memory in two
+ * halves, one filled while the card copies the other: the caller's memory is free as soon as {@code upload} returns,
+ * and nothing waits unless both are on their way. Downloads wait for what was launched before them.
+ */
+final class CudaBackend implements Backend {
+  private static final long STAGING_BYTES = 4 << 20;
+  private static final int HALVES = 2;
+  private static final int BATCH_TOKENS = 32_768;
+
+  private final CUctx_st context = Driver.retain(0);
+  private final CUstream_st stream = Driver.createStream();
+  private final Pointer[] pinned = new Pointer[HALVES];
+  private final MemorySegment[] staging = new MemorySegment[HALVES];
+  private final CUevent_st[] copied = new CUevent_st[HALVES];
+  private final Map<Slab, String> held = new LinkedHashMap<>();
+  private final List<KernelSet> sets = List.of(new CudaKernels(stream.address()));
+  private int next;
+
+  CudaBackend() {
+    for (int i = 0; i < HALVES; i++) {
+      pinned[i] = Driver.allocatePinned(STAGING_BYTES);
+      staging[i] = Driver.segment(pinned[i], STAGING_BYTES);
+      copied[i] = Driver.createEvent();
+    }
+  }
+
+  @Override public String name() {
+    return "cuda:0";
+  }
+
+  @Override public synchronized Slab allocate(long bytes, String what) {
+    Driver.makeCurrent(context);
+    long address = Driver.allocate(Math.max(1, bytes));
+    if (address == 0) throw new OutOfDeviceMemory(refusal(bytes, what), null);
+    CudaSlab slab = new CudaSlab(this, address, bytes);
+    held.put(slab, what);
+    Driver.clear(address, Math.max(1, bytes), stream);
+    return slab;
+  }
+
+  private String refusal(long bytes, String what) {
+    Map<String, Long> sums = new LinkedHashMap<>();
+    held.forEach((slab, of) -> sums.merge(of, slab.bytes(), Long::sum));
+    StringBuilder list = new StringBuilder();
+    sums.forEach((of, sum) -> list.append(list.isEmpty() ? "" : ", ").append("%s %,d".formatted(of, sum)));
+    long[] memory = Driver.memory();
+    return ("%s: %,d bytes for the %s were refused; held: %s; free: %,d of %,d. A smaller token budget, recompute or a "
+        + "larger number of accumulated micro-batches need less").formatted(name(), bytes, what,
+        list.isEmpty() ? "nothing" : list, memory[0], memory[1]);
+  }
+
+  synchronized void free(CudaSlab slab) {
+    Driver.makeCurrent(context);
+    Driver.synchronize(stream);
+    held.remove(slab);
+    Driver.free(slab.address());
+  }
+
+  @Override public List<KernelSet> kernelSets() {
+    return sets;
+  }
+
+  @Override public Kernel sequence(Kernel[] kernels) {
+    return new RecordedKernels(kernels, context, stream);
+  }
+
+  @Override public int batchTokens() {
+    return BATCH_TOKENS;
+  }
+
+  @Override public synchronized void upload(MemorySegment from, long bytes, Span to) {
+    if (bytes > to.bytes()) {
+      throw new IndexOutOfBoundsException("%s: %d bytes do not fit a span of %d".formatted(name(), bytes, to.bytes()));
+    }
+    Driver.makeCurrent(context);
+    for (long at = 0; at < bytes; at += STAGING_BYTES) {
+      long n = Math.min(STAGING_BYTES, bytes - at);
+      int half = next;
+      next = (next + 1) % HALVES;
+      Driver.synchronize(copied[half]);
+      MemorySegment.copy(from, at, staging[half], 0, n);
+      Driver.upload(to.address() + at, pinned[half], n, stream);
+      Driver.record(copied[half], stream);
+    }
+  }
+
+  @Override public synchronized void download(Span from, MemorySegment to) {
+    Driver.makeCurrent(context);
+    for (long at = 0; at < from.bytes(); at += STAGING_BYTES) {
+      long n = Math.min(STAGING_BYTES, from.bytes() - at);
+      int half = next;
+      next = (next + 1) % HALVES;
+      Driver.synchronize(copied[half]);
+      Driver.download(pinned[half], from.address() + at, n, stream);
+      Driver.synchronize(stream);
+      MemorySegment.copy(staging[half], 0, to, at, n);
+    }
+  }
+
+  @Override public MemorySegment view(Span span, Arena arena) {
+    MemorySegment copy = arena.allocate(span.bytes(), Long.BYTES);
+    download(span, copy);
+    return copy;
+  }
+
+  @Override public void synchronize() {
+    Driver.makeCurrent(context);
+    Driver.synchronize(stream);
+  }
+
+  @Override public Peak measurePeak() {
+    throw new UnsupportedOperationException("not measured yet"); // TODO
+  }
+
+  @Override public synchronized void close() {
+    Driver.makeCurrent(context);
+    Driver.synchronize(stream);
+    for (int i = 0; i < HALVES; i++) {
+      Driver.destroy(copied[i]);
+      Driver.freePinned(pinned[i]);
+    }
+    Driver.destroy(stream);
+    Driver.release(0);
+  }
+}

@@ -1,0 +1,26 @@
+package org.dyr.kernels.cuda;
+
+import java.util.List;
+import java.util.Optional;
+import org.dyr.device.Backend;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.DeviceProvider;
+
+/** Offers the device {@code cuda}: the first card that the driver shows. */
+public final class CudaProvider implements DeviceProvider {
+
+  @Override public String name() {
+    return "cuda";
+  }
+
+  @Override public List<String> report() {
+    return List.of(CudaLibrary.unavailable().map(why -> "not taken: " + why).orElseGet(() -> Driver.describe(0)));
+  }
+
+  /** @throws IllegalArgumentException when there is no driver, no card or no library, with the reason */
+  @Override public Backend open(DeviceOptions options) {
+    Optional<String> why = CudaLibrary.unavailable();
+    if (why.isPresent()) throw new IllegalArgumentException("device cuda: " + why.get());
+    return new CudaBackend();
+  }
+}

@@ -1,0 +1,46 @@
+package org.dyr.kernels.cuda;
+
+import org.bytedeco.cuda.cudart.CUctx_st;
+import org.bytedeco.cuda.cudart.CUgraphExec_st;
+import org.bytedeco.cuda.cudart.CUstream_st;
+import org.dyr.device.Kernel;
+
+/** Kernels that are recorded into a CUDA graph when they are first launched: from then on a launch is one call. */
+final class RecordedKernels implements Kernel {
+  private final Kernel[] kernels;
+  private final CUctx_st context;
+  private final CUstream_st stream;
+  private CUgraphExec_st graph;
+
+  RecordedKernels(Kernel[] kernels, CUctx_st context, CUstream_st stream) {
+    this.kernels = kernels;
+    this.context = context;
+    this.stream = stream;
+  }
+
+  @Override public void launch() {
+    Driver.makeCurrent(context);
+    if (graph == null) graph = record();
+    Driver.launch(graph, stream);
+  }
+
+  private CUgraphExec_st record() {
+    Driver.beginCapture(stream);
+    boolean complete = false;
+    try {
+      for (Kernel k : kernels) k.launch();
+      complete = true;
+    } finally {
+      if (!complete) Driver.abandonCapture(stream);
+    }
+    return Driver.endCapture(stream);
+  }
+
+  @Override public void close() {
+    if (graph == null) return;
+    Driver.makeCurrent(context);
+    Driver.synchronize(stream);
+    Driver.destroy(graph);
+    graph = null;
+  }
+}

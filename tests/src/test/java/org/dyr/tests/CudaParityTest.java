@@ -1,0 +1,77 @@
+package org.dyr.tests;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.junit.jupiter.api.DynamicContainer.dynamicContainer;
+import static org.junit.jupiter.api.DynamicTest.dynamicTest;
+
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.dyr.device.Backend;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.Devices;
+import org.dyr.device.KernelSet;
+import org.dyr.op.Cast;
+import org.dyr.op.Update;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.TestFactory;
+
+/**
+ * The op table on the device cuda, emulated or a card, in fp32, bf16 and fp16, against the plain loops in double on the
+ * same rounded numbers. {@code -Ddyr.tests.only=Attention} takes the ops whose names begin so.
+ */
+class CudaParityTest {
+  private static final String ONLY = System.getProperty("dyr.tests.only", "");
+
+  private static Backend backend;
+  private static String why;
+
+  static {
+    try {
+      backend = Devices.open("cuda", DeviceOptions.defaults());
+    } catch (IllegalArgumentException e) {
+      why = e.getMessage();
+    }
+  }
+
+  @AfterAll static void close() {
+    if (backend != null) backend.close();
+  }
+
+  @TestFactory Stream<DynamicNode> kernelsAgreeWithThePlainLoops() {
+    assumeTrue(backend != null, () -> why);
+    return Stream.of(DType.F32, DType.BF16, DType.F16).map(type -> dynamicContainer(type.toString(), OpCases.all().stream()
+        .filter(c -> c.op().name().startsWith(ONLY) && isFor(type, c))
+        .map(c -> dynamicTest(c.name(), () -> check(type, c)))));
+  }
+
+  /** Updates are of fp32; casts have cases of their own; the largest rows would only repeat fp32's. */
+  private static boolean isFor(DType type, OpCase c) {
+    return type == DType.F32 || !(c.op() instanceof Update) && !(c.op() instanceof Cast) && HalfParityTest.isCheap(c);
+  }
+
+  private static void check(DType type, OpCase c) {
+    Spec[] specs = c.specs(type);
+    Optional<KernelSet> set = backend.choose(c.op(), specs);
+    assertEquals(!Unsupported.by("cuda", DeviceOptions.AUTO, type, c), set.isPresent(),
+        () -> "cuda has a kernel, held against Unsupported, for " + c);
+    if (set.isEmpty()) return;
+    double[][] in = c.draw();
+    for (int i = 0; i < in.length; i++) {
+      for (int e = 0; e < in[i].length; e++) in[i][e] = HalfParityTest.rounded(specs[i].type(), in[i][e]);
+    }
+    double[][] expected = Oracle.run(c, in), actual = ParityTest.launch(backend, set.get(), c, specs, in);
+    if (type == DType.F32) {
+      ParityTest.compare(c, specs, expected, actual);
+      return;
+    }
+    Spec[] outs = c.op().outputs(specs);
+    for (int o = 0; o < outs.length; o++) {
+      HalfParityTest.compare(c, specs, outs[o].type(), expected[o], actual[o]);
+    }
+  }
+
+}
