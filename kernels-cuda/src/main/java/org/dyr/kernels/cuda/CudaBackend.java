@@ -10,6 +10,7 @@ import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.javacpp.Pointer;
 import org.dyr.device.Backend;
+import org.dyr.device.DeviceOptions.Launching;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.OutOfDeviceMemory;
@@ -33,10 +34,15 @@ final class CudaBackend implements Backend {
   private final MemorySegment[] staging = new MemorySegment[HALVES];
   private final CUevent_st[] copied = new CUevent_st[HALVES];
   private final Map<Slab, String> held = new LinkedHashMap<>();
-  private final List<KernelSet> sets = List.of(new CudaKernels(stream.address()));
+  private final List<KernelSet> sets;
+  private final Launching launching;
   private int next;
 
-  CudaBackend() {
+  CudaBackend(Launching launching) {
+    this.launching = launching;
+    List<KernelSet> stack = List.of(new CudaKernels(stream.address()));
+    sets = launching != Launching.WAITED ? stack
+        : stack.stream().<KernelSet>map(set -> new WaitedKernels(set, () -> Driver.synchronize(stream))).toList();
     for (int i = 0; i < HALVES; i++) {
       pinned[i] = Driver.allocatePinned(STAGING_BYTES);
       staging[i] = Driver.segment(pinned[i], STAGING_BYTES);
@@ -81,7 +87,11 @@ final class CudaBackend implements Backend {
   }
 
   @Override public Kernel sequence(Kernel[] kernels) {
-    return new RecordedKernels(kernels, context, stream);
+    if (launching == Launching.RECORDED) return new RecordedKernels(kernels, context, stream);
+    return () -> {
+      Driver.makeCurrent(context);
+      for (Kernel k : kernels) k.launch();
+    };
   }
 
   @Override public int batchTokens() {

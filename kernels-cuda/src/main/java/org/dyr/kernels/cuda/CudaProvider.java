@@ -17,10 +17,13 @@ public final class CudaProvider implements DeviceProvider {
     return List.of(CudaLibrary.unavailable().map(why -> "not taken: " + why).orElseGet(() -> Driver.describe(0)));
   }
 
-  /** @throws IllegalArgumentException when there is no driver, no card or no library, with the reason */
+  /** @throws IllegalArgumentException when there is no driver, no card or no library, or the options are the CPU's */
   @Override public Backend open(DeviceOptions options) {
     Optional<String> why = CudaLibrary.unavailable();
     if (why.isPresent()) throw new IllegalArgumentException("device cuda: " + why.get());
-    return new CudaBackend();
+    if (!options.kernels().equals(DeviceOptions.AUTO) || !options.cpuFeatures().equals(DeviceOptions.AUTO)) {
+      throw new IllegalArgumentException("device cuda: kernel sets and cpu features are chosen on the cpu only");
+    }
+    return new CudaBackend(options.launching());
   }
 }

@@ -8,6 +8,7 @@ import java.util.TreeMap;
 import org.dyr.ranker.train.ComputeType;
 import picocli.CommandLine;
 import org.dyr.device.DeviceOptions;
+import org.dyr.device.DeviceOptions.Launching;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -51,9 +52,20 @@ final class CommonOptions {
     }
   }
 
+  /** {@code on} or {@code off}. */
+  static final class OnOff implements CommandLine.ITypeConverter<Boolean> {
+    @Override public Boolean convert(String text) {
+      return switch (text) {
+        case "on" -> true;
+        case "off" -> false;
+        default -> throw new CommandLine.TypeConversionException("on or off, not " + text);
+      };
+    }
+  }
+
   @Spec(Spec.Target.MIXEE) private CommandSpec command;
 
-  @Option(names = "--device", paramLabel = "NAME", description = "Device to compute on (cpu).")
+  @Option(names = "--device", paramLabel = "NAME", description = "Device to compute on: cpu or cuda (cpu).")
   private String device;
 
   @Option(names = "--kernels", paramLabel = "SET",
@@ -63,6 +75,13 @@ final class CommonOptions {
   @Option(names = "--cpu-features", paramLabel = "SET",
       description = "Instruction set of the native kernels: ${COMPLETION-CANDIDATES} (auto: the widest reported).")
   private CpuFeatures cpuFeatures;
+
+  @Option(names = "--cuda-graphs", paramLabel = "on|off", converter = OnOff.class,
+      description = "Record a program once and launch it as one graph on CUDA (on).")
+  private Boolean graphs;
+
+  @Option(names = "--sync", description = "Wait for every kernel: a failure names the one that has it; slow.")
+  private boolean sync;
 
   private Integer threads;
 
@@ -103,7 +122,12 @@ final class CommonOptions {
 
   /** How the device is opened. */
   DeviceOptions deviceOptions() {
-    return new DeviceOptions(threads(), kernels(), cpuFeatures());
+    return new DeviceOptions(threads(), kernels(), cpuFeatures(), launching());
+  }
+
+  private Launching launching() {
+    if (sync) return Launching.WAITED;
+    return Boolean.FALSE.equals(graphs) ? Launching.SINGLE : Launching.RECORDED;
   }
 
   /** Threads of the device, the caller's included: at least 1. */
@@ -130,6 +154,7 @@ final class CommonOptions {
     if (device != null) given.put("device", device);
     if (kernels != null) given.put("kernels", kernels.toString());
     if (cpuFeatures != null) given.put("cpu_features", cpuFeatures.toString());
+    if (sync || graphs != null) given.put("launching", launching().name().toLowerCase(Locale.ROOT));
     if (threads != null) given.put("threads", threads.toString());
     if (compute != null) given.put("compute_type", compute.text());
     if (seed != null) given.put("seed", seed.toString());

@@ -131,6 +131,8 @@ final class ConfigKeys {
       oneOf("auto", "reference", "vector", "openblas", "native"), "auto", any(), "kernel set that is asked first");
   static final ConfigKey<String> CPU_FEATURES = key("cpu_features", oneOf("auto", "avx2", "avx512", "avx512bf16"),
       "auto", any(), "instruction set of the native kernels; auto = the widest that the processor reports");
+  static final ConfigKey<String> LAUNCHING = key("launching", oneOf("recorded", "single", "waited"), "recorded", any(),
+      "kernels on cuda: a program as one graph, one after another, or each waited for, to find the one that fails");
   static final ConfigKey<Integer> THREADS = key("threads", INTEGER, 0, atLeast(0),
       "threads of the device; 0 = one a processor");
   static final ConfigKey<List<String>> FUSIONS_OFF = key("fusions_off", NAMES, List.of(), any(),

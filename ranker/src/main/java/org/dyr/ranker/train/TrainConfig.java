@@ -7,6 +7,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.DeviceOptions.Launching;
 import org.dyr.graph.Recompute;
 import org.dyr.nn.Bert;
 import org.dyr.ranker.model.ModelSource;
@@ -249,12 +251,10 @@ public final class TrainConfig {
     return get(ConfigKeys.DEVICE);
   }
 
-  public String kernels() {
-    return get(ConfigKeys.KERNELS);
-  }
-
-  public String cpuFeatures() {
-    return get(ConfigKeys.CPU_FEATURES);
+  /** How the device of a run is opened. */
+  public DeviceOptions device(int threads) {
+    return new DeviceOptions(threads, get(ConfigKeys.KERNELS), get(ConfigKeys.CPU_FEATURES),
+        Launching.valueOf(get(ConfigKeys.LAUNCHING).toUpperCase(Locale.ROOT)));
   }
 
   public int threads() {

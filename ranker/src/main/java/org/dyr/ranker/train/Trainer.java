@@ -13,7 +13,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import org.dyr.device.Backend;
-import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
 import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.graph.Profile;
@@ -92,7 +91,7 @@ public final class Trainer implements AutoCloseable {
     boolean complete = false;
     try {
       int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
-      backend = Devices.open(config.device(), new DeviceOptions(threads, config.kernels(), config.cpuFeatures()));
+      backend = Devices.open(config.device(), config.device(threads));
       opened.push(backend::close);
       Model loaded = from.isPresent()
           ? new ModelSource(from.get(), Optional.empty(), config.vocab(), 0).load(backend) : fresh();
@@ -143,7 +142,7 @@ public final class Trainer implements AutoCloseable {
   /** One rank's part of the device. */
   private Backend rankDevice(int threads) {
     int share = Math.max(1, threads / config.split().ranks());
-    return Devices.open(config.device(), new DeviceOptions(share, config.kernels(), config.cpuFeatures()));
+    return Devices.open(config.device(), config.device(share));
   }
 
   private Model fresh() {

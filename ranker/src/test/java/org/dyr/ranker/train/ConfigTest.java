@@ -90,6 +90,7 @@ class ConfigTest {
         device: cpu
         kernels: auto
         cpu_features: auto
+        launching: recorded
         threads: 0
         fusions_off: []
         attention_heads: 0
