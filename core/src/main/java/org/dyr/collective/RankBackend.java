@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import org.dyr.device.Backend;
+import org.dyr.device.Fetch;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Peak;
 import org.dyr.device.Slab;
@@ -49,6 +50,10 @@ public final class RankBackend implements Backend {
 
   @Override public void download(Span from, MemorySegment to) {
     device.download(from, to);
+  }
+
+  @Override public Fetch fetch(Span from, MemorySegment to) {
+    return device.fetch(from, to);
   }
 
   @Override public MemorySegment view(Span span, Arena arena) {

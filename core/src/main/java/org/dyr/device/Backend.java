@@ -58,6 +58,15 @@ public interface Backend extends AutoCloseable {
   void download(Span from, MemorySegment to);
 
   /**
+   * As {@link #download}, for a few bytes that the host does not wait for now: a device that works on its own returns
+   * at once. Both memories stay as they are until the fetch has been awaited.
+   */
+  default Fetch fetch(Span from, MemorySegment to) {
+    download(from, to);
+    return Fetch.DONE;
+  }
+
+  /**
    * The span's memory as the host reads it: the memory itself where the host can address it, else a copy in the arena.
    */
   MemorySegment view(Span span, Arena arena);

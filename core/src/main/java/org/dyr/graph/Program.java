@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceException;
+import org.dyr.device.Fetch;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
@@ -93,6 +94,11 @@ public final class Program implements AutoCloseable {
   /** Reads an output of the last run. */
   public void read(String output, MemorySegment to) {
     backend.download(named(outputs, "output", output), to);
+  }
+
+  /** Reads an output of the last run, later: see {@link Backend#fetch}. The next run may begin before that. */
+  public Fetch fetch(String output, MemorySegment to) {
+    return backend.fetch(named(outputs, "output", output), to);
   }
 
   private static Span named(Map<String, Span> spans, String what, String name) {

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.dyr.device.Backend;
+import org.dyr.device.Fetch;
 import org.dyr.device.Slab;
 import org.dyr.graph.Compiler;
 import org.dyr.graph.Graph;
@@ -89,14 +90,24 @@ public final class Updater implements AutoCloseable {
   }
 
   /**
-   * Clips the gradients and updates the weights.
+   * Clips the gradients and updates the weights, and waits for it.
+   *
+   * @return whether the update was made: not when the gradient's norm is infinite or NaN
+   */
+  public boolean step(double learningRate, long step, double lossScale, Profile profile) {
+    launch(learningRate, step, lossScale, profile).await();
+    return Double.isFinite(gradientNorm());
+  }
+
+  /**
+   * Clips the gradients and updates the weights; leaves them as they are when the gradient's norm is infinite or NaN.
    *
    * @param step from 0: it sets Lamb's bias correction
    * @param lossScale what the gradients have been multiplied by
    * @param profile takes the time of each node; null to run at full speed
-   * @return whether the update was made: not when the gradient's norm is infinite or NaN
+   * @return when it is awaited, {@link #gradientNorm} is that of this step
    */
-  public boolean step(double learningRate, long step, double lossScale, Profile profile) {
+  public Fetch launch(double learningRate, long step, double lossScale, Profile profile) {
     set(scale, 0, lossScale);
     set(hyper, 0, learningRate);
     set(hyper, 1, correction(optimizer instanceof Optimizer.Lamb l ? l.beta1() : 0, step));
@@ -105,8 +116,7 @@ public final class Updater implements AutoCloseable {
     program.write(HYPER, hyper);
     if (profile == null) program.run();
     else program.run(profile);
-    program.read(NORM, norm);
-    return Double.isFinite(gradientNorm());
+    return program.fetch(NORM, norm);
   }
 
   /** 1 / (1 - beta^t) for step t counted from 1. */
@@ -114,7 +124,7 @@ public final class Updater implements AutoCloseable {
     return 1 / (1 - Math.pow(beta, step + 1));
   }
 
-  /** The global norm of the last step's gradient, before clipping, without the loss scale. */
+  /** The global norm of the gradient of the last step that was awaited, before clipping, without the loss scale. */
   public double gradientNorm() {
     return type == DType.F64 ? norm.get(ValueLayout.JAVA_DOUBLE, 0) : norm.get(ValueLayout.JAVA_FLOAT, 0);
   }

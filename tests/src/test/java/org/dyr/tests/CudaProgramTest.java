@@ -1,6 +1,7 @@
 package org.dyr.tests;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -12,6 +13,7 @@ import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.DeviceOptions.Launching;
 import org.dyr.device.Devices;
+import org.dyr.device.Fetch;
 import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.device.Slab;
 import org.dyr.graph.Compiler;
@@ -63,6 +65,35 @@ class CudaProgramTest {
           program.run();
           program.read("y", out);
           assertArrayEquals(expected, out.toArray(ValueLayout.JAVA_FLOAT), 0, "run " + run);
+        }
+      }
+    }
+  }
+
+  /** More fetches than there are places for, awaited late and in any order, while runs go on. */
+  @Test void fetchesArriveAsTheyWereWhenTheyWereBegun() {
+    Graph graph = new Graph(DType.F32);
+    Value x = graph.input("x", Spec.of(DType.F32, 1));
+    graph.output("y", graph.emit1(new Add(false), x, x));
+    try (Backend backend = open(Launching.RECORDED); Arena arena = Arena.ofConfined()) {
+      Compiler.Compiled compiled = new Compiler(backend).compile(graph);
+      try (Slab workspace = backend.allocate(compiled.plan().bytes(), "workspace");
+          Program program = compiled.program(backend, workspace)) {
+        int runs = 600;
+        MemorySegment in = arena.allocate(ValueLayout.JAVA_FLOAT);
+        MemorySegment[] out = new MemorySegment[runs];
+        Fetch[] fetches = new Fetch[runs];
+        for (int run = 0; run < runs; run++) {
+          in.set(ValueLayout.JAVA_FLOAT, 0, run);
+          program.write("x", in);
+          program.run();
+          out[run] = arena.allocate(ValueLayout.JAVA_FLOAT);
+          fetches[run] = program.fetch("y", out[run]);
+        }
+        for (int i = 0; i < runs; i++) {
+          int run = i * 7 % runs;
+          fetches[run].await();
+          assertEquals(2 * run, out[run].get(ValueLayout.JAVA_FLOAT, 0));
         }
       }
     }

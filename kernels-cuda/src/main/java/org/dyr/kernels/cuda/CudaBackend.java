@@ -11,6 +11,7 @@ import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.javacpp.Pointer;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions.Launching;
+import org.dyr.device.Fetch;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.OutOfDeviceMemory;
@@ -35,6 +36,7 @@ final class CudaBackend implements Backend {
   private final CUevent_st[] copied = new CUevent_st[HALVES];
   private final Map<Slab, String> held = new LinkedHashMap<>();
   private final List<KernelSet> sets;
+  private final Fetches fetches = new Fetches();
   private final Launching launching;
   private int next;
 
@@ -127,6 +129,15 @@ final class CudaBackend implements Backend {
     }
   }
 
+  @Override public synchronized Fetch fetch(Span from, MemorySegment to) {
+    Driver.makeCurrent(context);
+    Fetch fetch = fetches.begin(from, to, stream);
+    return () -> {
+      Driver.makeCurrent(context);
+      fetch.await();
+    };
+  }
+
   @Override public MemorySegment view(Span span, Arena arena) {
     MemorySegment copy = arena.allocate(span.bytes(), Long.BYTES);
     download(span, copy);
@@ -149,6 +160,7 @@ final class CudaBackend implements Backend {
       Driver.destroy(copied[i]);
       Driver.freePinned(pinned[i]);
     }
+    fetches.close();
     Driver.destroy(stream);
     Driver.release(0);
   }

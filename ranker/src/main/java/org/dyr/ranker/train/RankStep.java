@@ -7,9 +7,11 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.function.DoubleSupplier;
 import org.dyr.collective.Collective;
 import org.dyr.collective.RankBackend;
 import org.dyr.device.Backend;
+import org.dyr.device.Fetch;
 import org.dyr.device.Slab;
 import org.dyr.graph.Backprop;
 import org.dyr.graph.Bucket;
@@ -69,7 +71,6 @@ final class RankStep implements AutoCloseable {
   private final MemorySegment blocks;
   private final MemorySegment weight;
   private final MemorySegment scale;
-  private final MemorySegment loss;
   private Profile profile;
   private boolean checkNan;
 
@@ -107,7 +108,6 @@ final class RankStep implements AutoCloseable {
       int bytes = model.weights().type().bytes();
       weight = arena.allocate(bytes, Double.BYTES);
       scale = arena.allocate(bytes, Double.BYTES);
-      loss = arena.allocate(bytes, Double.BYTES);
       complete = true;
     } finally {
       if (!complete) close();
@@ -143,13 +143,13 @@ final class RankStep implements AutoCloseable {
   }
 
   /**
-   * Runs this rank's part of a step and adds the gradients of all.
+   * Launches this rank's part of a step and adds the gradients of all; several ranks wait for each other.
    *
    * @param all the blocks of the step, of every group of ranks
    * @param lossScale what the gradients are multiplied by
-   * @return the loss of the step, the same in every rank
+   * @return the loss of the step, the same in every rank; one rank waits for it no sooner than it is asked for
    */
-  double run(List<EncodedGroup> all, long step, double lossScale) {
+  DoubleSupplier launch(List<EncodedGroup> all, long step, double lossScale) {
     int count = all.size() / settings.split().groups(), first = ranks.rank() / group.size() * count;
     int number = 0;
     for (EncodedGroup before : all.subList(0, first)) number += before.pairs().size();
@@ -157,14 +157,17 @@ final class RankStep implements AutoCloseable {
     List<int[]> staying = selection.select(mine);
     List<MicroBatch> cuts =
         MicroBatch.cut(lengths(mine, staying), group.size(), settings.split().balance(), settings.tokens());
-    double total = 0;
+    List<DoubleSupplier> losses = new ArrayList<>();
     for (MicroBatch m : cuts) {
       number = pack(mine, staying, m, number);
       batch.random(settings.seed(), (int) step);
-      total += run(m, m.from() > 0, 1.0 / all.size(), lossScale);
+      losses.add(launch(m, m.from() > 0, 1.0 / all.size(), lossScale));
     }
     ranks.allReduce(gradients.span(0, sum.bytes()), sum.span(0, sum.bytes()), model.weights().type());
-    return ranks.sum(group.rank() == 0 ? total : 0);
+    DoubleSupplier total = () -> losses.stream().mapToDouble(DoubleSupplier::getAsDouble).reduce(0, Double::sum);
+    if (ranks.size() == 1) return total;
+    double known = ranks.sum(group.rank() == 0 ? total.getAsDouble() : 0);
+    return () -> known;
   }
 
   private static List<int[]> lengths(List<EncodedGroup> groups, List<int[]> staying) {
@@ -199,7 +202,7 @@ final class RankStep implements AutoCloseable {
     return number;
   }
 
-  private double run(MicroBatch m, boolean accumulate, double share, double lossScale) {
+  private DoubleSupplier launch(MicroBatch m, boolean accumulate, double share, double lossScale) {
     Program program = programs.get(new Mode(m.bucket(), accumulate));
     batch.writeTo(program, m.bucket());
     if (group.size() > 1) {
@@ -214,8 +217,12 @@ final class RankStep implements AutoCloseable {
     if (checkNan) program.runChecked();
     else if (profile != null) program.run(profile);
     else program.run();
-    program.read(GroupLoss.LOSS, loss);
-    return isDouble() ? loss.get(ValueLayout.JAVA_DOUBLE, 0) : loss.get(ValueLayout.JAVA_FLOAT, 0);
+    MemorySegment loss = MemorySegment.ofArray(new double[1]);
+    Fetch fetch = program.fetch(GroupLoss.LOSS, loss);
+    return () -> {
+      fetch.await();
+      return isDouble() ? loss.get(ValueLayout.JAVA_DOUBLE, 0) : loss.get(ValueLayout.JAVA_FLOAT, 0);
+    };
   }
 
   private boolean isDouble() {

@@ -66,6 +66,8 @@ public final class Trainer implements AutoCloseable {
   private final Profile profile;
   private final Optional<CkptFolder> ckpts;
   private TrainingState state;
+  private Reported launched;
+  private long reportedAt;
   private Optional<Metrics> evaluation = Optional.empty();
 
   /**
@@ -216,10 +218,12 @@ public final class Trainer implements AutoCloseable {
         if (state.step() == profiled) step.profile(profile);
         oneStep(metrics);
         boolean epochEnds = input.epochOf(state.groups()) > input.epochOf(state.groups() - groupsPerStep);
-        boolean last = state.step() == schedule.total();
-        if (last || due(config.evalEvery(), epochEnds)) evaluate(evaluations);
-        boolean stopped = stop.getAsBoolean() && !last;
-        if (last || stopped || due(config.checkpointEvery(), epochEnds)) save();
+        boolean last = state.step() == schedule.total(), stopped = stop.getAsBoolean() && !last;
+        boolean evaluates = last || due(config.evalEvery(), epochEnds);
+        boolean saves = last || stopped || due(config.checkpointEvery(), epochEnds);
+        if (evaluates || saves) report(metrics);
+        if (evaluates) evaluate(evaluations);
+        if (saves) save();
         if (stopped) return false;
       }
     }
@@ -232,21 +236,49 @@ public final class Trainer implements AutoCloseable {
     return every == 0 ? epochEnds : state.step() % every == 0;
   }
 
+  /**
+   * A step of which metrics are to be written.
+   *
+   * @param after the state that it leads to
+   * @param mayOverflow whether a gradient that is not finite is the loss scale's doing
+   */
+  private record Reported(TrainingStep.Launched step, TrainingState after, double rate, double scale,
+      boolean mayOverflow) {}
+
+  /**
+   * Launches a step. A device that works on its own goes on with the next while the metrics of this one come, unless the
+   * next one's loss scale follows from them.
+   */
   private void oneStep(MetricsLog metrics) throws IOException {
-    long start = System.nanoTime();
+    if (launched == null) reportedAt = System.nanoTime();
     List<EncodedGroup> groups = input.groups(state.groups(), groupsPerStep);
     double rate = schedule.at(state.updates());
     double scale = state.lossScale().map(LossScale::value).orElse(1.0);
-    TrainingStep.Result r = step.run(groups, state.step(), state.updates(), rate, scale);
-    if (!r.applied() && !state.lossScale().map(LossScale::canFall).orElse(false)) {
+    boolean mayOverflow = state.lossScale().map(LossScale::canFall).orElse(false);
+    TrainingStep.Launched now = step.launch(groups, state.step(), state.updates(), rate, scale);
+    boolean applied = state.lossScale().isEmpty() || now.await().applied();
+    state = state.afterStep(groupsPerStep, applied);
+    report(metrics);
+    launched = new Reported(now, state, rate, scale, mayOverflow);
+    if (now.isOver() || state.lossScale().isPresent()) report(metrics);
+  }
+
+  /** Awaits the step that was launched last and writes its metrics, where that has not been done. */
+  private void report(MetricsLog metrics) throws IOException {
+    if (launched == null) return;
+    Reported step = launched;
+    launched = null;
+    TrainingStep.Result r = step.step.await();
+    if (!r.applied() && !step.mayOverflow) {
       throw new IllegalStateException(("the gradient of step %d is not finite (loss %s): --check-nan names the op; "
-          + "a lower optimizer.learning_rate may help; the last checkpoint is untouched").formatted(state.step() + 1,
+          + "a lower optimizer.learning_rate may help; the last checkpoint is untouched").formatted(step.after.step(),
           r.loss()));
     }
-    state = state.afterStep(groupsPerStep, r.applied());
-    var record = new TrainingListener.StepRecord(state.step(), (double) state.groups() / input.groupsPerEpoch(),
-        r.loss(), rate, r.gradientNorm(), scale, state.skipped(), (System.nanoTime() - start) / 1e9, r.sequences(),
-        r.tokens());
+    long now = System.nanoTime();
+    var record = new TrainingListener.StepRecord(step.after.step(),
+        (double) step.after.groups() / input.groupsPerEpoch(), r.loss(), step.rate, r.gradientNorm(), step.scale,
+        step.after.skipped(), (now - reportedAt) / 1e9, r.sequences(), r.tokens());
+    reportedAt = now;
     ObjectNode line = MetricsLog.JSON.createObjectNode();
     line.put("step", record.step()).put("epoch", record.epoch()).put("loss", record.loss())
         .put("lr", record.learningRate()).put("grad_norm", record.gradientNorm()).put("loss_scale", record.lossScale())

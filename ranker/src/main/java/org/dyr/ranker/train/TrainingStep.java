@@ -4,9 +4,11 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.function.DoubleSupplier;
 import java.util.function.IntFunction;
 import org.dyr.collective.ThreadRanks;
 import org.dyr.device.Backend;
+import org.dyr.device.Fetch;
 import org.dyr.device.Slab;
 import org.dyr.graph.Profile;
 import org.dyr.optim.Optimizer;
@@ -32,6 +34,33 @@ public final class TrainingStep implements AutoCloseable {
    */
   public record Result(double loss, double gradientNorm, boolean applied, int sequences, int tokens) {}
 
+  /** A step that is launched and may be under way; steps are awaited in order. */
+  public final class Launched {
+    private final DoubleSupplier loss;
+    private final Fetch norm;
+    private final int sequences;
+    private final int tokens;
+
+    private Launched(DoubleSupplier loss, Fetch norm, int sequences, int tokens) {
+      this.loss = loss;
+      this.norm = norm;
+      this.sequences = sequences;
+      this.tokens = tokens;
+    }
+
+    /** Whether the step is known to be over. */
+    public boolean isOver() {
+      return norm == Fetch.DONE;
+    }
+
+    /** What the step did; waits for it. */
+    public Result await() {
+      norm.await();
+      double n = updater.gradientNorm();
+      return new Result(loss.getAsDouble(), n, Double.isFinite(n), sequences, tokens);
+    }
+  }
+
   private final Deque<Runnable> opened = new ArrayDeque<>();
   private final BlockSplit split;
   private final long weights;
@@ -39,7 +68,7 @@ public final class TrainingStep implements AutoCloseable {
   private final Updater updater;
   private final ThreadRanks threads;
   private final RankStep[] ranks;
-  private final double[] losses;
+  private final DoubleSupplier[] losses;
   private Profile profile;
 
   /** On one rank. */
@@ -59,7 +88,7 @@ public final class TrainingStep implements AutoCloseable {
     split = settings.split();
     weights = model.weights().bytes();
     ranks = new RankStep[split.ranks()];
-    losses = new double[split.ranks()];
+    losses = new DoubleSupplier[split.ranks()];
     boolean complete = false;
     try {
       gradients = model.backend().allocate(model.weights().bytes(), "gradients");
@@ -93,33 +122,33 @@ public final class TrainingStep implements AutoCloseable {
     for (RankStep r : ranks) r.checkNan(check);
   }
 
-  /** Runs a step without a loss scale. */
+  /** Runs a step without a loss scale, and waits for it. */
   public Result run(List<EncodedGroup> groups, long step, double learningRate) {
-    return run(groups, step, step, learningRate, 1);
+    return launch(groups, step, step, learningRate, 1).await();
   }
 
   /**
-   * Runs a step. What a rank throws is thrown on.
+   * Launches a step; on a device that works on its own the next may be launched before this one is awaited. What a rank throws is thrown on.
    *
    * @param groups as many for each group of ranks, one run of them after the other
    * @param step from 0: dropout follows from it
    * @param updates made so far: Lamb's bias corrections follow from it
    * @param lossScale what the gradients are multiplied by until they are clipped
    */
-  public Result run(List<EncodedGroup> groups, long step, long updates, double learningRate, double lossScale) {
+  public Launched launch(List<EncodedGroup> groups, long step, long updates, double learningRate, double lossScale) {
     if (groups.isEmpty() || groups.size() % split.groups() != 0) {
       throw new IllegalArgumentException("a step of %d blocks cannot be shared by %d groups of ranks".formatted(
           groups.size(), split.groups()));
     }
-    threads.run(all -> losses[all.rank()] = ranks[all.rank()].run(groups, step, lossScale));
-    boolean applied = updater.step(learningRate, updates, lossScale, profile);
+    threads.run(all -> losses[all.rank()] = ranks[all.rank()].launch(groups, step, lossScale));
+    Fetch norm = updater.launch(learningRate, updates, lossScale, profile);
     if (profile != null) profile.endStep();
     int sequences = 0, tokens = 0;
     for (EncodedGroup g : groups) {
       sequences += g.pairs().size();
       tokens += g.tokens();
     }
-    return new Result(losses[0], updater.gradientNorm(), applied, sequences, tokens);
+    return new Launched(losses[0], norm, sequences, tokens);
   }
 
   /** The optimizer and its states, for checkpoints. */

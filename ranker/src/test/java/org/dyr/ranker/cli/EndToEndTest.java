@@ -220,7 +220,7 @@ class EndToEndTest {
     assertFalse(Files.exists(to), "nothing is written when a line is bad");
     assertFails("no queries.missing.tsv", "eval", "--model", model.toString(), "--data", folder.toString(), "--split",
         "missing", "--out", to.toString());
-    assertFails("no device 'gpu' here; there are [cpu]", "score", "--model", model.toString(), "--pairs",
+    assertFails("no device 'gpu' here; there are [cpu, cuda]", "score", "--model", model.toString(), "--pairs",
         pairs.toString(),
         "--out", to.toString(), "--device", "gpu");
     assertFails("has the checkpoints of another run", "train", "--config", yaml.toString());
