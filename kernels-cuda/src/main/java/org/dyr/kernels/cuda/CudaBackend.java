@@ -89,7 +89,7 @@ final class CudaBackend implements Backend {
   }
 
   @Override public Kernel sequence(Kernel[] kernels) {
-    if (launching == Launching.RECORDED) return new RecordedKernels(kernels, context, stream);
+    if (launching == Launching.RECORDED) return new RecordedKernels(kernels, context, stream, this);
     return () -> {
       Driver.makeCurrent(context);
       for (Kernel k : kernels) k.launch();
@@ -144,7 +144,7 @@ final class CudaBackend implements Backend {
     return copy;
   }
 
-  @Override public void synchronize() {
+  @Override public synchronized void synchronize() {
     Driver.makeCurrent(context);
     Driver.synchronize(stream);
   }

@@ -5,23 +5,31 @@ import org.bytedeco.cuda.cudart.CUgraphExec_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.dyr.device.Kernel;
 
-/** Kernels that are recorded into a CUDA graph when they are first launched: from then on a launch is one call. */
+/**
+ * Kernels that are recorded into a CUDA graph when they are first launched: from then on a launch is one call. Meanwhile
+ * nobody else may use the stream: what came in between would be recorded too.
+ */
 final class RecordedKernels implements Kernel {
   private final Kernel[] kernels;
   private final CUctx_st context;
   private final CUstream_st stream;
+  private final Object lock;
   private CUgraphExec_st graph;
 
-  RecordedKernels(Kernel[] kernels, CUctx_st context, CUstream_st stream) {
+  /** @param lock what every other user of the stream holds */
+  RecordedKernels(Kernel[] kernels, CUctx_st context, CUstream_st stream, Object lock) {
+    this.lock = lock;
     this.kernels = kernels;
     this.context = context;
     this.stream = stream;
   }
 
   @Override public void launch() {
-    Driver.makeCurrent(context);
-    if (graph == null) graph = record();
-    Driver.launch(graph, stream);
+    synchronized (lock) {
+      Driver.makeCurrent(context);
+      if (graph == null) graph = record();
+      Driver.launch(graph, stream);
+    }
   }
 
   private CUgraphExec_st record() {
@@ -37,10 +45,12 @@ final class RecordedKernels implements Kernel {
   }
 
   @Override public void close() {
-    if (graph == null) return;
-    Driver.makeCurrent(context);
-    Driver.synchronize(stream);
-    Driver.destroy(graph);
-    graph = null;
+    synchronized (lock) {
+      if (graph == null) return;
+      Driver.makeCurrent(context);
+      Driver.synchronize(stream);
+      Driver.destroy(graph);
+      graph = null;
+    }
   }
 }

@@ -1,0 +1,154 @@
+package org.dyr.tests.endtoend;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.dyr.device.Backend;
+import org.dyr.device.DeviceOptions;
+import org.dyr.device.DeviceOptions.Launching;
+import org.dyr.device.Devices;
+import org.dyr.nn.Bert;
+import org.dyr.optim.Optimizer;
+import org.dyr.ranker.Ranker;
+import org.dyr.ranker.model.Model;
+import org.dyr.ranker.text.Tokenizer;
+import org.dyr.ranker.train.EncodedGroup;
+import org.dyr.ranker.train.StepSettings;
+import org.dyr.ranker.train.TrainingStep;
+import org.dyr.tensor.DType;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the CPU runs, on the device cuda, emulated or a card: the same numbers within rounding. */
+class CudaTrainingTest {
+  private static final double RATE = 0.02;
+  private static final int STEPS = 20;
+
+  @TempDir Path folder;
+  private TinyData data;
+
+  @BeforeAll static void open() {
+    try (Backend backend = cuda(Launching.RECORDED)) {
+      assertEquals("cuda:0", backend.name());
+    } catch (IllegalArgumentException e) {
+      assumeTrue(false, e.getMessage());
+    }
+  }
+
+  @BeforeEach void write() throws IOException {
+    data = TinyData.write(folder);
+  }
+
+  private static Backend cuda(Launching launching) {
+    return Devices.open("cuda", new DeviceOptions(1, DeviceOptions.AUTO, DeviceOptions.AUTO, launching));
+  }
+
+  private static Backend cpu() {
+    return Devices.open("cpu", new DeviceOptions(1, DeviceOptions.AUTO));
+  }
+
+  /** What a training has shown: losses, norms, and the weights at its end. */
+  private record Run(List<Double> losses, List<Double> norms, float[] weights) {}
+
+  private Run train(Backend device, DType compute, StepSettings settings, double scale) {
+    List<EncodedGroup> groups = TinyBatches.encodedGroups(6, 4, 4, 10);
+    List<Double> losses = new ArrayList<>(), norms = new ArrayList<>();
+    try (Backend backend = device;
+        Model model = Model.create(TinyData.model(0.1), Tokenizer.load(folder.resolve("vocab.txt")), backend, 1).in(compute);
+        TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, settings); Arena arena = Arena.ofConfined()) {
+      List<TrainingStep.Launched> launched = new ArrayList<>();
+      for (int i = 0; i < STEPS; i++) {
+        launched.add(step.launch(groups, i, i, RATE, scale));
+        if (i == 0) continue;
+        TrainingStep.Result r = launched.get(i - 1).await();
+        losses.add(r.loss());
+        norms.add(r.gradientNorm());
+      }
+      losses.add(launched.getLast().await().loss());
+      float[] weights = backend.view(model.weights().slab().span(0, model.weights().bytes()), arena)
+          .toArray(ValueLayout.JAVA_FLOAT);
+      return new Run(losses, norms, weights);
+    }
+  }
+
+  private static void assertClose(Run expected, Run actual, double tolerance) {
+    for (int i = 0; i < STEPS; i++) {
+      assertEquals(expected.losses.get(i), actual.losses.get(i), tolerance, "loss of step " + i);
+    }
+    for (int i = 0; i < STEPS - 1; i++) {
+      assertEquals(expected.norms.get(i), actual.norms.get(i), tolerance * (1 + expected.norms.get(i)), "norm of step " + i);
+    }
+    double most = 0;
+    for (int i = 0; i < expected.weights.length; i++) {
+      most = Math.max(most, Math.abs(expected.weights[i] - actual.weights[i]));
+    }
+    assertTrue(most < 10 * tolerance, "a weight is off by " + most);
+    assertTrue(actual.losses.getLast() < 0.5 * actual.losses.getFirst(), "the loss falls: " + actual.losses);
+  }
+
+  @Test void twentyStepsAreThoseOfTheCpu() {
+    StepSettings settings = new StepSettings(1, 256);
+    assertClose(train(cpu(), DType.F32, settings, 1), train(cuda(Launching.RECORDED), DType.F32, settings, 1), 2e-4);
+  }
+
+  @Test void microBatchesAndRecomputedLayersToo() {
+    StepSettings settings = new StepSettings(1, 64).with(Bert.RECOMPUTE_LAYERS);
+    assertClose(train(cpu(), DType.F32, settings, 1), train(cuda(Launching.RECORDED), DType.F32, settings, 1), 2e-4);
+  }
+
+  @Test void bf16AndFp16StayNear() {
+    StepSettings settings = new StepSettings(1, 256);
+    Run expected = train(cpu(), DType.F32, settings, 1);
+    for (DType type : List.of(DType.BF16, DType.F16)) {
+      Run actual = train(cuda(Launching.RECORDED), type, settings, type == DType.F16 ? 1024 : 1);
+      for (int i = 0; i < STEPS; i++) {
+        assertEquals(expected.losses.get(i), actual.losses.get(i), 0.1, type + ", loss of step " + i);
+      }
+    }
+  }
+
+  @Test void everyWayOfLaunchingGivesTheSameBits() {
+    StepSettings settings = new StepSettings(1, 64);
+    Run first = train(cuda(Launching.RECORDED), DType.BF16, settings, 1);
+    for (Launching launching : Launching.values()) {
+      Run again = train(cuda(launching), DType.BF16, settings, 1);
+      assertEquals(first.losses, again.losses, launching.toString());
+      assertArrayEquals(first.weights, again.weights, 0, launching.toString());
+    }
+  }
+
+  /** Training, evaluation, checkpoints, going on: the command line's way. */
+  @Test void aRunIsResumedBitForBit() throws IOException {
+    Map<String, String> settings = new HashMap<>(Map.of("device", "cuda", "compute_type", "bfloat16", "checkpoint_every", "4"));
+    Path whole = folder.resolve("whole"), parts = folder.resolve("parts");
+    Runs.train(data.config(whole, settings));
+    int[] asked = {0};
+    Runs.train(data.config(parts, settings), Optional.empty(), () -> ++asked[0] == 4);
+    Runs.train(data.config(parts, settings), Optional.of(parts), () -> false);
+    assertEquals(Runs.metrics(whole), Runs.metrics(parts));
+    assertEquals(8, Runs.metrics(parts).size());
+  }
+
+  @Test void rerankingGivesTheScoresOfTheCpu() throws IOException {
+    Path out = folder.resolve("run");
+    Runs.train(data.config(out, Map.of("max_steps", "8")));
+    String query = TinyData.query(3);
+    DeviceOptions options = DeviceOptions.defaults();
+    try (Ranker cpu = Ranker.load(out.resolve("model")); Ranker cuda = Ranker.load(out.resolve("model"), "cuda", options)) {
+      assertArrayEquals(cpu.score(query, TinyData.passages()), cuda.score(query, TinyData.passages()), 1e-4f);
+    }
+  }
+}
