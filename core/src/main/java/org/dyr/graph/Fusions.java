@@ -24,6 +24,7 @@ import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
+import org.dyr.op.KeepingOp;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.RelativeAttention;
@@ -55,7 +56,8 @@ public final class Fusions {
       new Fusion("matmul-bias", Fusions::matMulBias),
       new Fusion("matmul-add", Fusions::matMulAdd),
       new Fusion("matmul-accumulate", Fusions::matMulAccumulate),
-      new Fusion("matmul-sum-rows", Stage.LAST, Fusions::matMulSumRows));
+      new Fusion("matmul-sum-rows", Stage.LAST, Fusions::matMulSumRows),
+      new Fusion("unread-outputs", Stage.LAST, Fusions::unreadOutputs));
 
   private Fusions() {}
 
@@ -242,6 +244,14 @@ public final class Fusions {
           List.of(n.out().get(0), last.out().get(0))));
     }
     return Optional.empty();
+  }
+
+  /** What is kept for a backward, and there is none. */
+  private static Optional<Rewrite> unreadOutputs(Readers g, Node last) {
+    if (!(last.op() instanceof KeepingOp op) || !op.kept()) return Optional.empty();
+    List<Value> out = last.out();
+    if (out.subList(1, out.size()).stream().anyMatch(g::isRead)) return Optional.empty();
+    return Optional.of(new Rewrite(List.of(last), op.unkept(), last.in(), out.subList(0, 1)));
   }
 
   private static Rewrite withResidual(Node product, Node last, Value residual, boolean inPlace) {

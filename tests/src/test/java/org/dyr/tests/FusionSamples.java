@@ -3,6 +3,7 @@ package org.dyr.tests;
 import static org.dyr.tests.Arg.ints;
 
 import java.util.List;
+import java.util.function.Predicate;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -18,6 +19,7 @@ import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
+import org.dyr.op.KeepingOp;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
@@ -42,11 +44,15 @@ final class FusionSamples {
    * One pattern.
    *
    * @param row the fusion's name
-   * @param makes the op that the pattern becomes
+   * @param makes whether an op is the one that the pattern becomes
    * @param hasGradient whether the pattern can be differentiated
    */
-  record Sample(String row, String remark, Class<? extends Op> makes, boolean hasGradient, List<Arg> in,
-      Body body) {
+  record Sample(String row, String remark, Predicate<Op> makes, boolean hasGradient, List<Arg> in, Body body) {
+
+    Sample(String row, String remark, Class<? extends Op> makes, boolean hasGradient, List<Arg> in, Body body) {
+      this(row, remark, (Predicate<Op>) makes::isInstance, hasGradient, in, body);
+    }
+
     @Override public String toString() {
       return row + (remark.isEmpty() ? "" : ", " + remark);
     }
@@ -95,7 +101,9 @@ final class FusionSamples {
             (r, in) -> {
           Value c = r.emit1(new MatMul(true, false), in[0], in[1]);
           return new Recorded(r.emit1(new Add(true), in[2], c), List.of(c));
-        }));
+        }),
+        unreadOutputs("layer norm", new DropoutAddLayerNorm(0, 0, EPS), Arg.of(5, 7), Arg.of(5, 7), Arg.of(7),
+            Arg.of(7)));
   }
 
   private static Sample attention(String remark, Queries queries, double p, boolean drop) {
@@ -131,6 +139,14 @@ final class FusionSamples {
           Value y = r.emit(new LayerNorm(EPS), h, in[2], in[3])[0];
           return new Recorded(y, drop ? List.of(h, kept) : List.of(h));
         });
+  }
+
+  private static Sample unreadOutputs(String remark, KeepingOp op, Arg... in) {
+    Predicate<Op> makes = op.unkept()::equals;
+    return new Sample("unread-outputs", remark, makes, false, List.of(in), (r, values) -> {
+      List<Value> out = List.of(r.emit(op, values));
+      return new Recorded(out.getFirst(), out.subList(1, out.size()));
+    });
   }
 
   private static Sample matMulActivation(String remark, boolean kept) {

@@ -260,7 +260,8 @@ final class OpCases {
           in.addAll(randomRows(rows));
           grad.addAll(randomRows(rows));
         }
-        add(of(new DropoutAddLayerNorm(p, 5, EPS), in), of(new DropoutAddLayerNorm.Grad(p, 5), grad));
+        for (boolean kept : new boolean[] {false, true}) add(of(new DropoutAddLayerNorm(p, 5, EPS, kept), in));
+        add(of(new DropoutAddLayerNorm.Grad(p, 5), grad));
       }
     }
     add(of(new LayerNorm(1e-5), filled((r, i) -> 3, 2, 33), Arg.of(33), Arg.of(33)).on("constant rows"));

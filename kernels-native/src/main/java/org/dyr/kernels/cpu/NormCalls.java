@@ -52,11 +52,12 @@ final class NormCalls {
     return 4 * Binding.width(x) * workers;
   }
 
-  /** Inputs x, residual (R,C), w, b (C) [random, sequence, position]; outputs y, h (R,C), mean, rstd (R). */
+  /** Inputs x, residual (R,C), w, b (C) [random, sequence, position]; outputs y (R,C) [h (R,C), mean, rstd (R)]. */
   static Kernel dropoutAddLayerNorm(Binding o, DropoutAddLayerNorm op) {
     int isa = o.isa, type = o.type, columns = o.columns();
     long x = o.in(0), residual = o.in(1), w = o.in(2), b = o.in(3), scratch = o.scratch();
-    long y = o.out(0), h = o.out(1), mean = o.out(2), rstd = o.out(3), bytes = rowBytes(o.operands.in()[0], 1);
+    long y = o.out(0), h = op.kept() ? o.out(1) : 0, mean = op.kept() ? o.out(2) : 0, rstd = op.kept() ? o.out(3) : 0;
+    long bytes = rowBytes(o.operands.in()[0], 1);
     double eps = op.eps();
     Drop d = Drop.of(o, 4, op.probability(), op.site());
     return o.rows((from, to, worker) -> NativeCalls.dropoutAddLayerNorm(isa, type, x, residual, w, b, d.random, d.sequence,
