@@ -152,6 +152,33 @@ void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const fl
 }
 
 /**
+ * h = words[word] + types[kind] + positions[position], y = layer norm of h over rows. All fp32 but for y, which is
+ * rounded once. positions is null where there are none; h, mean and rstd are where they are not kept. Tables (V,C),
+ * indices (R); the sums of a row stay in `row` (C).
+ */
+template <class T>
+void embeddingLayerNorm(const float* words, const int32_t* word, const float* types, const int32_t* kind,
+    const float* positions, const int32_t* position, const float* w, const float* b, T* y, float* h, float* mean,
+    float* rstd, float* row, int64_t from, int64_t to, int32_t columns, double eps) {
+  Output<float> sums(h, from, to, columns);
+  Output<T> out(y, from, to, columns);
+  for (int64_t r = from; r < to; r++) {
+    int64_t at = r * columns;
+    const float* p = words + static_cast<int64_t>(word[r]) * columns;
+    const float* q = types + static_cast<int64_t>(kind[r]) * columns;
+    const float* s = positions == nullptr ? nullptr : positions + static_cast<int64_t>(position[r]) * columns;
+    vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
+      Floats x = add(load(p + i, m), load(q + i, m));
+      if (s != nullptr) x = add(x, load(s + i, m));
+      store(row + i, x, m);
+      if (h != nullptr) sums.put(at + i, x, m);
+    });
+    normalizeRow(row, w, b, out, at, columns, eps).keep(mean, rstd, r);
+  }
+  out.finish();
+}
+
+/**
  * The gradient of a row's layer norm, dx = rstd (dn - avg(dn) - n avg(dn n)), n = (x - mean) rstd, dn = dy w. Adds to
  * the sums of dw and db.
  */

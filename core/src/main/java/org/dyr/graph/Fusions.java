@@ -21,6 +21,8 @@ import org.dyr.op.BiasActivation;
 import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
+import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
@@ -49,6 +51,7 @@ public final class Fusions {
       new Fusion("attention", Fusions::attention),
       new Fusion("relative-attention", Fusions::relativeAttention),
       new Fusion("bias-activation", Fusions::biasActivation),
+      new Fusion("embeddings", Fusions::embeddings),
       new Fusion("dropout-add-layernorm", Fusions::dropoutAddLayerNorm),
       new Fusion("matmul-activation", Stage.LAST, Fusions::matMulActivation),
       new Fusion("matmul-activation-grad", Stage.LAST, Fusions::matMulActivationGrad),
@@ -149,6 +152,40 @@ public final class Fusions {
     if (!(last.op() instanceof Activation f)) return Optional.empty();
     return g.inner(last.in().get(0), AddBias.class).map(
         bias -> new Rewrite(List.of(bias, last), new BiasActivation(f.kind()), bias.in(), last.out()));
+  }
+
+  /** Rows of tables added up, layer norm; then, where the device has that too, the cast of y. */
+  private static Optional<Rewrite> embeddings(Readers g, Node last) {
+    if (last.op() instanceof Cast cast) return castEmbeddings(g, cast, last);
+    if (!(last.op() instanceof LayerNorm norm)) return Optional.empty();
+    List<Node> replaced = new ArrayList<>(List.of(last));
+    List<Value> in = values(last.in().get(1), last.in().get(2));
+    Value h = last.in().get(0), sum = h;
+    int tables = 1;
+    for (Optional<Node> add; (add = g.inner(sum, Add.class)).isPresent(); tables++) {
+      Optional<Node> row = g.inner(add.get().in().get(1), Gather.class);
+      if (row.isEmpty() || ((Add) add.get().op()).inPlace()) return Optional.empty();
+      replaced.addAll(List.of(add.get(), row.get()));
+      in.addAll(0, row.get().in());
+      sum = add.get().in().get(0);
+    }
+    Optional<Node> first = g.inner(sum, Gather.class);
+    if (tables < 2 || first.isEmpty()) return Optional.empty();
+    replaced.add(first.get());
+    in.addAll(0, first.get().in());
+    return Optional.of(new Rewrite(replaced, new EmbeddingLayerNorm(tables, norm.eps(), Optional.empty(), true), in,
+        List.of(last.out().get(0), h, last.out().get(1), last.out().get(2))));
+  }
+
+  private static Optional<Rewrite> castEmbeddings(Readers g, Cast cast, Node last) {
+    return g.inner(last.in().get(0), EmbeddingLayerNorm.class).flatMap(norm -> {
+      EmbeddingLayerNorm op = (EmbeddingLayerNorm) norm.op();
+      List<Value> kept = norm.out().subList(1, norm.out().size()), out = values(last.out().get(0));
+      out.addAll(kept);
+      // A reader of what is kept may stand before the cast.
+      if (op.to().isPresent() || kept.stream().anyMatch(g::isRead)) return Optional.empty();
+      return Optional.of(new Rewrite(List.of(norm, last), op.to(cast.to()), norm.in(), out));
+    });
   }
 
   /** (dropout,) + residual, layer norm. */

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
+import java.util.Optional;
 import org.dyr.graph.Graph;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Shape;
@@ -74,6 +75,20 @@ class ShapeRuleTest {
     refused("Dropout: position must be i32(2), not i32(3)", new Dropout(0.1, 0), f32(2, 4), random, rows, OFFSETS);
     refused("DropoutAddLayerNorm: takes 7 inputs, not 4", new DropoutAddLayerNorm(0.1, 0, 1e-12), f32(2, 4), f32(2, 4),
         f32(4), f32(4));
+  }
+
+  @Test void embeddings() {
+    Spec tokens = Spec.of(DType.I32, 2);
+    EmbeddingLayerNorm op = new EmbeddingLayerNorm(2, 1e-12, Optional.of(DType.BF16), true);
+    assertArrayEquals(new Spec[] {Spec.of(DType.BF16, 2, 4), f32(2, 4), f32(2), f32(2)},
+        op.outputs(f32(9, 4), tokens, f32(3, 4), tokens, f32(4), f32(4)));
+    assertArrayEquals(new Spec[] {Spec.of(DType.BF16, 2, 4)},
+        op.unkept().outputs(f32(9, 4), tokens, f32(3, 4), tokens, f32(4), f32(4)));
+    refused("EmbeddingLayerNorm: takes 6 inputs, not 4", op, f32(9, 4), tokens, f32(4), f32(4));
+    refused("EmbeddingLayerNorm: rows of table 1 are f32(3,4), those of the first f32(2,4)", op, f32(9, 4), tokens,
+        f32(3, 4), OFFSETS, f32(4), f32(4));
+    refused("EmbeddingLayerNorm: adds up 2 tables or more, not 1", new EmbeddingLayerNorm(1, 1e-12, Optional.empty(),
+        true), f32(9, 4), tokens, f32(4), f32(4));
   }
 
   @Test void attention() {

@@ -2,6 +2,7 @@ package org.dyr.tests;
 
 import static org.dyr.tests.Arg.ints;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
 import org.dyr.op.Activation;
@@ -16,6 +17,8 @@ import org.dyr.op.BiasActivation;
 import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
+import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
@@ -30,6 +33,7 @@ import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
 import org.dyr.op.SumRows;
 import org.dyr.op.Value;
+import org.dyr.tensor.DType;
 
 /** The unfused form of every row of the fusion table. A new row needs a sample here. */
 final class FusionSamples {
@@ -76,6 +80,7 @@ final class FusionSamples {
           Value u = r.emit1(new AddBias(), in);
           return new Recorded(r.emit1(new Activation(Activation.Kind.GELU), u), List.of(u));
         }),
+        embeddings("two tables", 2, false), embeddings("three tables", 3, false), embeddings("rounded", 3, true),
         layerNorm("", 0, false), layerNorm("dropout", 0.5, true), layerNorm("dropout of nothing", 0, true),
         matMulActivation("", false), matMulActivation("product kept", true),
         new Sample("matmul-activation-grad", "", GemmActivation.Grad.class, false,
@@ -128,6 +133,24 @@ final class FusionSamples {
           Value o = r.emit1(new RelativeContext(2), kept, in[2], in[6], in[3]);
           return new Recorded(o, drop ? List.of(s, share, kept) : List.of(s, share));
         });
+  }
+
+  private static Sample embeddings(String remark, int tables, boolean rounded) {
+    Predicate<Op> makes = op -> op instanceof EmbeddingLayerNorm e && e.to().isPresent() == rounded;
+    return new Sample("embeddings", remark, makes, !rounded, OpCases.embedded(tables, 5, 7), (r, in) -> {
+      List<Value> inner = new ArrayList<>();
+      Value h = r.emit1(new Gather(), in[0], in[1]);
+      for (int t = 1; t < tables; t++) {
+        inner.add(h);
+        inner.add(r.emit1(new Gather(), in[2 * t], in[2 * t + 1]));
+        h = r.emit1(new Add(false), h, inner.getLast());
+      }
+      inner.add(h);
+      Value[] y = r.emit(new LayerNorm(EPS), h, in[2 * tables], in[2 * tables + 1]);
+      if (!rounded) return new Recorded(y[0], inner);
+      inner.addAll(List.of(y));
+      return new Recorded(r.emit1(new Cast(DType.BF16), y[0]), inner);
+    });
   }
 
   private static Sample layerNorm(String remark, double p, boolean drop) {

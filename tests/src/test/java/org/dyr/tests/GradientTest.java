@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -19,6 +20,7 @@ import org.dyr.graph.Backprop;
 import org.dyr.graph.Compiler;
 import org.dyr.graph.Graph;
 import org.dyr.graph.Program;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.KeepingOp;
@@ -29,6 +31,7 @@ import org.dyr.op.Value;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
 /**
@@ -71,6 +74,13 @@ class GradientTest {
   @TestFactory Stream<DynamicTest> ofAFusedOpIsThatOfItsDecomposition() {
     return OpCases.all().stream().filter(c -> c.op() instanceof FusedOp && hasGradient(c) && isFinite(c))
         .map(c -> DynamicTest.dynamicTest(c.name(), () -> checkFused(c)));
+  }
+
+  /** In double no type is narrower: the cast is there, and changes nothing. */
+  @Test void ofEmbeddingsThatAreCast() {
+    OpCase c = OpCase.of(new EmbeddingLayerNorm(3, 1e-12, Optional.of(DType.F64), true), OpCases.embedded(3, 5, 7));
+    check(c);
+    checkFused(c);
   }
 
   @TestFactory Stream<DynamicTest> anOpWithoutGradientSaysSo() {

@@ -8,6 +8,7 @@ import org.dyr.op.AddBias;
 import org.dyr.op.Attention;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
@@ -73,6 +74,7 @@ record OpCase(Op op, String remark, List<Arg> in) {
       case LayerNorm _ -> i > 0;
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> i > 1;
       case DropoutAddLayerNorm _ -> i > 1;
+      case EmbeddingLayerNorm e -> i >= 2 * e.tables();
       case Attention.Grad _, RelativeAttention.Grad _ -> i == 5;
       default -> false;
     };

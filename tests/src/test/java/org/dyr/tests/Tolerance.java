@@ -6,6 +6,7 @@ import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
@@ -44,6 +45,7 @@ final class Tolerance {
       case GemmSumRows g -> x.dim(0);
       case LayerNorm n -> x.last();
       case DropoutAddLayerNorm n -> x.last();
+      case EmbeddingLayerNorm n -> x.last();
       case LayerNorm.Grad n -> Math.max(x.rows(), x.last());
       case DropoutAddLayerNorm.Grad n -> Math.max(x.rows(), x.last());
       case GemmActivation g -> x.dim(g.transposeA() ? 0 : 1);

@@ -9,6 +9,7 @@ import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
@@ -59,6 +60,8 @@ final class Unsupported {
       throw new IllegalArgumentException("kernel set '%s' has no row in Unsupported; there are %s"
           .formatted(set, List.copyOf(BY_SET.keySet())));
     }
+    // The tables that embeddings are looked up in are fp32.
+    if (set.equals("native") && type.isHalf() && c.op() instanceof EmbeddingLayerNorm) return true;
     return unsupported.test(c.op()) || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();
   }
 }

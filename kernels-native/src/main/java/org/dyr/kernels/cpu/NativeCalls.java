@@ -86,6 +86,10 @@ final class NativeCalls {
       long rstd, long random, long sequence, long position, int site, int threshold, float keep, long dx,
       long dresidual, long partial, long from, long to, long rows, int columns);
 
+  @NoException static native void embeddingLayerNorm(int isa, int type, long words, long word, long types, long kind,
+      long positions, long position, long w, long b, long y, long h, long mean, long rstd, long row, long from, long to,
+      int columns, double eps);
+
   // gather.h
 
   @NoException static native void gather(int isa, int type, long table, long index, long y, long from, long to,

@@ -17,6 +17,7 @@ import org.dyr.op.Cast;
 import org.dyr.op.ClipFactor;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
@@ -65,6 +66,7 @@ final class NativeKernels implements KernelSet {
       case Add _, AddBias _, Scale _, Broadcast _, Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> true;
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
       case LayerNorm _, LayerNorm.Grad _, Dropout _, DropoutAddLayerNorm _, DropoutAddLayerNorm.Grad _ -> true;
+      case EmbeddingLayerNorm o -> NormCalls.embeds(o, in);
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
       default -> false;
@@ -82,7 +84,7 @@ final class NativeKernels implements KernelSet {
       case Sum _, SumSquares _, AllFinite _ -> SumCalls.scratchBytes(in[0]);
       case SumRows _ -> Binding.rowChunkBytes(in[0], 1);
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> Binding.rowChunkBytes(in[0], 2);
-      case DropoutAddLayerNorm _ -> NormCalls.rowBytes(in[0], workers.count());
+      case DropoutAddLayerNorm _, EmbeddingLayerNorm _ -> NormCalls.rowBytes(in[0], workers.count());
       case Update.Lamb o -> LambKernel.scratchBytes(o, in);
       case Attention o when o.queries() == Queries.FIRST ->
           AttentionFirstCalls.forwardScratch(o, in, instructions, workers);
@@ -121,6 +123,7 @@ final class NativeKernels implements KernelSet {
       case Dropout o -> NormCalls.dropout(b, o);
       case DropoutAddLayerNorm o -> NormCalls.dropoutAddLayerNorm(b, o);
       case DropoutAddLayerNorm.Grad o -> NormCalls.dropoutAddLayerNormGrad(b, o);
+      case EmbeddingLayerNorm o -> NormCalls.embeddingLayerNorm(b, o);
       case Gather _ -> GatherCalls.gather(b);
       case Gather.Grad _ -> GatherCalls.gatherGrad(b);
       case GroupCrossEntropy o -> GatherCalls.loss(b, o);
