@@ -154,7 +154,7 @@ void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const fl
 /**
  * h = words[word] + types[kind] + positions[position], y = layer norm of h over rows. All fp32 but for y, which is
  * rounded once. positions is null where there are none; h, mean and rstd are where they are not kept. Tables (V,C),
- * indices (R); the sums of a row stay in `row` (C).
+ * indices (R); the sums of a row stay in `row` (C). Words lie anywhere, so the next one's row is asked for meanwhile.
  */
 template <class T>
 void embeddingLayerNorm(const float* words, const int32_t* word, const float* types, const int32_t* kind,
@@ -165,6 +165,8 @@ void embeddingLayerNorm(const float* words, const int32_t* word, const float* ty
   for (int64_t r = from; r < to; r++) {
     int64_t at = r * columns;
     const float* p = words + static_cast<int64_t>(word[r]) * columns;
+    const float* next = words + static_cast<int64_t>(word[r + 1 < to ? r + 1 : r]) * columns;
+    for (int32_t i = 0; i < columns; i += 16) __builtin_prefetch(next + i);
     const float* q = types + static_cast<int64_t>(kind[r]) * columns;
     const float* s = positions == nullptr ? nullptr : positions + static_cast<int64_t>(position[r]) * columns;
     vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
