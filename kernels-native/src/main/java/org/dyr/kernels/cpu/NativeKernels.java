@@ -6,6 +6,7 @@ import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -67,6 +68,7 @@ final class NativeKernels implements KernelSet {
       case LayerNorm _, LayerNorm.Grad _, Dropout _, DropoutAddLayerNorm _, DropoutAddLayerNorm.Grad _ -> true;
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
+      case AbsorbedAttention o -> AttentionAbsorbedCalls.supports(o, in, instructions);
       default -> false;
     };
   }
@@ -90,6 +92,7 @@ final class NativeKernels implements KernelSet {
       case Attention.Grad o when o.of().queries() == Queries.FIRST ->
           AttentionFirstCalls.gradientScratch(o.of(), in, instructions, workers);
       case Attention.Grad o -> AttentionCalls.gradientScratch(o.of(), in, false, instructions, workers);
+      case AbsorbedAttention o -> AttentionAbsorbedCalls.scratchBytes(o, in, instructions, workers);
       case RelativeAttention o -> AttentionCalls.forwardScratch(o.of(), in, true, instructions, workers);
       case RelativeAttention.Grad o -> AttentionCalls.gradientScratch(o.of().of(), in, true, instructions, workers);
       default -> 0;
@@ -132,6 +135,7 @@ final class NativeKernels implements KernelSet {
       case Attention o -> AttentionCalls.forward(o, b);
       case Attention.Grad o when o.of().queries() == Queries.FIRST -> AttentionFirstCalls.gradient(o.of(), b);
       case Attention.Grad o -> AttentionCalls.gradient(o, b);
+      case AbsorbedAttention o -> AttentionAbsorbedCalls.forward(o, b);
       case RelativeAttention o -> AttentionCalls.forward(o, b);
       case RelativeAttention.Grad o -> AttentionCalls.gradient(o, b);
       default -> throw new UnsupportedOperationException("native has no kernel for " + op.name());
