@@ -91,7 +91,12 @@
   K(attentionFirstGradient, int64_t dout, int64_t q, int64_t k, int64_t v, int64_t o, int64_t lse, int64_t offsets, \
       int64_t random, int64_t sequence, int64_t dq, int64_t dk, int64_t dv, int32_t tokens, int32_t sequences, \
       int32_t heads, int32_t size, int32_t site, int32_t threshold, float dropScale, int64_t scratch, int32_t worker, \
-      int32_t workers)
+      int32_t workers) \
+  /* attention_absorbed.h */ \
+  F(attentionAbsorbedScratch, int64_t floats, int32_t heads, int32_t size, int32_t columns, int32_t longest) \
+  K(attentionAbsorbed, int64_t q, int64_t x, int64_t key, int32_t keyParts, int64_t value, int32_t valueParts, \
+      int64_t valueBias, int64_t offsets, int64_t o, int32_t sequences, int32_t heads, int32_t size, int32_t columns, \
+      int32_t longest, int64_t scratch, int32_t worker, int32_t workers)
 
 namespace dyr {
 

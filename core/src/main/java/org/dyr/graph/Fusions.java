@@ -9,6 +9,7 @@ import java.util.Set;
 import org.dyr.device.Backend;
 import org.dyr.graph.Fusion.Rewrite;
 import org.dyr.graph.Fusion.Stage;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -29,6 +30,7 @@ import org.dyr.op.GemmSumRows;
 import org.dyr.op.KeepingOp;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
+import org.dyr.op.Queries;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
@@ -50,6 +52,7 @@ public final class Fusions {
   private static final List<Fusion> TABLE = List.of(
       new Fusion("attention", Fusions::attention),
       new Fusion("relative-attention", Fusions::relativeAttention),
+      new Fusion("absorbed-attention", Stage.LAST, Fusions::absorbedAttention),
       new Fusion("bias-activation", Fusions::biasActivation),
       new Fusion("embeddings", Fusions::embeddings),
       new Fusion("dropout-add-layernorm", Fusions::dropoutAddLayerNorm),
@@ -145,6 +148,21 @@ public final class Fusions {
               return new Rewrite(replaced, new RelativeAttention(of), in,
                   List.of(last.out().get(0), softmax.out().get(1)));
             }));
+  }
+
+  /** Keys and values of all tokens, for which first tokens alone ask. */
+  private static Optional<Rewrite> absorbedAttention(Readers g, Node last) {
+    if (!(last.op() instanceof Attention of) || of.queries() != Queries.FIRST) return Optional.empty();
+    if (of.probability() > 0 || g.isRead(last.out().get(1))) return Optional.empty();
+    return projection(g, last.in().get(1)).flatMap(key -> projection(g, last.in().get(2))
+        .filter(value -> value.in().get(0).equals(key.in().get(0)))
+        .map(value -> new Rewrite(List.of(key, value, last), new AbsorbedAttention(of.heads(), of.longest()),
+            values(last.in().get(0), key.in().get(0), key.in().get(1), key.in().get(2), value.in().get(1),
+                value.in().get(2), last.in().get(3)), List.of(last.out().get(0)))));
+  }
+
+  private static Optional<Node> projection(Readers g, Value v) {
+    return g.inner(v, Gemm.class).filter(n -> n.op().equals(AbsorbedAttention.PROJECTION));
   }
 
   /** x + b, then f. */

@@ -117,6 +117,14 @@ class ShapeRuleTest {
     assertThrows(ShapeException.class, () -> new RelativeAttention(op));
   }
 
+  @Test void absorbedAttention() {
+    AbsorbedAttention op = new AbsorbedAttention(2, 4);
+    assertEquals(f32(2, 8), op.outputs(f32(2, 8), f32(6, 5), f32(8, 5), f32(8), f32(8, 5), f32(8), OFFSETS)[0]);
+    refused("AbsorbedAttention: takes 7 inputs, not 3", op, f32(2, 8), f32(6, 5), OFFSETS);
+    refused("Attention[FIRST]: f32(6,8) and f32(6,6) must be alike", op, f32(2, 8), f32(6, 5), f32(8, 5), f32(8),
+        f32(6, 5), f32(6), OFFSETS);
+  }
+
   @Test void relativeAttention() {
     RelativeAttention op = new RelativeAttention(new Attention(2, 4, 0, 0));
     assertArrayEquals(new Spec[] {f32(6, 8), f32(2, 6)}, op.outputs(f32(6, 8), f32(6, 8), f32(6, 8), OFFSETS,

@@ -5,6 +5,7 @@ import static org.dyr.tests.Arg.ints;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -76,6 +77,7 @@ final class FusionSamples {
         attention("dropout of nothing", Queries.ALL, 0, true), attention("first tokens ask", Queries.FIRST, 0, false),
         attention("first tokens ask, dropout", Queries.FIRST, 0.5, true),
         relative("", 0, false), relative("dropout", 0.5, true), relative("dropout of nothing", 0, true),
+        absorbed(),
         new Sample("bias-activation", "", BiasActivation.class, true, List.of(Arg.of(5, 7), Arg.of(7)), (r, in) -> {
           Value u = r.emit1(new AddBias(), in);
           return new Recorded(r.emit1(new Activation(Activation.Kind.GELU), u), List.of(u));
@@ -120,6 +122,19 @@ final class FusionSamples {
           Value kept = drop ? r.emit1(new AttentionDropout(p, 1, queries), share, in[4], in[3], in[5]) : share;
           Value o = r.emit1(new AttentionContext(2, queries), kept, in[2], in[3]);
           return new Recorded(o, drop ? List.of(s, share, kept) : List.of(s, share));
+        });
+  }
+
+  private static Sample absorbed() {
+    Arg w = Arg.of(32, 32), b = Arg.of(32);
+    return new Sample("absorbed-attention", "", AbsorbedAttention.class, false,
+        List.of(Arg.of(2, 32), Arg.of(5, 32), w, b, w, b, OFFSETS), (r, in) -> {
+          Value k = r.emit1(new AddBias(), r.emit1(new MatMul(false, true), in[1], in[2]), in[3]);
+          Value v = r.emit1(new AddBias(), r.emit1(new MatMul(false, true), in[1], in[4]), in[5]);
+          Value s = r.emit1(new AttentionScores(2, 3, Queries.FIRST), in[0], k, in[6]);
+          Value[] p = r.emit(new AttentionSoftmax(Queries.FIRST), s, in[6]);
+          Value o = r.emit1(new AttentionContext(2, Queries.FIRST), p[0], v, in[6]);
+          return new Recorded(o, List.of(k, v, s, p[0], p[1]));
         });
   }
 

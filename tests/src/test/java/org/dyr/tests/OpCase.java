@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.AddBias;
 import org.dyr.op.Attention;
 import org.dyr.op.BiasActivation;
@@ -60,7 +61,8 @@ record OpCase(Op op, String remark, List<Arg> in) {
 
   /** The panels that the case makes, or reads as the right operand of a product. */
   Optional<Panels> panels() {
-    return op instanceof Panels p ? Optional.of(p) : in.size() > 1 ? Panels.of(in.get(1).shape()) : Optional.empty();
+    return op instanceof Panels p ? Optional.of(p)
+        : in.stream().flatMap(a -> Panels.of(a.shape()).stream()).findFirst();
   }
 
   /** Whether input {@code i} is a bias, the weight of a norm, or a statistic. */
@@ -76,6 +78,7 @@ record OpCase(Op op, String remark, List<Arg> in) {
       case DropoutAddLayerNorm _ -> i > 1;
       case EmbeddingLayerNorm e -> i >= 2 * e.tables();
       case Attention.Grad _, RelativeAttention.Grad _ -> i == 5;
+      case AbsorbedAttention _ -> i == 3 || i == 5;
       default -> false;
     };
   }

@@ -1,5 +1,6 @@
 package org.dyr.tests;
 
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Attention;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionScores;
@@ -64,6 +65,7 @@ final class Tolerance {
       case AttentionContext.Grad a -> Math.max(x.last() / a.heads(), in[1].shape().last());
       case Attention a -> Math.max(x.last() / a.heads(), a.longest());
       case Attention.Grad a -> Math.max(x.last() / a.of().heads(), a.of().longest());
+      case AbsorbedAttention a -> Math.max(in[1].shape().last(), a.longest());
       case RelativeScores a -> x.last() / a.heads();
       case RelativeScores.Grad a -> x.size();
       case RelativeContext a -> x.last();

@@ -6,6 +6,7 @@ import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -69,6 +70,7 @@ final class NativeKernels implements KernelSet {
       case EmbeddingLayerNorm o -> NormCalls.embeds(o, in);
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
+      case AbsorbedAttention o -> AttentionAbsorbedCalls.supports(o, in, instructions);
       default -> false;
     };
   }
@@ -92,6 +94,7 @@ final class NativeKernels implements KernelSet {
       case Attention.Grad o when o.of().queries() == Queries.FIRST ->
           AttentionFirstCalls.gradientScratch(o.of(), in, instructions, workers);
       case Attention.Grad o -> AttentionCalls.gradientScratch(o.of(), in, false, instructions, workers);
+      case AbsorbedAttention o -> AttentionAbsorbedCalls.scratchBytes(o, in, instructions, workers);
       case RelativeAttention o -> AttentionCalls.forwardScratch(o.of(), in, true, instructions, workers);
       case RelativeAttention.Grad o -> AttentionCalls.gradientScratch(o.of().of(), in, true, instructions, workers);
       default -> 0;
@@ -135,6 +138,7 @@ final class NativeKernels implements KernelSet {
       case Attention o -> AttentionCalls.forward(o, b);
       case Attention.Grad o when o.of().queries() == Queries.FIRST -> AttentionFirstCalls.gradient(o.of(), b);
       case Attention.Grad o -> AttentionCalls.gradient(o, b);
+      case AbsorbedAttention o -> AttentionAbsorbedCalls.forward(o, b);
       case RelativeAttention o -> AttentionCalls.forward(o, b);
       case RelativeAttention.Grad o -> AttentionCalls.gradient(o, b);
       default -> throw new UnsupportedOperationException("native has no kernel for " + op.name());
