@@ -104,25 +104,29 @@ DYR_INLINE void scaled(const float* x, float by, int size, T* y) {
 
 /**
  * Calls f(s, from, to) for the heads [from, to) of the sequences that a worker takes: heads are dealt out in order by
- * their keys. An empty sequence's go to the first worker.
+ * their keys, and what a head costs besides, in keys. An empty sequence's go to the first worker.
  */
 template <class F>
-DYR_INLINE void dealHeads(const int32_t* offsets, int sequences, int heads, int worker, int workers, F f) {
-  int64_t total = static_cast<int64_t>(offsets[sequences]) * heads, at = 0;
-  int64_t from = total * worker / workers, to = total * (worker + 1) / workers;
+DYR_INLINE void dealHeads(const int32_t* offsets, int sequences, int heads, int besides, int worker, int workers, F f) {
+  int64_t total = 0, at = 0;
   for (int s = 0; s < sequences; s++) {
     int64_t length = offsets[s + 1] - offsets[s];
+    if (length > 0) total += (length + besides) * heads;
+  }
+  int64_t from = total * worker / workers, to = total * (worker + 1) / workers;
+  for (int s = 0; s < sequences; s++) {
+    int64_t length = offsets[s + 1] - offsets[s], cost = length + besides;
     if (length == 0) {
       if (worker == 0) f(s, 0, heads);
       continue;
     }
     // The heads whose work begins in [from, to).
     auto head = [=](int64_t work) {
-      int64_t h = work <= at ? 0 : (work - at + length - 1) / length;
+      int64_t h = work <= at ? 0 : (work - at + cost - 1) / cost;
       return static_cast<int>(h < heads ? h : heads);
     };
     if (head(from) < head(to)) f(s, head(from), head(to));
-    at += length * heads;
+    at += cost * heads;
   }
 }
 
@@ -258,7 +262,7 @@ void attentionFirst(const T* q, const T* k, const T* v, const int32_t* offsets, 
                     int32_t workers) {
   flash::FirstOperands<T> x{q, k, v, offsets, random, sequence, sequences, heads, size, site, threshold, dropScale};
   flash::FirstForwardScratch own(scratch, heads, size, longest);
-  flash::dealHeads(offsets, sequences, heads, worker, workers,
+  flash::dealHeads(offsets, sequences, heads, 0, worker, workers,
       [&](int s, int from, int to) { flash::firstForward(x, own, s, from, to, o, lse); });
 }
 
@@ -271,7 +275,7 @@ void attentionFirstGradient(const T* dout, const T* q, const T* k, const T* v, c
   flash::FirstOperands<T> x{q, k, v, offsets, random, sequence, sequences, heads, size, site, threshold, dropScale};
   flash::FirstGradients<T> d{dout, o, lse, dq, dk, dv};
   flash::FirstGradientScratch own(scratch, heads, size);
-  flash::dealHeads(offsets, sequences, heads, worker, workers,
+  flash::dealHeads(offsets, sequences, heads, 0, worker, workers,
       [&](int s, int from, int to) { flash::firstGradient(x, d, own, s, from, to); });
   int64_t end = offsets[sequences], rest = tokens - end, columns = x.columns();
   int64_t from = (end + rest * worker / workers) * columns, to = (end + rest * (worker + 1) / workers) * columns;

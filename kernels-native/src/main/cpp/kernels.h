@@ -14,6 +14,7 @@
 #include "gemm.h"
 #include "attention.h"
 #include "attention_first.h"
+#include "attention_absorbed.h"
 #include "peak.h"
 
 namespace dyr {

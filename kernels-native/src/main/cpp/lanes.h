@@ -62,6 +62,21 @@ DYR_INLINE void transpose(Floats (&r)[LANES]) {
   }
 }
 
+/** Lane i is the sum of the lanes of r[i], all of them added in one order. */
+DYR_INLINE Floats sums(const Floats (&r)[LANES]) {
+  Floats t[4];  // t[g] has, in each quarter, that quarter's sums of the rows 4 g .. 4 g + 3
+#pragma GCC unroll 4
+  for (int g = 0; g < 4; g++) {
+    const Floats* x = r + 4 * g;
+    Floats a = add(_mm512_unpacklo_ps(x[0], x[1]), _mm512_unpackhi_ps(x[0], x[1]));
+    Floats b = add(_mm512_unpacklo_ps(x[2], x[3]), _mm512_unpackhi_ps(x[2], x[3]));
+    t[g] = add(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE));
+  }
+  Floats a = add(_mm512_shuffle_f32x4(t[0], t[1], 0x44), _mm512_shuffle_f32x4(t[0], t[1], 0xEE));
+  Floats b = add(_mm512_shuffle_f32x4(t[2], t[3], 0x44), _mm512_shuffle_f32x4(t[2], t[3], 0xEE));
+  return add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+}
+
 #if defined(__AVX512BF16__)
 
 /** The n bf16 that a row has left, 32 at most, in pairs; zeros behind them. */
@@ -122,6 +137,18 @@ DYR_INLINE void transpose(Floats (&r)[LANES]) {
     r[c] = _mm256_permute2f128_ps(t[c], t[4 + c], 0x20);
     r[4 + c] = _mm256_permute2f128_ps(t[c], t[4 + c], 0x31);
   }
+}
+
+DYR_INLINE Floats sums(const Floats (&r)[LANES]) {
+  Floats t[2];
+#pragma GCC unroll 2
+  for (int g = 0; g < 2; g++) {
+    const Floats* x = r + 4 * g;
+    Floats a = add(_mm256_unpacklo_ps(x[0], x[1]), _mm256_unpackhi_ps(x[0], x[1]));
+    Floats b = add(_mm256_unpacklo_ps(x[2], x[3]), _mm256_unpackhi_ps(x[2], x[3]));
+    t[g] = add(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xEE));
+  }
+  return add(_mm256_permute2f128_ps(t[0], t[1], 0x20), _mm256_permute2f128_ps(t[0], t[1], 0x31));
 }
 
 #endif

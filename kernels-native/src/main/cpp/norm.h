@@ -62,13 +62,25 @@ void dropout(const T* x, T* y, const int32_t* random, const int32_t* sequence, c
   out.finish();
 }
 
+/** Of a row. */
+struct Statistics {
+  float mean, rstd;
+
+  /** Written to the row's places, where there are any. */
+  DYR_INLINE void keep(float* means, float* rstds, int64_t row) const {
+    if (means == nullptr) return;
+    means[row] = mean;
+    rstds[row] = rstd;
+  }
+};
+
 /**
- * The row of y that begins at element `at`, its mean and rstd. The variance is the mean of squared deviations, not of
+ * The row of y that begins at element `at`; mean and rstd of x. The variance is the mean of squared deviations, not of
  * squares: no cancellation.
  */
 template <class X, class T>
-DYR_INLINE void normalizeRow(const X* x, const float* w, const float* b, const Output<T>& y, int64_t at, float* mean,
-    float* rstd, int32_t columns, double eps) {
+DYR_INLINE Statistics normalizeRow(const X* x, const float* w, const float* b, const Output<T>& y, int64_t at,
+    int32_t columns, double eps) {
   float average = total(x, columns) / columns;
   Floats center = broadcast(average);
   Floats s[4] = {zero(), zero(), zero(), zero()};
@@ -95,8 +107,7 @@ DYR_INLINE void normalizeRow(const X* x, const float* w, const float* b, const O
     Floats normal = mul(sub(load(x + c, m), center), factor);
     y.put(at + c, fma(normal, load(w + c, m), load(b + c, m)), m);
   });
-  *mean = average;
-  *rstd = scale;
+  return {average, scale};
 }
 
 /** Layer norm over rows. x, y (R,C), w, b (C), mean, rstd (R). */
@@ -105,14 +116,14 @@ void layerNorm(const T* x, const float* w, const float* b, T* y, float* mean, fl
     int32_t columns, double eps) {
   Output<T> out(y, from, to, columns);
   for (int64_t row = from; row < to; row++) {
-    normalizeRow(x + row * columns, w, b, out, row * columns, mean + row, rstd + row, columns, eps);
+    normalizeRow(x + row * columns, w, b, out, row * columns, columns, eps).keep(mean, rstd, row);
   }
   out.finish();
 }
 
 /**
- * h = dropout(x) + residual, y = layer norm of h over rows. random is null where nothing is dropped. The fp32 sums of a
- * row stay in `row` (C): y is the norm of what was not rounded.
+ * h = dropout(x) + residual, y = layer norm of h over rows. random is null where nothing is dropped; h, mean and rstd
+ * are where they are not kept. The fp32 sums of a row stay in `row` (C): y is the norm of what was not rounded.
  */
 template <class T>
 void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const float* b, const int32_t* random,
@@ -122,20 +133,49 @@ void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const fl
   Output<T> sums(h, from, to, columns), out(y, from, to, columns);
   for (int64_t r = from; r < to; r++) {
     int64_t at = r * columns;
+    auto put = [=](int64_t i, Floats s, auto m) DYR_BODY {
+      store(row + i, s, m);
+      if (h != nullptr) sums.put(at + i, s, m);
+    };
     if (random == nullptr) {
       vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
-        Floats s = add(load(x + at + i, m), load(residual + at + i, m));
-        store(row + i, s, m);
-        sums.put(at + i, s, m);
+        put(i, add(load(x + at + i, m), load(residual + at + i, m)), m);
       });
     } else {
       drop.row(r, columns, [=](int64_t i, Floats factor, auto m) DYR_BODY {
-        Floats s = fma(factor, load(x + at + i, m), load(residual + at + i, m));
-        store(row + i, s, m);
-        sums.put(at + i, s, m);
+        put(i, fma(factor, load(x + at + i, m), load(residual + at + i, m)), m);
       });
     }
-    normalizeRow(row, w, b, out, at, mean + r, rstd + r, columns, eps);
+    normalizeRow(row, w, b, out, at, columns, eps).keep(mean, rstd, r);
+  }
+  out.finish();
+}
+
+/**
+ * h = words[word] + types[kind] + positions[position], y = layer norm of h over rows. All fp32 but for y, which is
+ * rounded once. positions is null where there are none; h, mean and rstd are where they are not kept. Tables (V,C),
+ * indices (R); the sums of a row stay in `row` (C). Words lie anywhere, so the next one's row is asked for meanwhile.
+ */
+template <class T>
+void embeddingLayerNorm(const float* words, const int32_t* word, const float* types, const int32_t* kind,
+    const float* positions, const int32_t* position, const float* w, const float* b, T* y, float* h, float* mean,
+    float* rstd, float* row, int64_t from, int64_t to, int32_t columns, double eps) {
+  Output<float> sums(h, from, to, columns);
+  Output<T> out(y, from, to, columns);
+  for (int64_t r = from; r < to; r++) {
+    int64_t at = r * columns;
+    const float* p = words + static_cast<int64_t>(word[r]) * columns;
+    const float* next = words + static_cast<int64_t>(word[r + 1 < to ? r + 1 : r]) * columns;
+    for (int32_t i = 0; i < columns; i += 16) __builtin_prefetch(next + i);
+    const float* q = types + static_cast<int64_t>(kind[r]) * columns;
+    const float* s = positions == nullptr ? nullptr : positions + static_cast<int64_t>(position[r]) * columns;
+    vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
+      Floats x = add(load(p + i, m), load(q + i, m));
+      if (s != nullptr) x = add(x, load(s + i, m));
+      store(row + i, x, m);
+      if (h != nullptr) sums.put(at + i, x, m);
+    });
+    normalizeRow(row, w, b, out, at, columns, eps).keep(mean, rstd, r);
   }
   out.finish();
 }

@@ -29,6 +29,8 @@ struct Panels {
   /** The first vector of a panel. */
   DYR_INLINE int begin(int panel) const { return vectors * panel / count; }
   DYR_INLINE int width(int panel) const { return begin(panel + 1) - begin(panel); }
+  /** The panel that a vector falls into. */
+  DYR_INLINE int of(int vector) const { return ((vector + 1) * count - 1) / vectors; }
 };
 
 /** Sums that are stored, or added to what stands there. */

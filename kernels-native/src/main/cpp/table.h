@@ -43,6 +43,9 @@
   K(dropoutAddLayerNormGrad, int64_t dy, int64_t h, int64_t w, int64_t mean, int64_t rstd, int64_t random, \
       int64_t sequence, int64_t position, int32_t site, int32_t threshold, float keep, int64_t dx, \
       int64_t dresidual, int64_t partial, int64_t from, int64_t to, int64_t rows, int32_t columns) \
+  K(embeddingLayerNorm, int64_t words, int64_t word, int64_t types, int64_t kind, int64_t positions, \
+      int64_t position, int64_t w, int64_t b, int64_t y, int64_t h, int64_t mean, int64_t rstd, int64_t row, \
+      int64_t from, int64_t to, int32_t columns, double eps) \
   /* gather.h */ \
   K(gather, int64_t table, int64_t index, int64_t y, int64_t from, int64_t to, int32_t columns) \
   K(clear, int64_t y, int64_t from, int64_t to) \
@@ -88,7 +91,12 @@
   K(attentionFirstGradient, int64_t dout, int64_t q, int64_t k, int64_t v, int64_t o, int64_t lse, int64_t offsets, \
       int64_t random, int64_t sequence, int64_t dq, int64_t dk, int64_t dv, int32_t tokens, int32_t sequences, \
       int32_t heads, int32_t size, int32_t site, int32_t threshold, float dropScale, int64_t scratch, int32_t worker, \
-      int32_t workers)
+      int32_t workers) \
+  /* attention_absorbed.h */ \
+  F(attentionAbsorbedScratch, int64_t floats, int32_t heads, int32_t size, int32_t columns, int32_t longest) \
+  K(attentionAbsorbed, int64_t q, int64_t x, int64_t key, int32_t keyParts, int64_t value, int32_t valueParts, \
+      int64_t valueBias, int64_t offsets, int64_t o, int32_t sequences, int32_t heads, int32_t size, int32_t columns, \
+      int32_t longest, int64_t scratch, int32_t worker, int32_t workers)
 
 namespace dyr {
 

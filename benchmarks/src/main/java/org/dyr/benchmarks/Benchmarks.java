@@ -42,6 +42,7 @@ public final class Benchmarks {
     WORK.put("AttentionBenchmark", AttentionBenchmark::work);
     WORK.put("UpdateBenchmark", UpdateBenchmark::work);
     WORK.put("FusionBenchmark", FusionBenchmark::work);
+    WORK.put("ScoringFusionBenchmark", ScoringFusionBenchmark::work);
     WORK.put("StepBenchmark", StepBenchmark::work);
     WORK.put("CompressionBenchmark", CompressionBenchmark::work);
   }

@@ -38,7 +38,7 @@ public class FusionBenchmark {
   private static final int GROUP = 8;
   private static final int LENGTH = 128;
 
-  @Param({"none", "attention", "bias-activation", "dropout-add-layernorm", "matmul-bias", "matmul-add",
+  @Param({"none", "attention", "bias-activation", "embeddings", "dropout-add-layernorm", "matmul-bias", "matmul-add",
       "matmul-accumulate"})
   String off;
 

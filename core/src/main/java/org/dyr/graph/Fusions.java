@@ -9,6 +9,7 @@ import java.util.Set;
 import org.dyr.device.Backend;
 import org.dyr.graph.Fusion.Rewrite;
 import org.dyr.graph.Fusion.Stage;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -21,11 +22,15 @@ import org.dyr.op.BiasActivation;
 import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
+import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
+import org.dyr.op.KeepingOp;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
+import org.dyr.op.Queries;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
@@ -47,7 +52,9 @@ public final class Fusions {
   private static final List<Fusion> TABLE = List.of(
       new Fusion("attention", Fusions::attention),
       new Fusion("relative-attention", Fusions::relativeAttention),
+      new Fusion("absorbed-attention", Stage.LAST, Fusions::absorbedAttention),
       new Fusion("bias-activation", Fusions::biasActivation),
+      new Fusion("embeddings", Fusions::embeddings),
       new Fusion("dropout-add-layernorm", Fusions::dropoutAddLayerNorm),
       new Fusion("matmul-activation", Stage.LAST, Fusions::matMulActivation),
       new Fusion("matmul-activation-grad", Stage.LAST, Fusions::matMulActivationGrad),
@@ -55,7 +62,8 @@ public final class Fusions {
       new Fusion("matmul-bias", Fusions::matMulBias),
       new Fusion("matmul-add", Fusions::matMulAdd),
       new Fusion("matmul-accumulate", Fusions::matMulAccumulate),
-      new Fusion("matmul-sum-rows", Stage.LAST, Fusions::matMulSumRows));
+      new Fusion("matmul-sum-rows", Stage.LAST, Fusions::matMulSumRows),
+      new Fusion("unread-outputs", Stage.LAST, Fusions::unreadOutputs));
 
   private Fusions() {}
 
@@ -142,11 +150,60 @@ public final class Fusions {
             }));
   }
 
+  /** Keys and values of all tokens, for which first tokens alone ask. */
+  private static Optional<Rewrite> absorbedAttention(Readers g, Node last) {
+    if (!(last.op() instanceof Attention of) || of.queries() != Queries.FIRST) return Optional.empty();
+    if (of.probability() > 0 || g.isRead(last.out().get(1))) return Optional.empty();
+    return projection(g, last.in().get(1)).flatMap(key -> projection(g, last.in().get(2))
+        .filter(value -> value.in().get(0).equals(key.in().get(0)))
+        .map(value -> new Rewrite(List.of(key, value, last), new AbsorbedAttention(of.heads(), of.longest()),
+            values(last.in().get(0), key.in().get(0), key.in().get(1), key.in().get(2), value.in().get(1),
+                value.in().get(2), last.in().get(3)), List.of(last.out().get(0)))));
+  }
+
+  private static Optional<Node> projection(Readers g, Value v) {
+    return g.inner(v, Gemm.class).filter(n -> n.op().equals(AbsorbedAttention.PROJECTION));
+  }
+
   /** x + b, then f. */
   private static Optional<Rewrite> biasActivation(Readers g, Node last) {
     if (!(last.op() instanceof Activation f)) return Optional.empty();
     return g.inner(last.in().get(0), AddBias.class).map(
         bias -> new Rewrite(List.of(bias, last), new BiasActivation(f.kind()), bias.in(), last.out()));
+  }
+
+  /** Rows of tables added up, layer norm; then, where the device has that too, the cast of y. */
+  private static Optional<Rewrite> embeddings(Readers g, Node last) {
+    if (last.op() instanceof Cast cast) return castEmbeddings(g, cast, last);
+    if (!(last.op() instanceof LayerNorm norm)) return Optional.empty();
+    List<Node> replaced = new ArrayList<>(List.of(last));
+    List<Value> in = values(last.in().get(1), last.in().get(2));
+    Value h = last.in().get(0), sum = h;
+    int tables = 1;
+    for (Optional<Node> add; (add = g.inner(sum, Add.class)).isPresent(); tables++) {
+      Optional<Node> row = g.inner(add.get().in().get(1), Gather.class);
+      if (row.isEmpty() || ((Add) add.get().op()).inPlace()) return Optional.empty();
+      replaced.addAll(List.of(add.get(), row.get()));
+      in.addAll(0, row.get().in());
+      sum = add.get().in().get(0);
+    }
+    Optional<Node> first = g.inner(sum, Gather.class);
+    if (tables < 2 || first.isEmpty()) return Optional.empty();
+    replaced.add(first.get());
+    in.addAll(0, first.get().in());
+    return Optional.of(new Rewrite(replaced, new EmbeddingLayerNorm(tables, norm.eps(), Optional.empty(), true), in,
+        List.of(last.out().get(0), h, last.out().get(1), last.out().get(2))));
+  }
+
+  private static Optional<Rewrite> castEmbeddings(Readers g, Cast cast, Node last) {
+    return g.inner(last.in().get(0), EmbeddingLayerNorm.class).flatMap(norm -> {
+      EmbeddingLayerNorm op = (EmbeddingLayerNorm) norm.op();
+      List<Value> kept = norm.out().subList(1, norm.out().size()), out = values(last.out().get(0));
+      out.addAll(kept);
+      // A reader of what is kept may stand before the cast.
+      if (op.to().isPresent() || kept.stream().anyMatch(g::isRead)) return Optional.empty();
+      return Optional.of(new Rewrite(List.of(norm, last), op.to(cast.to()), norm.in(), out));
+    });
   }
 
   /** (dropout,) + residual, layer norm. */
@@ -242,6 +299,14 @@ public final class Fusions {
           List.of(n.out().get(0), last.out().get(0))));
     }
     return Optional.empty();
+  }
+
+  /** What is kept for a backward, and there is none. */
+  private static Optional<Rewrite> unreadOutputs(Readers g, Node last) {
+    if (!(last.op() instanceof KeepingOp op) || !op.kept()) return Optional.empty();
+    List<Value> out = last.out();
+    if (out.subList(1, out.size()).stream().anyMatch(g::isRead)) return Optional.empty();
+    return Optional.of(new Rewrite(List.of(last), op.unkept(), last.in(), out.subList(0, 1)));
   }
 
   private static Rewrite withResidual(Node product, Node last, Value residual, boolean inPlace) {

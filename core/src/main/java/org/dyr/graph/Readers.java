@@ -36,6 +36,11 @@ public final class Readers {
     return readers.getOrDefault(v, List.of());
   }
 
+  /** Whether a node, or whoever runs the program, reads the value. */
+  public boolean isRead(Value v) {
+    return !of(v).isEmpty() || kept.contains(v);
+  }
+
   /** Whether all these values exist when the node runs: given from outside, or made before. */
   public boolean existAt(Node n, List<Value> values) {
     int at = made.get(n.out().get(0));

@@ -7,27 +7,39 @@ import org.dyr.tensor.Spec;
  * h = dropout(x) + residual; y = layer norm of h: the end of both halves of an encoder layer in one pass. With
  * probability 0 nothing is dropped and the random inputs are absent.
  *
- * <p>Inputs x, residual (R,C), w, b (C), then random, sequence, position as {@link Dropout} has them. Outputs y, h
- * (R,C), mean, rstd (R); h, mean and rstd are kept for the backward.
+ * <p>Inputs x, residual (R,C), w, b (C), then random, sequence, position as {@link Dropout} has them. Outputs y (R,C)
+ * and, where they are kept, h (R,C), mean, rstd (R).
+ *
+ * @param kept whether h, mean and rstd are outputs: the backward reads them
  */
-public record DropoutAddLayerNorm(double probability, int site, double eps) implements FusedOp {
+public record DropoutAddLayerNorm(double probability, int site, double eps, boolean kept) implements KeepingOp {
+
+  /** Keeps what the backward reads. */
+  public DropoutAddLayerNorm(double probability, int site, double eps) {
+    this(probability, site, eps, true);
+  }
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, probability > 0 ? 7 : 4);
     Op.check(in[0].equals(in[1]), "%s: x %s and residual %s must be alike", name(), in[0], in[1]);
     if (probability > 0) Dropout.checkRandom(this, in, 4, in[0].shape().rows());
     Spec[] y = new LayerNorm(eps).outputs(in[0], in[2], in[3]);
-    return new Spec[] {y[0], in[0], y[1], y[2]};
+    return kept ? new Spec[] {y[0], in[0], y[1], y[2]} : new Spec[] {y[0]};
   }
 
   @Override public Value[] decompose(Recorder r, Value... in) {
     Value x = probability > 0 ? r.emit1(new Dropout(probability, site), in[0], in[4], in[5], in[6]) : in[0];
     Value h = r.emit1(new Add(false), x, in[1]);
     Value[] y = r.emit(new LayerNorm(eps), h, in[2], in[3]);
-    return new Value[] {y[0], h, y[1], y[2]};
+    return kept ? new Value[] {y[0], h, y[1], y[2]} : new Value[] {y[0]};
+  }
+
+  @Override public DropoutAddLayerNorm unkept() {
+    return new DropoutAddLayerNorm(probability, site, eps, false);
   }
 
   @Override public void backward(Gradients g) {
+    if (!kept) throw new UnsupportedOperationException(name() + " has no gradient where it keeps nothing for one");
     Value[] in = {g.gradOf(0), g.out(1), g.in(2), g.out(2), g.out(3)};
     if (probability > 0) {
       in = Arrays.copyOf(in, 8);

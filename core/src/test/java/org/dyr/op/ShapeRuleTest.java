@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
+import java.util.Optional;
 import org.dyr.graph.Graph;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Shape;
@@ -76,6 +77,20 @@ class ShapeRuleTest {
         f32(4), f32(4));
   }
 
+  @Test void embeddings() {
+    Spec tokens = Spec.of(DType.I32, 2);
+    EmbeddingLayerNorm op = new EmbeddingLayerNorm(2, 1e-12, Optional.of(DType.BF16), true);
+    assertArrayEquals(new Spec[] {Spec.of(DType.BF16, 2, 4), f32(2, 4), f32(2), f32(2)},
+        op.outputs(f32(9, 4), tokens, f32(3, 4), tokens, f32(4), f32(4)));
+    assertArrayEquals(new Spec[] {Spec.of(DType.BF16, 2, 4)},
+        op.unkept().outputs(f32(9, 4), tokens, f32(3, 4), tokens, f32(4), f32(4)));
+    refused("EmbeddingLayerNorm: takes 6 inputs, not 4", op, f32(9, 4), tokens, f32(4), f32(4));
+    refused("EmbeddingLayerNorm: rows of table 1 are f32(3,4), those of the first f32(2,4)", op, f32(9, 4), tokens,
+        f32(3, 4), OFFSETS, f32(4), f32(4));
+    refused("EmbeddingLayerNorm: adds up 2 tables or more, not 1", new EmbeddingLayerNorm(1, 1e-12, Optional.empty(),
+        true), f32(9, 4), tokens, f32(4), f32(4));
+  }
+
   @Test void attention() {
     assertArrayEquals(new Spec[] {f32(6, 8), f32(2, 6)}, new Attention(2, 4, 0, 0).outputs(f32(6, 8), f32(6, 8),
         f32(6, 8), OFFSETS));
@@ -100,6 +115,14 @@ class ShapeRuleTest {
     refused("AttentionSoftmax: s must have 2 queries, not 6", new AttentionSoftmax(Queries.FIRST), f32(2, 6, 4),
         OFFSETS);
     assertThrows(ShapeException.class, () -> new RelativeAttention(op));
+  }
+
+  @Test void absorbedAttention() {
+    AbsorbedAttention op = new AbsorbedAttention(2, 4);
+    assertEquals(f32(2, 8), op.outputs(f32(2, 8), f32(6, 5), f32(8, 5), f32(8), f32(8, 5), f32(8), OFFSETS)[0]);
+    refused("AbsorbedAttention: takes 7 inputs, not 3", op, f32(2, 8), f32(6, 5), OFFSETS);
+    refused("Attention[FIRST]: f32(6,8) and f32(6,6) must be alike", op, f32(2, 8), f32(6, 5), f32(8, 5), f32(8),
+        f32(6, 5), f32(6), OFFSETS);
   }
 
   @Test void relativeAttention() {

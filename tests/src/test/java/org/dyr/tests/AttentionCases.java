@@ -7,6 +7,7 @@ import static org.dyr.tests.Arg.uniform;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Attention;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
@@ -43,6 +44,7 @@ final class AttentionCases {
     c.layout("the model's", 12, 64, 40, 25, 0, 25, 37);
     c.layout("more units than parts of a sum", 12, 4, 97, 4, IntStream.rangeClosed(0, 64).map(s -> s * 3 / 2).toArray());
     c.scoresOfMinusInfinity(516);
+    c.absorbed();
     return c.cases;
   }
 
@@ -111,6 +113,38 @@ final class AttentionCases {
       grad.add(a);
       add(edge, OpCase.of(new RelativeAttention.Grad(op), grad));
     }
+  }
+
+  /** Keys and values absorbed: heads that fill tiles and that do not, more sequences than share a pass, panels. */
+  private void absorbed() {
+    absorbed("length 1", 1, 16, 32, 1, 0, 1);
+    absorbed("one sequence", 2, 16, 32, 37, 0, 37);
+    absorbed("empty inside, tokens past the end", 2, 16, 32, 11, 0, 5, 5, 9);
+    absorbed("empty first and last", 1, 32, 32, 4, 0, 0, 4, 4);
+    absorbed("only empty sequences", 2, 16, 32, 3, 0, 0, 0);
+    absorbed("many", 3, 32, 96, 45, IntStream.rangeClosed(0, 40).toArray());
+    absorbed("63 to 65", 5, 16, 160, 192, 0, 63, 127, 192);
+    absorbed("x wider than queries", 7, 16, 64, 20, 0, 13, 20);
+    absorbed("the model's", 12, 64, 768, 40, 0, 25, 37);
+    absorbed("odd heads", 2, 7, 33, 9, 0, 5, 9);
+    for (int columns : new int[] {16, 32}) {
+      for (int unit : new int[] {1, 2}) {
+        for (int parts : new int[] {1, 2}) {
+          int size = 16, c = 2 * columns, e = 32 * parts;
+          Arg w = Arg.of(parts, 2, 32 / unit, columns, unit), q = uniform(-0.5, 0.5, 3, c), b = Arg.of(c);
+          AbsorbedAttention op = new AbsorbedAttention(c / size, 9);
+          add("panels", OpCase.of(op, q, Arg.of(20, e), w, b, w, b, ints(0, 9, 9, 17)));
+        }
+      }
+    }
+  }
+
+  private void absorbed(String edge, int heads, int size, int columns, int tokens, int... bounds) {
+    int c = heads * size;
+    double range = Math.min(1, 4 / Math.sqrt(columns)); // as a model's weights: scores stay near 1
+    Arg w = uniform(-range, range, c, columns), b = Arg.of(c);
+    add(edge, OpCase.of(new AbsorbedAttention(heads, tokens), Arg.of(bounds.length - 1, c), Arg.of(tokens, columns), w, b,
+        w, b, ints(bounds)));
   }
 
   private void add(String edge, OpCase c) {

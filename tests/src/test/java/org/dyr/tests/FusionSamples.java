@@ -2,7 +2,10 @@ package org.dyr.tests;
 
 import static org.dyr.tests.Arg.ints;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -15,9 +18,12 @@ import org.dyr.op.BiasActivation;
 import org.dyr.op.Cast;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
+import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
+import org.dyr.op.KeepingOp;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
@@ -28,6 +34,7 @@ import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
 import org.dyr.op.SumRows;
 import org.dyr.op.Value;
+import org.dyr.tensor.DType;
 
 /** The unfused form of every row of the fusion table. A new row needs a sample here. */
 final class FusionSamples {
@@ -42,11 +49,15 @@ final class FusionSamples {
    * One pattern.
    *
    * @param row the fusion's name
-   * @param makes the op that the pattern becomes
+   * @param makes whether an op is the one that the pattern becomes
    * @param hasGradient whether the pattern can be differentiated
    */
-  record Sample(String row, String remark, Class<? extends Op> makes, boolean hasGradient, List<Arg> in,
-      Body body) {
+  record Sample(String row, String remark, Predicate<Op> makes, boolean hasGradient, List<Arg> in, Body body) {
+
+    Sample(String row, String remark, Class<? extends Op> makes, boolean hasGradient, List<Arg> in, Body body) {
+      this(row, remark, (Predicate<Op>) makes::isInstance, hasGradient, in, body);
+    }
+
     @Override public String toString() {
       return row + (remark.isEmpty() ? "" : ", " + remark);
     }
@@ -66,10 +77,12 @@ final class FusionSamples {
         attention("dropout of nothing", Queries.ALL, 0, true), attention("first tokens ask", Queries.FIRST, 0, false),
         attention("first tokens ask, dropout", Queries.FIRST, 0.5, true),
         relative("", 0, false), relative("dropout", 0.5, true), relative("dropout of nothing", 0, true),
+        absorbed(),
         new Sample("bias-activation", "", BiasActivation.class, true, List.of(Arg.of(5, 7), Arg.of(7)), (r, in) -> {
           Value u = r.emit1(new AddBias(), in);
           return new Recorded(r.emit1(new Activation(Activation.Kind.GELU), u), List.of(u));
         }),
+        embeddings("two tables", 2, false), embeddings("three tables", 3, false), embeddings("rounded", 3, true),
         layerNorm("", 0, false), layerNorm("dropout", 0.5, true), layerNorm("dropout of nothing", 0, true),
         matMulActivation("", false), matMulActivation("product kept", true),
         new Sample("matmul-activation-grad", "", GemmActivation.Grad.class, false,
@@ -95,7 +108,9 @@ final class FusionSamples {
             (r, in) -> {
           Value c = r.emit1(new MatMul(true, false), in[0], in[1]);
           return new Recorded(r.emit1(new Add(true), in[2], c), List.of(c));
-        }));
+        }),
+        unreadOutputs("layer norm", new DropoutAddLayerNorm(0, 0, EPS), Arg.of(5, 7), Arg.of(5, 7), Arg.of(7),
+            Arg.of(7)));
   }
 
   private static Sample attention(String remark, Queries queries, double p, boolean drop) {
@@ -107,6 +122,19 @@ final class FusionSamples {
           Value kept = drop ? r.emit1(new AttentionDropout(p, 1, queries), share, in[4], in[3], in[5]) : share;
           Value o = r.emit1(new AttentionContext(2, queries), kept, in[2], in[3]);
           return new Recorded(o, drop ? List.of(s, share, kept) : List.of(s, share));
+        });
+  }
+
+  private static Sample absorbed() {
+    Arg w = Arg.of(32, 32), b = Arg.of(32);
+    return new Sample("absorbed-attention", "", AbsorbedAttention.class, false,
+        List.of(Arg.of(2, 32), Arg.of(5, 32), w, b, w, b, OFFSETS), (r, in) -> {
+          Value k = r.emit1(new AddBias(), r.emit1(new MatMul(false, true), in[1], in[2]), in[3]);
+          Value v = r.emit1(new AddBias(), r.emit1(new MatMul(false, true), in[1], in[4]), in[5]);
+          Value s = r.emit1(new AttentionScores(2, 3, Queries.FIRST), in[0], k, in[6]);
+          Value[] p = r.emit(new AttentionSoftmax(Queries.FIRST), s, in[6]);
+          Value o = r.emit1(new AttentionContext(2, Queries.FIRST), p[0], v, in[6]);
+          return new Recorded(o, List.of(k, v, s, p[0], p[1]));
         });
   }
 
@@ -122,6 +150,24 @@ final class FusionSamples {
         });
   }
 
+  private static Sample embeddings(String remark, int tables, boolean rounded) {
+    Predicate<Op> makes = op -> op instanceof EmbeddingLayerNorm e && e.to().isPresent() == rounded;
+    return new Sample("embeddings", remark, makes, !rounded, OpCases.embedded(tables, 5, 7), (r, in) -> {
+      List<Value> inner = new ArrayList<>();
+      Value h = r.emit1(new Gather(), in[0], in[1]);
+      for (int t = 1; t < tables; t++) {
+        inner.add(h);
+        inner.add(r.emit1(new Gather(), in[2 * t], in[2 * t + 1]));
+        h = r.emit1(new Add(false), h, inner.getLast());
+      }
+      inner.add(h);
+      Value[] y = r.emit(new LayerNorm(EPS), h, in[2 * tables], in[2 * tables + 1]);
+      if (!rounded) return new Recorded(y[0], inner);
+      inner.addAll(List.of(y));
+      return new Recorded(r.emit1(new Cast(DType.BF16), y[0]), inner);
+    });
+  }
+
   private static Sample layerNorm(String remark, double p, boolean drop) {
     Arg x = Arg.of(5, 7), c = Arg.of(7);
     return new Sample("dropout-add-layernorm", remark, DropoutAddLayerNorm.class, true,
@@ -131,6 +177,14 @@ final class FusionSamples {
           Value y = r.emit(new LayerNorm(EPS), h, in[2], in[3])[0];
           return new Recorded(y, drop ? List.of(h, kept) : List.of(h));
         });
+  }
+
+  private static Sample unreadOutputs(String remark, KeepingOp op, Arg... in) {
+    Predicate<Op> makes = op.unkept()::equals;
+    return new Sample("unread-outputs", remark, makes, false, List.of(in), (r, values) -> {
+      List<Value> out = List.of(r.emit(op, values));
+      return new Recorded(out.getFirst(), out.subList(1, out.size()));
+    });
   }
 
   private static Sample matMulActivation(String remark, boolean kept) {

@@ -78,8 +78,8 @@ class FusionTest {
     return forEachSample(s -> {
       Result off = interpreted(s, Set.of(s.row()), NOBODY);
       Result on = interpreted(s, Set.of(), NOBODY);
-      assertTrue(s.makes().isInstance(on.last), () -> s + " was not fused: " + on.ops);
-      assertFalse(s.makes().isInstance(off.last), () -> s + " was fused though off: " + off.ops);
+      assertTrue(s.makes().test(on.last), () -> s + " was not fused: " + on.ops);
+      assertFalse(s.makes().test(off.last), () -> s + " was fused though off: " + off.ops);
       assertSame(off, on, SAME_IN_DOUBLE);
     });
   }

@@ -8,9 +8,11 @@ import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dyr.cpu.CpuBackend;
 import org.dyr.cpu.CpuKernelSetProvider;
@@ -23,6 +25,7 @@ import org.dyr.device.DeviceOptions;
 import org.dyr.device.KernelSet;
 import org.dyr.op.Attention;
 import org.dyr.op.Cast;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Op;
 import org.dyr.op.RelativeAttention;
@@ -133,6 +136,26 @@ class HalfParityTest {
       case F32 -> (float) x;
       default -> x;
     };
+  }
+
+  @TestFactory Stream<DynamicTest> embeddingsAreRoundedOnceTheyAreNormalized() {
+    CpuKernelSetProvider provider = provider();
+    assumeTrue(provider.unavailable().isEmpty(), () -> "native: " + provider.unavailable().get());
+    return provider.cpuFeatures().stream().flatMap(features -> IntStream.of(1, 33, 384).mapToObj(columns -> dynamicTest(
+        features + " " + columns, () -> {
+          EmbeddingLayerNorm op = new EmbeddingLayerNorm(3, 1e-12, Optional.empty(), true);
+          OpCase wide = OpCase.of(op, OpCases.embedded(3, 7, columns));
+          OpCase narrow = OpCase.of(op.to(DType.BF16), wide.in());
+          Spec[] specs = wide.specs(DType.F32);
+          Workers workers = new Workers(2);
+          KernelSet set = provider.create(workers, new DeviceOptions(workers.count(), "native", features));
+          try (CpuBackend backend = new CpuBackend(workers, List.of(set), PeakLoop.SCALAR)) {
+            double[][] in = wide.draw(), expected = ParityTest.launch(backend, set, wide, specs, in);
+            for (int i = 0; i < expected[0].length; i++) expected[0][i] = rounded(DType.BF16, expected[0][i]);
+            double[][] actual = ParityTest.launch(backend, set, narrow, specs, in);
+            for (int o = 0; o < actual.length; o++) assertArrayEquals(expected[o], actual[o], "output " + o);
+          }
+        })));
   }
 
   private static List<KernelSet> casting(DType half, Workers workers) {

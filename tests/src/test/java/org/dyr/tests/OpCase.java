@@ -4,10 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.AddBias;
 import org.dyr.op.Attention;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
@@ -59,7 +61,8 @@ record OpCase(Op op, String remark, List<Arg> in) {
 
   /** The panels that the case makes, or reads as the right operand of a product. */
   Optional<Panels> panels() {
-    return op instanceof Panels p ? Optional.of(p) : in.size() > 1 ? Panels.of(in.get(1).shape()) : Optional.empty();
+    return op instanceof Panels p ? Optional.of(p)
+        : in.stream().flatMap(a -> Panels.of(a.shape()).stream()).findFirst();
   }
 
   /** Whether input {@code i} is a bias, the weight of a norm, or a statistic. */
@@ -73,7 +76,9 @@ record OpCase(Op op, String remark, List<Arg> in) {
       case LayerNorm _ -> i > 0;
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> i > 1;
       case DropoutAddLayerNorm _ -> i > 1;
+      case EmbeddingLayerNorm e -> i >= 2 * e.tables();
       case Attention.Grad _, RelativeAttention.Grad _ -> i == 5;
+      case AbsorbedAttention _ -> i == 3 || i == 5;
       default -> false;
     };
   }

@@ -9,6 +9,7 @@ import static org.dyr.tests.OpCase.of;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.DoubleStream;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
@@ -21,6 +22,7 @@ import org.dyr.op.Cast;
 import org.dyr.op.ClipFactor;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
@@ -58,6 +60,7 @@ final class OpCases {
     table.activations();
     table.gathers();
     table.layerNorms();
+    table.embeddings();
     table.panels();
     table.dropouts();
     table.groupCrossEntropy();
@@ -260,13 +263,39 @@ final class OpCases {
           in.addAll(randomRows(rows));
           grad.addAll(randomRows(rows));
         }
-        add(of(new DropoutAddLayerNorm(p, 5, EPS), in), of(new DropoutAddLayerNorm.Grad(p, 5), grad));
+        for (boolean kept : new boolean[] {false, true}) add(of(new DropoutAddLayerNorm(p, 5, EPS, kept), in));
+        add(of(new DropoutAddLayerNorm.Grad(p, 5), grad));
       }
     }
     add(of(new LayerNorm(1e-5), filled((r, i) -> 3, 2, 33), Arg.of(33), Arg.of(33)).on("constant rows"));
     add(of(new LayerNorm(EPS), filled((r, i) -> 20 + r.nextDouble(), 4, 128), Arg.of(128),
         Arg.of(128)).on("far from zero"));
     add(of(new LayerNorm(EPS), Arg.of(2, 3, 33), Arg.of(33), Arg.of(33)).on("rank 3"));
+  }
+
+  private void embeddings() {
+    for (int[] s : NORMS) {
+      for (int tables : new int[] {2, 3}) {
+        for (boolean kept : new boolean[] {false, true}) {
+          EmbeddingLayerNorm op = new EmbeddingLayerNorm(tables, EPS, Optional.empty(), kept);
+          add(of(op, embedded(tables, s[0], s[1])));
+        }
+      }
+    }
+  }
+
+  /** Tables of 101, 2 and 5 rows with their indices, w, b. */
+  static List<Arg> embedded(int tables, int rows, int columns) {
+    int[] words = new int[rows], types = new int[rows], positions = new int[rows];
+    for (int r = 0; r < rows; r++) {
+      words[r] = r == rows - 1 ? 100 : r * 7919 % 101;
+      types[r] = r % 4 / 2;
+      positions[r] = r % 5;
+    }
+    List<Arg> in = new ArrayList<>(List.of(Arg.of(101, columns), ints(words), Arg.of(2, columns), ints(types)));
+    if (tables == 3) in.addAll(List.of(Arg.of(5, columns), ints(positions)));
+    in.addAll(List.of(Arg.of(columns), Arg.of(columns)));
+    return in;
   }
 
   /** dy, x, w, and the mean and rstd that the forward keeps. */

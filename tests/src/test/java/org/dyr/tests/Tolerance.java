@@ -1,11 +1,13 @@
 package org.dyr.tests;
 
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Attention;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
@@ -44,6 +46,7 @@ final class Tolerance {
       case GemmSumRows g -> x.dim(0);
       case LayerNorm n -> x.last();
       case DropoutAddLayerNorm n -> x.last();
+      case EmbeddingLayerNorm n -> x.last();
       case LayerNorm.Grad n -> Math.max(x.rows(), x.last());
       case DropoutAddLayerNorm.Grad n -> Math.max(x.rows(), x.last());
       case GemmActivation g -> x.dim(g.transposeA() ? 0 : 1);
@@ -62,6 +65,7 @@ final class Tolerance {
       case AttentionContext.Grad a -> Math.max(x.last() / a.heads(), in[1].shape().last());
       case Attention a -> Math.max(x.last() / a.heads(), a.longest());
       case Attention.Grad a -> Math.max(x.last() / a.of().heads(), a.of().longest());
+      case AbsorbedAttention a -> Math.max(in[1].shape().last(), a.longest());
       case RelativeScores a -> x.last() / a.heads();
       case RelativeScores.Grad a -> x.size();
       case RelativeContext a -> x.last();

@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.function.Predicate;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.AllGather;
 import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
@@ -12,6 +13,7 @@ import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
@@ -33,7 +35,7 @@ final class Unsupported {
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad || op instanceof Panels || op instanceof GemmSumRows
-          || op instanceof GemmActivation || op instanceof GemmActivation.Grad,
+          || op instanceof GemmActivation || op instanceof GemmActivation.Grad || op instanceof AbsorbedAttention,
       "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
@@ -53,9 +55,15 @@ final class Unsupported {
   /** Whether a set makes or reads such panels: {@code native} does, its own, and adds no parts up in 16 bits. */
   private static boolean knows(String set, String features, DType type, Op op, Panels p) {
     int columns = features.equals("avx2") ? 16 : 32, unit = type == DType.BF16 ? 2 : 1;
-    boolean inHalf = features.equals("avx512bf16") && (op instanceof Panels || p.parts() == 1);
+    boolean addsNone = op instanceof Panels || op instanceof AbsorbedAttention || p.parts() == 1;
+    boolean inHalf = features.equals("avx512bf16") && addsNone;
     return set.equals("reference") || set.equals("native") && p.columns() == columns && p.unit() == unit
         && (type == DType.F32 || inHalf);
+  }
+
+  /** Whether heads and rows of x are as {@code native} takes them. */
+  private static boolean isInVectors(AbsorbedAttention a, OpCase c) {
+    return c.in().get(0).shape().last() / a.heads() % 16 == 0 && c.in().get(1).shape().last() % 32 == 0;
   }
 
   /** Whether the set, with these instructions, is expected to have no kernel for the case in this type. */
@@ -65,6 +73,9 @@ final class Unsupported {
       throw new IllegalArgumentException("kernel set '%s' has no row in Unsupported; there are %s"
           .formatted(set, List.copyOf(BY_SET.keySet())));
     }
+    // The tables that embeddings are looked up in are fp32.
+    if (set.equals("native") && type.isHalf() && c.op() instanceof EmbeddingLayerNorm) return true;
+    if (set.equals("native") && c.op() instanceof AbsorbedAttention a && !isInVectors(a, c)) return true;
     return unsupported.test(c.op()) || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();
   }
 }

@@ -9,7 +9,7 @@ import org.dyr.tensor.Spec;
 
 /**
  * h = dropout(x) + residual, y = layer norm of h, and the gradient: all passes of a row while it is in L1. Forward
- * reads 2RC elements and writes 2RC, against 4RC and 3RC of the three ops one after another.
+ * reads 2RC elements and writes 2RC, or RC where h is not kept, against 4RC and 3RC of the three ops one after another.
  */
 final class DropoutAddLayerNormVector {
   private DropoutAddLayerNormVector() {}
@@ -23,19 +23,20 @@ final class DropoutAddLayerNormVector {
     return probability > 0 ? DropoutVector.scratchBytes(x, workers) : 0;
   }
 
-  /** Inputs x, residual (R,C), w, b (C) [random, sequence, position]; outputs y, h (R,C), mean, rstd (R). */
+  /** Inputs x, residual (R,C), w, b (C) [random, sequence, position]; outputs y (R,C) [h (R,C), mean, rstd (R)]. */
   static Kernel forward(Workers workers, DropoutAddLayerNorm op, Operands o) {
     long x = o.inputs()[0].address(), residual = o.inputs()[1].address();
     long w = o.inputs()[2].address(), b = o.inputs()[3].address();
-    long y = o.outputs()[0].address(), h = o.outputs()[1].address();
-    long mean = o.outputs()[2].address(), rstd = o.outputs()[3].address();
+    boolean kept = op.kept();
+    long y = o.outputs()[0].address(), h = kept ? o.outputs()[1].address() : y; // normalized where it stands
+    long mean = kept ? o.outputs()[2].address() : 0, rstd = kept ? o.outputs()[3].address() : 0;
     int columns = o.in()[0].shape().last();
     DropoutVector dropout = op.probability() > 0 ? new DropoutVector(op.probability(), op.site(), 4, o) : null;
     return ElementwiseVector.rows(workers, o.in()[0].shape().rows(), (worker, row) -> {
       long at = 4 * row * columns;
       if (dropout != null) dropout.rowPlus(worker, row, x, residual, h);
       else ElementwiseVector.add(x + at, residual + at, h + at, columns);
-      LayerNormVector.row(h + at, w, b, y + at, mean + 4 * row, rstd + 4 * row, columns, op.eps());
+      LayerNormVector.row(row, h, w, b, y, mean, rstd, columns, op.eps());
     });
   }
 

@@ -15,18 +15,18 @@ final class LayerNormVector {
     long x = o.inputs()[0].address(), w = o.inputs()[1].address(), b = o.inputs()[2].address();
     long y = o.outputs()[0].address(), mean = o.outputs()[1].address(), rstd = o.outputs()[2].address();
     int columns = o.in()[0].shape().last();
-    return ElementwiseVector.rows(workers, o.in()[0].shape().rows(), (worker, row) -> {
-      long at = 4 * row * columns;
-      row(x + at, w, b, y + at, mean + 4 * row, rstd + 4 * row, columns, eps);
-    });
+    return ElementwiseVector.rows(workers, o.in()[0].shape().rows(),
+        (worker, row) -> row(row, x, w, b, y, mean, rstd, columns, eps));
   }
 
-  /** y = layer norm of x for one row of n floats, by addresses; mean and rstd are kept. */
-  static void row(long x, long w, long b, long y, long mean, long rstd, int n, double eps) {
-    float m = LayerNormRows.mean(x, n), r = LayerNormRows.rstd(x, n, m, eps);
-    LayerNormRows.normalize(x, y, n, m, r, w, b);
-    Ram.set(mean, m);
-    Ram.set(rstd, r);
+  /** A row of y = layer norm of x, which may be y, by addresses; those of mean and rstd are 0 if they are not kept. */
+  static void row(long row, long x, long w, long b, long y, long mean, long rstd, int columns, double eps) {
+    long from = x + 4 * row * columns;
+    float m = LayerNormRows.mean(from, columns), r = LayerNormRows.rstd(from, columns, m, eps);
+    LayerNormRows.normalize(from, y + 4 * row * columns, columns, m, r, w, b);
+    if (mean == 0) return;
+    Ram.set(mean + 4 * row, m);
+    Ram.set(rstd + 4 * row, r);
   }
 
   /** Inputs dy, x (R,C), w (C), mean, rstd (R); outputs dx (R,C), dw, db (C). */

@@ -15,6 +15,7 @@ import org.dyr.op.Broadcast;
 import org.dyr.op.ClipFactor;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GroupCrossEntropy;
@@ -49,6 +50,7 @@ public final class VectorKernels implements KernelSet {
       case MatMul _, Gemm _ -> in[1].shape().rank() == 2;
       case Gather _, Gather.Grad _ -> true;
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
+      case EmbeddingLayerNorm o -> o.to().isEmpty();
       case GroupCrossEntropy _, GroupCrossEntropy.Grad _, SumSquares _, AllFinite _, ClipFactor _, Update _ -> true;
       case AddBias _, Add _, Scale _, Sum _, SumRows _, Broadcast _ -> true;
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
@@ -119,6 +121,7 @@ public final class VectorKernels implements KernelSet {
       case Dropout o -> DropoutVector.prepare(workers, o.probability(), o.site(), args);
       case DropoutAddLayerNorm o -> DropoutAddLayerNormVector.forward(workers, o, args);
       case DropoutAddLayerNorm.Grad o -> DropoutAddLayerNormVector.backward(workers, o, args);
+      case EmbeddingLayerNorm o -> EmbeddingLayerNormVector.forward(workers, o, args);
       case Sum o -> SumVector.prepare(workers, args);
       case SumRows o -> ColumnSums.prepareSumRows(workers, args);
       default -> throw new UnsupportedOperationException("vector has no kernel for " + op.name());

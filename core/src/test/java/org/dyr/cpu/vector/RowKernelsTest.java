@@ -98,6 +98,7 @@ class RowKernelsTest {
         new VectorCase(new Activation.Grad(Activation.Kind.TANH), y, y),
         new VectorCase(new LayerNorm.Grad(), y, y, d, row, row),
         new VectorCase(new DropoutAddLayerNorm(0.1, 1, 1e-7), y, y, d, d, random, place, place),
+        new VectorCase(new DropoutAddLayerNorm(0.1, 1, 1e-7, false), y, y, d, d, random, place, place),
         new VectorCase(new DropoutAddLayerNorm.Grad(0.1, 1), y, y, d, row, row, random, place, place)};
     for (VectorCase one : cases) {
       long bytes = one.allocatedPerLaunch();

@@ -86,6 +86,10 @@ final class NativeCalls {
       long rstd, long random, long sequence, long position, int site, int threshold, float keep, long dx,
       long dresidual, long partial, long from, long to, long rows, int columns);
 
+  @NoException static native void embeddingLayerNorm(int isa, int type, long words, long word, long types, long kind,
+      long positions, long position, long w, long b, long y, long h, long mean, long rstd, long row, long from, long to,
+      int columns, double eps);
+
   // gather.h
 
   @NoException static native void gather(int isa, int type, long table, long index, long y, long from, long to,
@@ -164,4 +168,13 @@ final class NativeCalls {
   @NoException static native void attentionFirstGradient(int isa, int type, long dout, long q, long k, long v, long o,
       long lse, long offsets, long random, long sequence, long dq, long dk, long dv, int tokens, int sequences,
       int heads, int size, int site, int threshold, float dropScale, long scratch, int worker, int workers);
+
+  // attention_absorbed.h
+
+  @NoException static native void attentionAbsorbedScratch(int isa, long floats, int heads, int size, int columns,
+      int longest);
+
+  @NoException static native void attentionAbsorbed(int isa, int type, long q, long x, long key, int keyParts,
+      long value, int valueParts, long valueBias, long offsets, long o, int sequences, int heads, int size, int columns,
+      int longest, long scratch, int worker, int workers);
 }

@@ -6,6 +6,7 @@ import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
+import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
@@ -17,6 +18,7 @@ import org.dyr.op.Cast;
 import org.dyr.op.ClipFactor;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
@@ -65,8 +67,10 @@ final class NativeKernels implements KernelSet {
       case Add _, AddBias _, Scale _, Broadcast _, Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> true;
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
       case LayerNorm _, LayerNorm.Grad _, Dropout _, DropoutAddLayerNorm _, DropoutAddLayerNorm.Grad _ -> true;
+      case EmbeddingLayerNorm o -> NormCalls.embeds(o, in);
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
+      case AbsorbedAttention o -> AttentionAbsorbedCalls.supports(o, in, instructions);
       default -> false;
     };
   }
@@ -82,7 +86,7 @@ final class NativeKernels implements KernelSet {
       case Sum _, SumSquares _, AllFinite _ -> SumCalls.scratchBytes(in[0]);
       case SumRows _ -> Binding.rowChunkBytes(in[0], 1);
       case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> Binding.rowChunkBytes(in[0], 2);
-      case DropoutAddLayerNorm _ -> NormCalls.rowBytes(in[0], workers.count());
+      case DropoutAddLayerNorm _, EmbeddingLayerNorm _ -> NormCalls.rowBytes(in[0], workers.count());
       case Update.Lamb o -> LambKernel.scratchBytes(o, in);
       case Attention o when o.queries() == Queries.FIRST ->
           AttentionFirstCalls.forwardScratch(o, in, instructions, workers);
@@ -90,6 +94,7 @@ final class NativeKernels implements KernelSet {
       case Attention.Grad o when o.of().queries() == Queries.FIRST ->
           AttentionFirstCalls.gradientScratch(o.of(), in, instructions, workers);
       case Attention.Grad o -> AttentionCalls.gradientScratch(o.of(), in, false, instructions, workers);
+      case AbsorbedAttention o -> AttentionAbsorbedCalls.scratchBytes(o, in, instructions, workers);
       case RelativeAttention o -> AttentionCalls.forwardScratch(o.of(), in, true, instructions, workers);
       case RelativeAttention.Grad o -> AttentionCalls.gradientScratch(o.of().of(), in, true, instructions, workers);
       default -> 0;
@@ -121,6 +126,7 @@ final class NativeKernels implements KernelSet {
       case Dropout o -> NormCalls.dropout(b, o);
       case DropoutAddLayerNorm o -> NormCalls.dropoutAddLayerNorm(b, o);
       case DropoutAddLayerNorm.Grad o -> NormCalls.dropoutAddLayerNormGrad(b, o);
+      case EmbeddingLayerNorm o -> NormCalls.embeddingLayerNorm(b, o);
       case Gather _ -> GatherCalls.gather(b);
       case Gather.Grad _ -> GatherCalls.gatherGrad(b);
       case GroupCrossEntropy o -> GatherCalls.loss(b, o);
@@ -132,6 +138,7 @@ final class NativeKernels implements KernelSet {
       case Attention o -> AttentionCalls.forward(o, b);
       case Attention.Grad o when o.of().queries() == Queries.FIRST -> AttentionFirstCalls.gradient(o.of(), b);
       case Attention.Grad o -> AttentionCalls.gradient(o, b);
+      case AbsorbedAttention o -> AttentionAbsorbedCalls.forward(o, b);
       case RelativeAttention o -> AttentionCalls.forward(o, b);
       case RelativeAttention.Grad o -> AttentionCalls.gradient(o, b);
       default -> throw new UnsupportedOperationException("native has no kernel for " + op.name());

@@ -53,7 +53,7 @@ class BenchTest {
   }
 
   static Stream<Arguments> runs() {
-    List<String> inference = List.of("Attention [", "DropoutAddLayerNorm [", "Gather [");
+    List<String> inference = List.of("Attention [", "DropoutAddLayerNorm [", "EmbeddingLayerNorm [");
     List<String> training = List.of("Attention.Grad [", "Lamb [", "SumSquares [", "GroupCrossEntropy.Grad [");
     return Stream.of(Arguments.of("train", "fp32", training), Arguments.of("train", "bf16", training),
         Arguments.of("infer", "fp32", inference), Arguments.of("infer", "fp16", List.of("Cast[F16] [")));

@@ -48,7 +48,7 @@ class ScoringWeightsTest {
   @TempDir Path folder;
 
   /** Hidden sizes: weights of one divide into panels of every instruction set, those of the other into none. */
-  private static final int WHOLE = 96;
+  private static final int WHOLE = 128;
   private static final int ODD = 88;
 
   private Path write(boolean relativePositions) {
