@@ -38,7 +38,7 @@ final class Unsupported {
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
       "cuda", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale || op instanceof Broadcast
-          || op instanceof Cast c && c.to() != DType.F64));
+          || op instanceof Cast c && c.to() != DType.F64 || op instanceof MatMul || op instanceof Gemm));
 
   private Unsupported() {}
 
@@ -58,6 +58,11 @@ final class Unsupported {
         && (type == DType.F32 || inHalf);
   }
 
+  /** Whether cuBLASLt would have to add a bias in fp32 to a result of 16 bits. */
+  private static boolean isBiasOfHalf(String set, DType type, Op op) {
+    return set.equals("cuda") && type.isHalf() && op instanceof Gemm g && g.bias() && !g.wide();
+  }
+
   /** Whether the set, with these instructions, is expected to have no kernel for the case in this type. */
   static boolean by(String set, String features, DType type, OpCase c) {
     Predicate<Op> unsupported = BY_SET.get(set);
@@ -65,6 +70,7 @@ final class Unsupported {
       throw new IllegalArgumentException("kernel set '%s' has no row in Unsupported; there are %s"
           .formatted(set, List.copyOf(BY_SET.keySet())));
     }
-    return unsupported.test(c.op()) || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();
+    return unsupported.test(c.op()) || isBiasOfHalf(set, type, c.op())
+        || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();
   }
 }
