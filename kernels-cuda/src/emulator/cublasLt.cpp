@@ -89,7 +89,9 @@ std::vector<float> widened(const Layout& l, const void* from, bool transposed) {
   std::vector<float> to(l.rows * l.columns);
   typed(l.type, static_cast<const char*>(from), [&](auto x) {
     for (uint64_t c = 0; c < l.columns; c++) {
-      for (uint64_t r = 0; r < l.rows; r++) to[transposed ? r * l.columns + c : c * l.rows + r] = widen(x[c * l.leading + r]);
+      for (uint64_t r = 0; r < l.rows; r++) {
+        to[transposed ? r * l.columns + c : c * l.rows + r] = widen(x[c * l.leading + r]);
+      }
     }
   });
   return to;
@@ -114,7 +116,8 @@ DYR_VECTORS void tile(const float* a, int64_t m, const float* b, int64_t k, int 
 int64_t roundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /** A copy of (rows, columns) with zeros around it. */
-std::vector<float> padded(const std::vector<float>& from, int64_t rows, int64_t columns, int64_t toRows, int64_t toColumns) {
+std::vector<float> padded(const std::vector<float>& from, int64_t rows, int64_t columns, int64_t toRows,
+                          int64_t toColumns) {
   std::vector<float> to(toRows * toColumns);
   for (int64_t c = 0; c < columns; c++) std::copy_n(&from[c * rows], rows, &to[c * toRows]);
   return to;
@@ -271,7 +274,8 @@ DYR_BLAS int cublasLtMatmulPreferenceDestroy(Preference* preference) {
   return SUCCESS;
 }
 
-DYR_BLAS int cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attribute, const void* value, size_t bytes) {
+DYR_BLAS int cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attribute, const void* value,
+    size_t bytes) {
   if (preference == nullptr) return INVALID_VALUE;
   if (attribute == MOST_WORKSPACE) return read(preference->mostWorkspace, value, bytes);
   if (attribute == REDUCTIONS) return read(preference->reductions, value, bytes);
@@ -306,8 +310,9 @@ DYR_BLAS int cublasLtMatmulAlgoCheck(void* handle, const Operation* operation, c
 }
 
 DYR_BLAS int cublasLtMatmul(void* handle, const Operation* operation, const float* alpha, const void* a,
-    const Layout* aLayout, const void* b, const Layout* bLayout, const float* beta, const void* c, const Layout* cLayout,
-    void* d, const Layout* dLayout, const Algorithm* algorithm, void* workspace, size_t workspaceBytes, void* stream) {
+    const Layout* aLayout, const void* b, const Layout* bLayout, const float* beta, const void* c,
+    const Layout* cLayout, void* d, const Layout* dLayout, const Algorithm* algorithm, void* workspace,
+    size_t workspaceBytes, void* stream) {
   if (handle == nullptr) return NOT_INITIALIZED;
   if (!operation || !alpha || !beta || !aLayout || !bLayout || !cLayout || !dLayout || !algorithm) return INVALID_VALUE;
   if (!a || !b || !d || (*beta != 0 && !c)) return INVALID_VALUE;
@@ -315,12 +320,13 @@ DYR_BLAS int cublasLtMatmul(void* handle, const Operation* operation, const floa
   if (status != SUCCESS) return status;
   if (operation->epilogue == BIAS && operation->bias == nullptr) return INVALID_VALUE;
   if (algorithm->mark != MARK || algorithm->number >= MOST_ALGORITHMS) return NOT_SUPPORTED;
-  if (workspaceBytes < workspaceOf(algorithm->number) || !isAligned(workspace, WORKSPACE_ALIGNMENT)) return INVALID_VALUE;
+  if (workspaceBytes < workspaceOf(algorithm->number)) return INVALID_VALUE;
+  if (!isAligned(workspace, WORKSPACE_ALIGNMENT)) return INVALID_VALUE;
   for (const void* at : {a, b, c, static_cast<const void*>(d)}) {
     if (!isAligned(at, algorithm->alignment)) return NOT_SUPPORTED;
   }
   if (operation->epilogue == BIAS && !isAligned(operation->bias, bytesOf(dLayout->type))) return NOT_SUPPORTED;
-  emulator::submit(stream, Product{*operation, *aLayout, *bLayout, *cLayout, *dLayout, a, b, c, d, workspace, *alpha, *beta,
-                                   workspaceBytes});
+  emulator::submit(stream, Product{*operation, *aLayout, *bLayout, *cLayout, *dLayout, a, b, c, d, workspace, *alpha,
+                                   *beta, workspaceBytes});
   return SUCCESS;
 }

@@ -15,8 +15,8 @@ import org.dyr.io.AtomicFiles;
 
 /**
  * Which algorithm was the fastest for which product, kept from run to run: a text file for one device, driver and
- * version of cuBLASLt, whose first line names them; then a line a product, {@code PRODUCT = HEX}; last its checksum. One
- * that is damaged or of another kind is as none, and one that cannot be written is done without.
+ * version of cuBLASLt, whose first line names them; then a line a product, {@code PRODUCT = HEX}; last its checksum.
+ * One that is damaged or of another kind is as none, and one that cannot be written is done without.
  */
 final class AlgorithmFile {
   private static final String KIND = "dyr products 1: ";

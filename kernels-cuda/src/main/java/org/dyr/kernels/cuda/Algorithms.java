@@ -85,9 +85,7 @@ final class Algorithms {
       Blas.Algorithm fastest = null;
       double least = Double.POSITIVE_INFINITY;
       for (Blas.Algorithm candidate : proposals) {
-        CublasLtProduct product = new CublasLtProduct(handle, p, candidate, operands, stream);
-        double time = Stopwatch.milliseconds(stream, TIMED, product);
-        product.close();
+        double time = milliseconds(new CublasLtProduct(handle, p, candidate, operands, stream));
         if (time < least) {
           least = time;
           fastest = candidate;
@@ -96,6 +94,17 @@ final class Algorithms {
       return Optional.ofNullable(fastest);
     } finally {
       Driver.free(memory);
+    }
+  }
+
+  /** Infinite for what is proposed and then refused. */
+  private double milliseconds(CublasLtProduct product) {
+    try {
+      return Stopwatch.milliseconds(stream, TIMED, product);
+    } catch (DeviceException e) {
+      return Double.POSITIVE_INFINITY;
+    } finally {
+      product.close();
     }
   }
 

@@ -29,7 +29,7 @@ final class CublasLtProduct implements Kernel {
     /** @throws IllegalArgumentException where an address is not as algorithms are chosen for */
     Operands {
       if (((a | b | bias | residual | c) & Blas.ALIGNMENT - 1) != 0) {
-        throw new IllegalArgumentException("operands of a product lie at multiples of %d bytes, not at %x, %x, %x, %x, %x"
+        throw new IllegalArgumentException("operands of a product lie at multiples of %d bytes, not %x, %x, %x, %x, %x"
             .formatted(Blas.ALIGNMENT, a, b, bias, residual, c));
       }
     }

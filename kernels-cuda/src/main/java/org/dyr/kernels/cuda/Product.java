@@ -47,7 +47,7 @@ record Product(int m, int n, int k, boolean transposeA, boolean transposeB, DTyp
 
   /** {@code bf16(512,768) bf16(3072,768)^T + bias -> bf16(512,3072)}. */
   @Override public String toString() {
-    return "%s%s %s%s%s%s -> %s".formatted(a(), transposeA ? "^T" : "", b(), transposeB ? "^T" : "", bias ? " + bias" : "",
-        residual ? " + residual" : "", c());
+    return "%s%s %s%s%s%s -> %s".formatted(a(), transposeA ? "^T" : "", b(), transposeB ? "^T" : "",
+        bias ? " + bias" : "", residual ? " + residual" : "", c());
   }
 }

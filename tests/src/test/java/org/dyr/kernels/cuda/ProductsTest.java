@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,14 +20,21 @@ import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cudart.CUctx_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.dyr.device.DeviceException;
+import org.dyr.device.Kernel;
+import org.dyr.device.KernelSet;
+import org.dyr.device.Operands;
 import org.dyr.device.Peak;
+import org.dyr.device.Slab;
+import org.dyr.device.Span;
+import org.dyr.op.MatMul;
 import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is around the products of the device cuda, emulated or a card: which algorithm is taken, and what is kept of it. */
+/** What is around the products of the device cuda, emulated or a card: which algorithm is taken, what is kept of it. */
 class ProductsTest {
   private static final int MOST = 3;
   private static final int LAUNCHES = 200;
@@ -154,6 +164,32 @@ class ProductsTest {
     Driver.synchronize(stream);
     product.close();
     Driver.free(memory);
+  }
+
+  @Test void aRecordedProductReadsItsOperandsAtEachLaunch() {
+    Spec square = Spec.of(DType.F32, 16, 16);
+    Spec[] squares = {square, square}, result = {square};
+    long bytes = square.bytes();
+    try (CudaBackend backend = new CudaBackend(); Arena arena = Arena.ofConfined();
+        Slab slab = backend.allocate(8 * bytes, "test")) {
+      KernelSet set = backend.choose(new MatMul(false, false), squares).orElseThrow();
+      assertEquals("cublaslt", set.name());
+      Span c = slab.span(0, bytes);
+      Kernel product = set.prepare(new MatMul(false, false), new Operands(squares, result,
+          new Span[] {slab.span(bytes, bytes), slab.span(2 * bytes, bytes)}, new Span[] {c},
+          slab.span(3 * bytes, set.scratchBytes(new MatMul(false, false), squares))));
+      Kernel recorded = backend.sequence(new Kernel[] {product});
+      MemorySegment host = arena.allocate(2 * bytes);
+      for (float x : new float[] {1, 2, 3}) {
+        for (long i = 0; i < host.byteSize() / Float.BYTES; i++) host.setAtIndex(ValueLayout.JAVA_FLOAT, i, x);
+        backend.upload(host, 2 * bytes, slab.span(bytes, 2 * bytes));
+        recorded.launch();
+        backend.download(c, host);
+        for (int i = 0; i < 256; i++) assertEquals(16 * x * x, host.getAtIndex(ValueLayout.JAVA_FLOAT, i));
+      }
+      recorded.close();
+      product.close();
+    }
   }
 
   @Test void thePeakIsMeasured() {
