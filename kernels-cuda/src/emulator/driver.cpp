@@ -1,6 +1,7 @@
 // The part of the driver API that Driver.java calls, over the emulator. Work on a stream is kept until somebody waits
 // for it: host memory that is reused too early, or a missing wait between streams, shows. Memory is the host's; copies
 // are held against what was allocated.
+#include <chrono>
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -21,14 +22,17 @@ struct Stream {
   Graph* captures = nullptr;
 };
 
-/** A place in a stream. */
+typedef std::chrono::steady_clock::time_point Time;
+
+/** A place in a stream, and when it was reached. */
 struct Event {
   Stream* stream = nullptr;
   int64_t after = 0;
+  std::shared_ptr<Time> reached;
 };
 
 enum Status { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_HANDLE = 400,
-              CAPTURE_UNSUPPORTED = 900 };
+              NOT_READY = 600, CAPTURE_UNSUPPORTED = 900 };
 enum Attribute { MULTIPROCESSORS = 16, COMPUTE_MAJOR = 75, COMPUTE_MINOR = 76, SHARED_OPT_IN = 97 };
 
 /** Stands for the card's: an allocation past it is refused. */
@@ -67,6 +71,11 @@ bool isHeld(uintptr_t at, size_t bytes) {
 namespace emulator {
 
 void fail(int with) { status = with; }
+
+bool holds(const void* at, size_t bytes) {
+  std::lock_guard<std::recursive_mutex> guard(one);
+  return isHeld(reinterpret_cast<uintptr_t>(at), bytes);
+}
 
 void submit(void* stream, std::function<void()> work) {
   std::lock_guard<std::recursive_mutex> guard(one);
@@ -245,7 +254,19 @@ DYR_DRIVER cuEventDestroy_v2(void* event) {
 DYR_DRIVER cuEventRecord(void* event, void* stream) {
   DYR_GUARDED;
   Stream& s = of(stream);
-  if (s.captures == nullptr) *static_cast<Event*>(event) = {&s, s.submitted};
+  if (s.captures != nullptr) return SUCCESS;
+  auto reached = std::make_shared<Time>();
+  emulator::submit(stream, [=] { *reached = std::chrono::steady_clock::now(); });
+  *static_cast<Event*>(event) = {&s, s.submitted, reached};
+  return SUCCESS;
+}
+
+DYR_DRIVER cuEventElapsedTime_v2(float* milliseconds, void* from, void* to) {
+  DYR_GUARDED;
+  Event &begin = *static_cast<Event*>(from), &end = *static_cast<Event*>(to);
+  if (begin.reached == nullptr || end.reached == nullptr) return INVALID_HANDLE;
+  if (*begin.reached == Time() || *end.reached == Time()) return NOT_READY;
+  *milliseconds = std::chrono::duration<float, std::milli>(*end.reached - *begin.reached).count();
   return SUCCESS;
 }
 

@@ -14,4 +14,7 @@ constexpr int LAUNCH_FAILED = 719;
 /** From now on every call answers with this status, as after a fault on a device. */
 void fail(int status);
 
+/** Whether the device's memory has all of these bytes allocated. */
+bool holds(const void* at, size_t bytes);
+
 }  // namespace emulator

@@ -59,11 +59,17 @@ public final class Program implements AutoCloseable {
   /** The kernel, whose failure names its place in the model. */
   private static Kernel placed(Node node, Kernel kernel) {
     String place = node.op().name() + ", " + node.path();
-    return () -> {
-      try {
-        kernel.launch();
-      } catch (DeviceException e) {
-        throw e.at(place);
+    return new Kernel() {
+      @Override public void launch() {
+        try {
+          kernel.launch();
+        } catch (DeviceException e) {
+          throw e.at(place);
+        }
+      }
+
+      @Override public void close() {
+        kernel.close();
       }
     };
   }
@@ -166,6 +172,7 @@ public final class Program implements AutoCloseable {
   /** Gives back what the device holds for this program; the workspace is another's. */
   @Override public void close() {
     all.close();
+    for (Kernel k : kernels) k.close();
   }
 
   /** One line a node: number, op, kernel set, operands, bytes, FLOPs, path; then the plan's bytes. */

@@ -18,6 +18,7 @@ import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.device.Peak;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
+import org.dyr.io.CacheFolder;
 
 /**
  * One card: its memory, and one stream on which everything goes in order. Uploads pass through pinned memory in two
@@ -28,6 +29,7 @@ final class CudaBackend implements Backend {
   private static final long STAGING_BYTES = 4 << 20;
   private static final int HALVES = 2;
   private static final int BATCH_TOKENS = 32_768;
+  private static final int ALGORITHMS = 8; // measured for a product
 
   private final CUctx_st context = Driver.retain(0);
   private final CUstream_st stream = Driver.createStream();
@@ -35,6 +37,7 @@ final class CudaBackend implements Backend {
   private final MemorySegment[] staging = new MemorySegment[HALVES];
   private final CUevent_st[] copied = new CUevent_st[HALVES];
   private final Map<Slab, String> held = new LinkedHashMap<>();
+  private final CublasLtKernels products;
   private final List<KernelSet> sets;
   private final Fetches fetches = new Fetches();
   private final Launching launching;
@@ -42,7 +45,8 @@ final class CudaBackend implements Backend {
 
   CudaBackend(Launching launching) {
     this.launching = launching;
-    List<KernelSet> stack = List.of(new CudaKernels(stream.address()));
+    products = new CublasLtKernels(context, stream, CudaLibrary.isEmulated() ? 1 : ALGORITHMS, CacheFolder.path());
+    List<KernelSet> stack = List.of(products, new CudaKernels(stream.address()));
     sets = launching != Launching.WAITED ? stack
         : stack.stream().<KernelSet>map(set -> new WaitedKernels(set, () -> Driver.synchronize(stream))).toList();
     for (int i = 0; i < HALVES; i++) {
@@ -150,7 +154,9 @@ final class CudaBackend implements Backend {
   }
 
   @Override public Peak measurePeak() {
-    throw new UnsupportedOperationException("not measured yet"); // TODO
+    Driver.makeCurrent(context);
+    boolean small = CudaLibrary.isEmulated();
+    return new CudaPeak(this, products, stream, small ? 64 : 8192, small ? 1 << 20 : 1 << 30).measure();
   }
 
   @Override public synchronized void close() {
@@ -161,6 +167,7 @@ final class CudaBackend implements Backend {
       Driver.freePinned(pinned[i]);
     }
     fetches.close();
+    products.close();
     Driver.destroy(stream);
     Driver.release(0);
   }

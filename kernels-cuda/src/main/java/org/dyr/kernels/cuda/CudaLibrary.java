@@ -42,7 +42,11 @@ final class CudaLibrary {
 
   private static Optional<String> load() {
     try {
-      if (isEmulated()) return loadEmulator(Path.of(System.getProperty(EMULATOR)).toAbsolutePath());
+      if (isEmulated()) {
+        Optional<String> why = loadEmulator(Path.of(System.getProperty(EMULATOR)).toAbsolutePath());
+        if (why.isEmpty()) Blas.version();
+        return why;
+      }
       Optional<String> why = CudaProbe.unavailable();
       if (why.isPresent()) return why;
       if (!Loader.Detector.getPlatform().equals(PLATFORM)) {
@@ -50,6 +54,7 @@ final class CudaLibrary {
       }
       if (CudaCalls.class.getResource(NAME) == null) return Optional.of("built without nvcc");
       loadKernels();
+      Blas.version(); // cuBLASLt, which comes with the toolkit, is found or missed here
       return Optional.empty();
     } catch (LinkageError | RuntimeException e) {
       String said = String.valueOf(e.getMessage() == null ? e : e.getMessage()).lines().findFirst().orElse("");

@@ -44,6 +44,13 @@ final class Driver {
     }
   }
 
+  /** The CUDA version that the driver knows, {@code 13000}. */
+  static int version() {
+    int[] version = new int[1];
+    check(cudart.cuDriverGetVersion(version));
+    return version[0];
+  }
+
   /** The device's context, which the runtime's launches share. */
   static CUctx_st retain(int device) {
     check(cudart.cuInit(0));
@@ -127,7 +134,12 @@ final class Driver {
   }
 
   static void clear(long address, long bytes, CUstream_st stream) {
-    check(cudart.cuMemsetD8Async(address, (byte) 0, bytes, stream));
+    fill(address, 0, bytes, stream);
+  }
+
+  /** Every byte as this one. */
+  static void fill(long address, int value, long bytes, CUstream_st stream) {
+    check(cudart.cuMemsetD8Async(address, (byte) value, bytes, stream));
   }
 
   static CUstream_st createStream() {
@@ -160,6 +172,13 @@ final class Driver {
 
   static void synchronize(CUevent_st event) {
     check(cudart.cuEventSynchronize(event));
+  }
+
+  /** From one event to another on the device, both reached. */
+  static float milliseconds(CUevent_st from, CUevent_st to) {
+    float[] time = new float[1];
+    check(cudart.cuEventElapsedTime(time, from, to));
+    return time[0];
   }
 
   /** From here on the stream's work is recorded, not done. */

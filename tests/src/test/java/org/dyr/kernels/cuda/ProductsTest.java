@@ -1,0 +1,201 @@
+package org.dyr.kernels.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.bytedeco.cuda.cublas.cublasLtContext;
+import org.bytedeco.cuda.cudart.CUctx_st;
+import org.bytedeco.cuda.cudart.CUstream_st;
+import org.dyr.device.DeviceException;
+import org.dyr.device.Kernel;
+import org.dyr.device.KernelSet;
+import org.dyr.device.Operands;
+import org.dyr.device.Peak;
+import org.dyr.device.Slab;
+import org.dyr.device.Span;
+import org.dyr.op.MatMul;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What is around the products of the device cuda, emulated or a card: which algorithm is taken, what is kept of it. */
+class ProductsTest {
+  private static final int MOST = 3;
+  private static final int LAUNCHES = 200;
+  private static final Product PRODUCT = new Product(5, 6, 7, false, true, DType.F32, DType.F32, true, false);
+
+  private static CUctx_st context;
+  private static CUstream_st stream;
+  private static cublasLtContext handle;
+
+  @TempDir Path folder;
+
+  @BeforeAll static void open() {
+    Optional<String> why = CudaLibrary.unavailable();
+    assumeTrue(why.isEmpty(), () -> why.get());
+    context = Driver.retain(0);
+    stream = Driver.createStream();
+    handle = Blas.create();
+  }
+
+  @AfterAll static void close() {
+    if (context == null) return;
+    Blas.destroy(handle);
+    Driver.destroy(stream);
+    Driver.release(0);
+  }
+
+  private AlgorithmFile file() {
+    return new AlgorithmFile(folder.resolve("products"), "a card, driver 1, cuBLASLt 2");
+  }
+
+  private Blas.Algorithm choice() {
+    return new Algorithms(handle, stream, MOST, file()).choose(PRODUCT);
+  }
+
+  private static List<Blas.Algorithm> proposals() {
+    try (Descriptors d = Descriptors.of(PRODUCT)) {
+      return Blas.algorithms(handle, d, MOST);
+    }
+  }
+
+  private Path written() throws IOException {
+    try (Stream<Path> files = Files.list(folder.resolve("products"))) {
+      return files.reduce((a, b) -> {
+        throw new AssertionError("two files");
+      }).orElseThrow();
+    }
+  }
+
+  private static void assertSame(Blas.Algorithm expected, Optional<long[]> words) {
+    assertArrayEquals(Blas.words(expected), words.orElseThrow());
+  }
+
+  @Test void theFastestIsKept() throws IOException {
+    assumeTrue(proposals().size() > 1, "there is a choice");
+    assertSame(choice(), file().find(PRODUCT));
+    assertTrue(Files.readString(written()).contains("\nf32(5,7) f32(6,7)^T + bias -> f32(5,6) = "));
+  }
+
+  @Test void whatIsKeptIsTaken() {
+    for (Blas.Algorithm kept : proposals()) {
+      file().put(PRODUCT, Blas.words(kept));
+      assertArrayEquals(Blas.words(kept), Blas.words(choice()));
+    }
+  }
+
+  @Test void filesOfSeveralProcessesGrowTogether() {
+    AlgorithmFile one = file(), other = file();
+    long[] words = Blas.words(proposals().getFirst());
+    one.put(PRODUCT, words);
+    other.put(Product.square(DType.BF16, 8), words);
+    assertEquals(Optional.empty(), one.find(Product.square(DType.BF16, 8)));
+    assertTrue(file().find(PRODUCT).isPresent() && file().find(Product.square(DType.BF16, 8)).isPresent());
+  }
+
+  @Test void aDamagedFileIsMeasuredAnew() throws IOException {
+    assumeTrue(proposals().size() > 1, "there is a choice");
+    choice();
+    String whole = Files.readString(written());
+    int digit = whole.indexOf(" = ") + 5;
+    for (String damaged : List.of(whole.substring(0, digit) + "!" + whole.substring(digit + 1),
+        whole.substring(0, whole.length() / 2), "", whole.replace("dyr products 1", "another kind"))) {
+      Files.writeString(written(), damaged);
+      assertEquals(Optional.empty(), file().find(PRODUCT), damaged);
+      assertSame(choice(), file().find(PRODUCT));
+    }
+    Files.write(written(), new byte[] {(byte) 0xff, (byte) 0xfe, 0});
+    assertSame(choice(), file().find(PRODUCT));
+  }
+
+  @Test void whatTheLibraryDoesNotKnowIsMeasuredAnew() {
+    assumeTrue(CudaLibrary.isEmulated(), "a foreign algorithm is none");
+    file().put(PRODUCT, new long[8]);
+    assertSame(choice(), file().find(PRODUCT));
+  }
+
+  @Test void aFileThatCannotBeWrittenIsDoneWithout() throws IOException {
+    Files.writeString(folder.resolve("products"), "not a folder");
+    assertTrue(choice().workspaceBytes() >= 0);
+  }
+
+  @Test void aFailureNamesFunctionProductAndStatus() {
+    Product empty = new Product(5, 6, 0, false, false, DType.BF16, DType.F32, false, true);
+    try (Descriptors d = Descriptors.of(empty)) {
+      DeviceException e = assertThrows(DeviceException.class, () -> Blas.algorithms(handle, d, MOST));
+      assertEquals("cublasLtMatmulAlgoGetHeuristic of bf16(5,0) bf16(0,6) + residual -> f32(5,6): "
+          + "CUBLAS_STATUS_INVALID_VALUE (7)", e.getMessage());
+    }
+  }
+
+  @Test void operandsThatAlgorithmsDoNotExpectAreRefused() {
+    assertThrows(IllegalArgumentException.class, () -> new CublasLtProduct.Operands(64, 128, 8, 0, 256, 0));
+  }
+
+  @Test void aLaunchAllocatesNothing() {
+    var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+    Product p = Product.square(DType.BF16, 16);
+    Blas.Algorithm algorithm = new Algorithms(handle, stream, 1, file()).choose(p);
+    long memory = Driver.allocate(2048 + CublasLtProduct.scratchBytes(algorithm));
+    CublasLtProduct product = new CublasLtProduct(handle, p, algorithm,
+        new CublasLtProduct.Operands(memory, memory + 512, 0, 0, memory + 1024, memory + 2048), stream);
+    long before = 0;
+    for (int i = 0; i < 2 * LAUNCHES; i++) {
+      if (i == LAUNCHES) before = threads.getCurrentThreadAllocatedBytes();
+      product.launch();
+    }
+    assertEquals(0, threads.getCurrentThreadAllocatedBytes() - before);
+    Driver.synchronize(stream);
+    product.close();
+    Driver.free(memory);
+  }
+
+  @Test void aRecordedProductReadsItsOperandsAtEachLaunch() {
+    Spec square = Spec.of(DType.F32, 16, 16);
+    Spec[] squares = {square, square}, result = {square};
+    long bytes = square.bytes();
+    try (CudaBackend backend = new CudaBackend(); Arena arena = Arena.ofConfined();
+        Slab slab = backend.allocate(8 * bytes, "test")) {
+      KernelSet set = backend.choose(new MatMul(false, false), squares).orElseThrow();
+      assertEquals("cublaslt", set.name());
+      Span c = slab.span(0, bytes);
+      Kernel product = set.prepare(new MatMul(false, false), new Operands(squares, result,
+          new Span[] {slab.span(bytes, bytes), slab.span(2 * bytes, bytes)}, new Span[] {c},
+          slab.span(3 * bytes, set.scratchBytes(new MatMul(false, false), squares))));
+      Kernel recorded = backend.sequence(new Kernel[] {product});
+      MemorySegment host = arena.allocate(2 * bytes);
+      for (float x : new float[] {1, 2, 3}) {
+        for (long i = 0; i < host.byteSize() / Float.BYTES; i++) host.setAtIndex(ValueLayout.JAVA_FLOAT, i, x);
+        backend.upload(host, 2 * bytes, slab.span(bytes, 2 * bytes));
+        recorded.launch();
+        backend.download(c, host);
+        for (int i = 0; i < 256; i++) assertEquals(16 * x * x, host.getAtIndex(ValueLayout.JAVA_FLOAT, i));
+      }
+      recorded.close();
+      product.close();
+    }
+  }
+
+  @Test void thePeakIsMeasured() {
+    try (CudaBackend backend = new CudaBackend()) {
+      Peak peak = backend.measurePeak();
+      assertTrue(peak.fp32() > 0 && peak.bf16() > 0 && peak.bytes() > 0, peak.toString());
+    }
+  }
+}
