@@ -67,8 +67,8 @@ struct Tanh {
 };
 
 /** N neighbours of y = f(x + bias), or with dy of y = dy f'(x + bias). */
-template <class F, int N, class T, int V>
-__device__ __forceinline__ void activate(const T* dy, const T* x, const float (&bias)[V], T* y) {
+template <class F, int N, class T>
+__device__ __forceinline__ void activate(const T* dy, const T* x, const float* bias, T* y) {
   float u[N], d[N];
   load<N>(x, u);
   if (dy != nullptr) load<N>(dy, d);
@@ -81,11 +81,12 @@ __device__ __forceinline__ void activate(const T* dy, const T* x, const float (&
 }
 
 /**
- * x, y, dy (n), b (C) or null; dy null for y = f(u). V divides C where there is a bias. Then the threads of the grid are
- * a multiple of a row's packs, so that a thread stays in its columns and reads their bias once.
+ * x, y, dy (n), b (C) or null; dy null for y = f(u). V divides C where there is a bias. Then the threads of the grid
+ * are a multiple of a row's packs, so that a thread stays in its columns and reads their bias once.
  */
 template <class F, int V, bool GRAD, class T>
-__global__ void __launch_bounds__(THREADS) activateAll(const T* dy, const T* x, const float* b, T* y, int64_t n, int columns) {
+__global__ void __launch_bounds__(THREADS) activateAll(const T* dy, const T* x, const float* b, T* y, int64_t n,
+    int columns) {
   int64_t step = static_cast<int64_t>(gridDim.x) * THREADS * V;
   int64_t i = (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x) * V;
   float bias[V] = {};
@@ -141,7 +142,8 @@ int activation(int type, int kind, Address x, Address b, Address y, int64_t n, i
   return activate<false>(type, kind, 0, x, b, y, n, columns, stream);
 }
 
-int activationGrad(int type, int kind, Address dy, Address x, Address b, Address dx, int64_t n, int columns, Address stream) {
+int activationGrad(int type, int kind, Address dy, Address x, Address b, Address dx, int64_t n, int columns,
+    Address stream) {
   return activate<true>(type, kind, dy, x, b, dx, n, columns, stream);
 }
 

@@ -6,7 +6,8 @@ namespace {
 
 /** y[r,:] = table[index[r],:] in units of up to 16 bytes, a warp a row. Bound by the bytes of y, twice. */
 template <class Unit>
-__global__ void __launch_bounds__(THREADS) gatherRows(const Unit* table, const int* index, Unit* y, int64_t rows, int units) {
+__global__ void __launch_bounds__(THREADS, 4) gatherRows(const Unit* table, const int* index, Unit* y, int64_t rows,
+    int units) {
   constexpr int WARPS = THREADS / LANES;
   int64_t step = static_cast<int64_t>(gridDim.x) * WARPS;
   for (int64_t r = static_cast<int64_t>(blockIdx.x) * WARPS + threadIdx.x / LANES; r < rows; r += step) {
@@ -24,11 +25,11 @@ int gatherUnits(Address table, Address index, Address y, int64_t rows, int units
   return DYR_LAUNCHED;
 }
 
-// The gradient is a sum for each row of the table over the tokens that took it, in their order, at a cost that grows with
-// tokens, not with tokens times the table, and that does not care whether the table has two rows or 30,000. Tokens are
-// sorted by index, stably: a radix sort, 8 bits a pass, whose places follow from counts alone. Then equal indices stand
-// together, as a run; a warp adds up a fixed stretch of the sorted tokens, and runs across stretches are joined in order.
-// Bound by the bytes of dy and of the table, which is cleared first.
+// The gradient is a sum for each row of the table over the tokens that took it, in their order, at a cost that grows
+// with tokens, not with tokens times the table, and that does not care whether the table has two rows or 30,000. Tokens
+// are sorted by index, stably: a radix sort, 8 bits a pass, whose places follow from counts alone. Then equal indices
+// stand together, as a run; a warp adds up a fixed stretch of the sorted tokens, and runs across stretches are joined
+// in order. Bound by the bytes of dy and of the table, which is cleared first.
 
 constexpr int DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS;
 static_assert(DIGITS == THREADS, "a thread has a digit");
@@ -75,8 +76,8 @@ __global__ void __launch_bounds__(THREADS) scanCounts(int* counts, int* totals, 
 }
 
 /** Moves keys and their tokens to where the digits of this pass put them; order null is 0, 1, 2 and so on. */
-__global__ void __launch_bounds__(THREADS) place(const int* keys, const int* order, const int* counts, const int* totals,
-    int* toKeys, int* toOrder, int rows, int shift, int warps) {
+__global__ void __launch_bounds__(THREADS) place(const int* keys, const int* order, const int* counts,
+    const int* totals, int* toKeys, int* toOrder, int rows, int shift, int warps) {
   __shared__ int ofWarps[WARPS], next[WARPS][DIGITS];
   int lane = threadIdx.x % LANES, here = threadIdx.x / LANES, warp = blockIdx.x * WARPS + here;
   int total = totals[threadIdx.x], start = sumUpTo(total);
@@ -106,12 +107,13 @@ __global__ void __launch_bounds__(THREADS) place(const int* keys, const int* ord
 }
 
 /**
- * The sums of the runs in a stretch of sorted tokens, a warp each, for V columns a lane. A run that begins and ends here
- * goes to its row of dtable; what began before goes to ends[stretch,0,:], what begins and goes on to ends[stretch,1,:].
+ * The sums of the runs in a stretch of sorted tokens, a warp each, for V columns a lane. A run that begins and ends
+ * here goes to its row of dtable; what began before goes to ends[stretch,0,:], what begins and goes on to
+ * ends[stretch,1,:].
  */
 template <class T, int V>
-__global__ void __launch_bounds__(THREADS) sumRuns(const T* dy, const int* keys, const int* order, T* dtable, float* ends,
-    int rows, int columns) {
+__global__ void __launch_bounds__(THREADS) sumRuns(const T* dy, const int* keys, const int* order, T* dtable,
+    float* ends, int rows, int columns) {
   constexpr int AT_ONCE = 4;
   int stretch = blockIdx.x * WARPS + threadIdx.x / LANES, c = (blockIdx.y * LANES + threadIdx.x % LANES) * V;
   int from = stretch * STRETCH, to = min(from + STRETCH, rows);
@@ -146,7 +148,8 @@ __global__ void __launch_bounds__(THREADS) sumRuns(const T* dy, const int* keys,
 
 /** The rest of the runs: a block adds what begins in its stretch, and in order what of it is in those that follow. */
 template <class T, int V>
-__global__ void __launch_bounds__(THREADS) joinRuns(const int* keys, T* dtable, const float* ends, int rows, int columns) {
+__global__ void __launch_bounds__(THREADS, 4) joinRuns(const int* keys, T* dtable, const float* ends, int rows,
+    int columns) {
   __shared__ float sums[WARPS][V][LANES];
   int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES, c = (blockIdx.y * LANES + lane) * V;
   int from = blockIdx.x * STRETCH, end = from + STRETCH;
@@ -236,8 +239,8 @@ int sortTokens(const int* index, const Places& p, int64_t scratch, int rows, voi
 }
 
 template <class T, int V>
-int sumSorted(const T* dy, const int* keys, const int* order, T* dtable, float* ends, int stretches, int rows, int columns,
-    void* stream) {
+int sumSorted(const T* dy, const int* keys, const int* order, T* dtable, float* ends, int stretches, int rows,
+    int columns, void* stream) {
   int tiles = (columns + V * LANES - 1) / (V * LANES);
   dim3 grid((stretches + WARPS - 1) / WARPS, tiles);
   DYR_LAUNCH((sumRuns<T, V>), grid, THREADS, 0, stream, dy, keys, order, dtable, ends, rows, columns);
@@ -259,8 +262,8 @@ int gather(int type, Address table, Address index, Address y, int64_t rows, int 
 
 int64_t gatherGradScratch(int64_t rows, int tableRows, int columns) { return Places(rows, tableRows, columns).bytes; }
 
-int gatherGrad(int type, Address dy, Address index, Address dtable, Address scratch, int rows, int tableRows, int columns,
-    Address stream) {
+int gatherGrad(int type, Address dy, Address index, Address dtable, Address scratch, int rows, int tableRows,
+    int columns, Address stream) {
   return typed(type, [=](auto t) {
     typedef DYR_STORAGE(t) T;
     constexpr int V = WIDE<T>;

@@ -44,7 +44,7 @@ struct Group {
 
 /** loss (G), a block each. */
 template <class T>
-__global__ void __launch_bounds__(GROUP_THREADS) groupLoss(const T* z, const int* groups, T* loss, int kept) {
+__global__ void __launch_bounds__(GROUP_THREADS, 8) groupLoss(const T* z, const int* groups, T* loss, int kept) {
   Group<T> g = {z, groups[blockIdx.x], groups[blockIdx.x + 1], kept};
   double x = g.from == g.to ? 0 : g.logSumExp() - widen(z[g.from]);
   if (threadIdx.x == 0) loss[blockIdx.x] = narrow<T>(static_cast<float>(x));
@@ -82,14 +82,15 @@ int groupCrossEntropy(int type, Address z, Address groups, Address loss, int cou
   });
 }
 
-int groupCrossEntropyGrad(int type, Address dloss, Address z, Address groups, Address dz, int count, int samples, int kept,
-    Address stream) {
+int groupCrossEntropyGrad(int type, Address dloss, Address z, Address groups, Address dz, int count, int samples,
+    int kept, Address stream) {
   return typed(type, [=](auto t) {
     typedef DYR_STORAGE(t) T;
     const T *by = dloss, *from = z;
     const int* bounds = groups;
     T* to = dz;
-    DYR_LAUNCH(groupLossGrad<T>, count > 0 ? count : 1, GROUP_THREADS, 0, stream, by, from, bounds, to, count, samples, kept);
+    DYR_LAUNCH(groupLossGrad<T>, count > 0 ? count : 1, GROUP_THREADS, 0, stream, by, from, bounds, to, count, samples,
+        kept);
     return DYR_LAUNCHED;
   });
 }

@@ -1,6 +1,6 @@
 // Dropout and layer norm of rows. A warp has a row, its lanes 4 neighbours of every 128 columns; the row stays in
-// registers up to 1,024 columns, in shared memory beyond and where 4 does not divide it. Bound by the bytes of the rows:
-// 2 or 4 (R,C) forward and 3 or 4 backward; what is drawn takes half of that time for 16-bit storage.
+// registers up to 1,024 columns, in shared memory beyond and where 4 does not divide it. Bound by the bytes of the
+// rows: 2 or 4 (R,C) forward and 3 or 4 backward; what is drawn takes half of that time for 16-bit storage.
 #include "fold.cuh"
 #include "philox.cuh"
 
@@ -133,7 +133,8 @@ struct Mask {
   __device__ __forceinline__ Mask(const Drop& d, int64_t row, int columns)
       : counter{d.position[row] * philoxStride(columns) + threadIdx.x % LANES, static_cast<unsigned>(d.sequence[row]),
             d.site, static_cast<unsigned>(d.random[2])},
-        key{static_cast<unsigned>(d.random[0]), static_cast<unsigned>(d.random[1])}, threshold(d.threshold), keep(d.keep) {}
+        key{static_cast<unsigned>(d.random[0]), static_cast<unsigned>(d.random[1])}, threshold(d.threshold),
+        keep(d.keep) {}
 
   /**
    * Multiplies this lane's columns of pack k by `keep` or by 0. A lane draws one counter, whose words are of columns 16
@@ -151,16 +152,18 @@ struct Mask {
 };
 
 /** y = dropout(x). */
-template <class T, bool ALIGNED>
-__global__ void dropoutRows(const T* x, T* y, Drop drop, int64_t rows, int columns) {
-  int64_t step = static_cast<int64_t>(gridDim.x) * (blockDim.x / LANES);
-  for (int64_t row = blockIdx.x * (blockDim.x / LANES) + threadIdx.x / LANES; row < rows; row += step) {
-    Mask mask(drop, row, columns);
-    packs<0>(columns, [&](int k, int c) {
+template <class T, int PACKS>
+__global__ void __launch_bounds__(WARPS<PACKS> * LANES) dropoutRows(const T* x, T* y, Drop drop, int64_t rows,
+    int columns) {
+  int64_t step = static_cast<int64_t>(gridDim.x) * WARPS<PACKS>;
+  for (int64_t r = blockIdx.x * WARPS<PACKS> + threadIdx.x / LANES; r < rows; r += step) {
+    Stored<T, PACKS> xs(x + r * columns, columns);
+    Mask mask(drop, r, columns);
+    packs<PACKS>(columns, [&](int k, int c) {
       float v[V];
-      loadColumns<ALIGNED>(x + row * columns, c, columns, v);
+      xs.get(k, c, v);
       mask.apply(k, v);
-      storeColumns<ALIGNED>(y + row * columns, c, columns, v);
+      storeColumns<(PACKS > 0)>(y + r * columns, c, columns, v);
     });
   }
 }
@@ -303,18 +306,20 @@ int dropout(int type, Address x, Address y, Address random, Address sequence, Ad
   Drop drop = {random, sequence, position, static_cast<unsigned>(site), static_cast<unsigned>(threshold), keep};
   return typed(type, [=](auto t) {
     typedef DYR_STORAGE(t) T;
-    const T* from = x;
-    T* to = y;
-    int blocks = blocksFor(rows * LANES);
-    if (columns % V == 0) DYR_LAUNCH((dropoutRows<T, true>), blocks, THREADS, 0, stream, from, to, drop, rows, columns);
-    else DYR_LAUNCH((dropoutRows<T, false>), blocks, THREADS, 0, stream, from, to, drop, rows, columns);
-    return DYR_LAUNCHED;
+    return withPacks(columns, [=](auto p) {
+      constexpr int PACKS = DYR_PACKS(p), THREADS = WARPS<PACKS> * LANES;
+      const T* from = x;
+      T* to = y;
+      int blocks = blocksFor(rows * LANES, THREADS);
+      DYR_LAUNCH((dropoutRows<T, PACKS>), blocks, THREADS, 0, stream, from, to, drop, rows, columns);
+      return DYR_LAUNCHED;
+    });
   });
 }
 
 int dropoutAddLayerNorm(int type, Address x, Address residual, Address w, Address b, Address random, Address sequence,
-    Address position, int site, int threshold, float keep, Address y, Address h, Address mean, Address rstd, int64_t rows,
-    int columns, float eps, Address stream) {
+    Address position, int site, int threshold, float keep, Address y, Address h, Address mean, Address rstd,
+    int64_t rows, int columns, float eps, Address stream) {
   if (rows == 0) return 0;
   Drop drop = {random, sequence, position, static_cast<unsigned>(site), static_cast<unsigned>(threshold), keep};
   return typed(type, [=](auto t) {
@@ -331,8 +336,8 @@ int dropoutAddLayerNorm(int type, Address x, Address residual, Address w, Addres
         DYR_LAUNCH((normRows<T, PACKS, true>), blocks, THREADS, shared, stream, xs, others, ws, bs, drop, ys, hs, means,
             rstds, rows, columns, eps);
       } else {
-        DYR_LAUNCH((normRows<T, PACKS, false>), blocks, THREADS, shared, stream, xs, others, ws, bs, drop, ys, hs, means,
-            rstds, rows, columns, eps);
+        DYR_LAUNCH((normRows<T, PACKS, false>), blocks, THREADS, shared, stream, xs, others, ws, bs, drop, ys, hs,
+            means, rstds, rows, columns, eps);
       }
       return DYR_LAUNCHED;
     });
@@ -353,11 +358,11 @@ int dropoutAddLayerNormGrad(int type, Address dy, Address x, Address w, Address 
       float* sums = partial;
       size_t shared = PACKS > 0 ? 2 * sizeof(float) * columns : sharedRows<PACKS>(2, columns);
       if (drop.random != nullptr) {
-        DYR_LAUNCH((normGradRows<T, PACKS, true>), blocks, THREADS, shared, stream, dys, xs, ws, means, rstds, drop, dxs,
-            others, sums, rows, columns);
+        DYR_LAUNCH((normGradRows<T, PACKS, true>), blocks, THREADS, shared, stream, dys, xs, ws, means, rstds, drop,
+            dxs, others, sums, rows, columns);
       } else {
-        DYR_LAUNCH((normGradRows<T, PACKS, false>), blocks, THREADS, shared, stream, dys, xs, ws, means, rstds, drop, dxs,
-            others, sums, rows, columns);
+        DYR_LAUNCH((normGradRows<T, PACKS, false>), blocks, THREADS, shared, stream, dys, xs, ws, means, rstds, drop,
+            dxs, others, sums, rows, columns);
       }
       int status = DYR_LAUNCHED;
       return status != 0 ? status : fold(sums, blocks, columns, dw, db, stream);

@@ -146,7 +146,8 @@ int sumRows(int type, Address x, Address y, Address partial, int64_t rows, int c
     constexpr int V = WIDE<T>;
     const T* from = x;
     float* sums = partial;
-    int chunks = static_cast<int>((rows + CHUNK_ROWS - 1) / CHUNK_ROWS), packs = (columns + V * LANES - 1) / (V * LANES);
+    int chunks = static_cast<int>((rows + CHUNK_ROWS - 1) / CHUNK_ROWS),
+        packs = (columns + V * LANES - 1) / (V * LANES);
     if (columns % V == 0 && chunks > 0) {
       DYR_LAUNCH((sumRowChunks<T, V>), dim3(packs, chunks), THREADS, 0, stream, from, sums, rows, columns);
     } else if (chunks > 0) {

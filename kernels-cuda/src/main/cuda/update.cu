@@ -51,10 +51,12 @@ __device__ __forceinline__ Chunk chunkOf(const Segments& s, int number) {
   return {s.at[low].offset + before, min(CHUNK, s.at[low].length - before), number, low, s.at[low].decay};
 }
 
-/** f over the elements of a chunk; f.begin with the step's numbers before, f.end after them. A factor of NaN: no step. */
+/**
+ * f over the elements of a chunk; f.begin with the step's numbers before, f.end after them. A factor of NaN: no step.
+ */
 template <class F>
-__global__ void __launch_bounds__(THREADS) eachChunk(const __grid_constant__ Segments segments, F f, const float* factor,
-    const float* hyper) {
+__global__ void __launch_bounds__(THREADS) eachChunk(const __grid_constant__ Segments segments, F f,
+    const float* factor, const float* hyper) {
   float scale = *factor;
   if (isnan(scale)) return;
   Chunk c = chunkOf(segments, F::BACKWARDS ? gridDim.x - 1 - blockIdx.x : blockIdx.x);
@@ -92,8 +94,8 @@ struct Moments {
 };
 
 /**
- * Lamb's first pass: m and v; norms (chunks,3) = the sums of p^2, |g'| and u^2, u = m' / sqrt(v' + eps) + wd p, in float
- * by thread, threads in double.
+ * Lamb's first pass: m and v; norms (chunks,3) = the sums of p^2, |g'| and u^2, u = m' / sqrt(v' + eps) + wd p, in
+ * float by thread, threads in double.
  */
 struct LambMoments {
   static constexpr bool BACKWARDS = false;
@@ -153,7 +155,9 @@ __global__ void __launch_bounds__(THREADS) lambRatios(const __grid_constant__ Se
   steps[blockIdx.x] = static_cast<float>(hyper[0] * ratio);
 }
 
-/** Lamb's second pass: p -= step (m' / (sqrt(v') + eps) + wd p). Backwards: of the last chunks p, m, v are still near. */
+/**
+ * Lamb's second pass: p -= step (m' / (sqrt(v') + eps) + wd p). Backwards: of the last chunks p, m, v are still near.
+ */
 struct LambStep {
   static constexpr bool BACKWARDS = true;
   float* p;
@@ -283,8 +287,8 @@ int lamb(Address p, Address m, Address v, Address g, Address factor, Address hyp
   });
 }
 
-int adamWeightDecay(Address p, Address m, Address v, Address g, Address factor, Address hyper, Address segments, int count,
-    double beta1, double beta2, float eps, Address stream) {
+int adamWeightDecay(Address p, Address m, Address v, Address g, Address factor, Address hyper, Address segments,
+    int count, double beta1, double beta2, float eps, Address stream) {
   return groups(segments, count, [=](const Segments& s) {
     return launch(s, AdamWeightDecay(Moments(m, v, beta1, beta2), p, g, eps), factor, hyper, stream);
   });
@@ -292,7 +296,9 @@ int adamWeightDecay(Address p, Address m, Address v, Address g, Address factor, 
 
 int momentum(Address p, Address v, Address g, Address factor, Address hyper, Address segments, int count, float mu,
     Address stream) {
-  return groups(segments, count, [=](const Segments& s) { return launch(s, Momentum(p, v, g, mu), factor, hyper, stream); });
+  return groups(segments, count, [=](const Segments& s) {
+    return launch(s, Momentum(p, v, g, mu), factor, hyper, stream);
+  });
 }
 
 }  // namespace dyr

@@ -33,8 +33,8 @@ final class CudaCalls {
       int threshold, float keep, long rows, int columns, long stream);
 
   @NoException static native int dropoutAddLayerNorm(int type, long x, long residual, long w, long b, long random,
-      long sequence, long position, int site, int threshold, float keep, long y, long h, long mean, long rstd, long rows,
-      int columns, float eps, long stream);
+      long sequence, long position, int site, int threshold, float keep, long y, long h, long mean, long rstd,
+      long rows, int columns, float eps, long stream);
 
   @NoException static native int dropoutAddLayerNormGrad(int type, long dy, long x, long w, long mean, long rstd,
       long random, long sequence, long position, int site, int threshold, float keep, long dx, long dresidual, long dw,
@@ -42,10 +42,11 @@ final class CudaCalls {
 
   // activation.cu
 
-  @NoException static native int activation(int type, int kind, long x, long b, long y, long n, int columns, long stream);
-
-  @NoException static native int activationGrad(int type, int kind, long dy, long x, long b, long dx, long n, int columns,
+  @NoException static native int activation(int type, int kind, long x, long b, long y, long n, int columns,
       long stream);
+
+  @NoException static native int activationGrad(int type, int kind, long dy, long x, long b, long dx, long n,
+      int columns, long stream);
 
   // sums.cu
 
@@ -59,7 +60,8 @@ final class CudaCalls {
 
   @NoException static native int allFinite(int type, long x, long y, long partial, long n, long stream);
 
-  @NoException static native int clipFactor(int type, long n2, long s, long factor, long norm, double maxNorm, long stream);
+  @NoException static native int clipFactor(int type, long n2, long s, long factor, long norm, double maxNorm,
+      long stream);
 
   @NoException static native int sumRows(int type, long x, long y, long partial, long rows, int columns, long stream);
 

@@ -25,8 +25,8 @@ final class NormCalls {
 
     /** @param first where random, sequence and position stand among the inputs */
     static Drop of(Binding o, int first, double probability, int site) {
-      return new Drop(o.in(first), o.in(first + 1), o.in(first + 2), Philox.site(site, 0), Philox.threshold(probability),
-          (float) (1 / (1 - probability)));
+      return new Drop(o.in(first), o.in(first + 1), o.in(first + 2), Philox.site(site, 0),
+          Philox.threshold(probability), (float) (1 / (1 - probability)));
     }
   }
 
@@ -35,8 +35,8 @@ final class NormCalls {
     int type = o.type(), rows = o.rows(), columns = o.columns();
     long x = o.in(0), y = o.out(0), stream = o.stream();
     Drop d = Drop.of(o, 1, op.probability(), op.site());
-    return () -> check(CudaCalls.dropout(type, x, y, d.random, d.sequence, d.position, d.site, d.threshold, d.keep, rows,
-        columns, stream));
+    return () -> check(CudaCalls.dropout(type, x, y, d.random, d.sequence, d.position, d.site, d.threshold, d.keep,
+        rows, columns, stream));
   }
 
   /** Inputs x (R,C), w, b (C); outputs y (R,C), mean, rstd (R). */
@@ -50,7 +50,8 @@ final class NormCalls {
     return norm(o, o.in(2), o.in(3), o.in(1), o.out(1), o.out(2), o.out(3), d, op.eps());
   }
 
-  private static Kernel norm(Binding o, long w, long b, long residual, long h, long mean, long rstd, Drop d, double eps) {
+  private static Kernel norm(Binding o, long w, long b, long residual, long h, long mean, long rstd, Drop d,
+      double eps) {
     int type = o.type(), rows = o.rows(), columns = o.columns();
     long x = o.in(0), y = o.out(0), stream = o.stream();
     return () -> check(CudaCalls.dropoutAddLayerNorm(type, x, residual, w, b, d.random, d.sequence, d.position, d.site,
@@ -71,7 +72,9 @@ final class NormCalls {
     return normGrad(o, 0, o.out(1), o.out(2), Drop.NONE);
   }
 
-  /** Inputs dy, h (R,C), w (C), mean, rstd (R) [random, sequence, position]; outputs dx, dresidual (R,C), dw, db (C). */
+  /**
+   * Inputs dy, h (R,C), w (C), mean, rstd (R) [random, sequence, position]; outputs dx, dresidual (R,C), dw, db (C).
+   */
   static Kernel dropoutAddLayerNormGrad(Binding o, DropoutAddLayerNorm.Grad op) {
     Drop d = op.probability() > 0 ? Drop.of(o, 5, op.probability(), op.site()) : Drop.NONE;
     return normGrad(o, o.out(1), o.out(2), o.out(3), d);
@@ -81,7 +84,7 @@ final class NormCalls {
     int type = o.type(), rows = o.rows(), columns = o.columns(), blocks = blocks(o.operands().in()[0]);
     long dy = o.in(0), x = o.in(1), w = o.in(2), mean = o.in(3), rstd = o.in(4), dx = o.out(0), partial = o.scratch(),
         stream = o.stream();
-    return () -> check(CudaCalls.dropoutAddLayerNormGrad(type, dy, x, w, mean, rstd, d.random, d.sequence, d.position, d.site,
-        d.threshold, d.keep, dx, dresidual, dw, db, partial, blocks, rows, columns, stream));
+    return () -> check(CudaCalls.dropoutAddLayerNormGrad(type, dy, x, w, mean, rstd, d.random, d.sequence, d.position,
+        d.site, d.threshold, d.keep, dx, dresidual, dw, db, partial, blocks, rows, columns, stream));
   }
 }

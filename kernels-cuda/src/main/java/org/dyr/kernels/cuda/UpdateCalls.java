@@ -62,6 +62,7 @@ final class UpdateCalls {
   static Kernel momentum(Binding o, Update.Momentum op) {
     Table table = Table.of(op.segments(), 0);
     long p = o.in(0), v = o.in(1), g = o.in(2), factor = o.in(3), hyper = o.in(4), stream = o.stream();
-    return () -> check(CudaCalls.momentum(p, v, g, factor, hyper, table.address(), table.count, (float) op.momentum(), stream));
+    return () -> check(CudaCalls.momentum(p, v, g, factor, hyper, table.address(), table.count, (float) op.momentum(),
+        stream));
   }
 }
