@@ -13,6 +13,7 @@
 #define __device__
 #define __host__
 #define __constant__ static
+#define __grid_constant__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __restrict__
@@ -100,6 +101,18 @@ template <class T> T __shfl_down_sync(unsigned mask, T value, int by, int width 
   int lane = emulator::lane();
   return emulator::exchange(mask, value, (lane & (width - 1)) + by < width ? lane + by : lane);
 }
+template <class T> T __shfl_up_sync(unsigned mask, T value, int by, int width = 32) {
+  int lane = emulator::lane();
+  return emulator::exchange(mask, value, (lane & (width - 1)) >= by ? lane - by : lane);
+}
+template <class T> unsigned __match_any_sync(unsigned mask, T value) {
+  emulator::meet(mask, &value, sizeof(T));
+  unsigned same = 0;
+  for (int i = 0; i < 32; i++) {
+    if (mask >> i & 1 && std::memcmp(emulator::published(i), &value, sizeof(T)) == 0) same |= 1u << i;
+  }
+  return same;
+}
 inline unsigned __ballot_sync(unsigned mask, int vote) {
   emulator::meet(mask, &vote, sizeof(vote));
   unsigned votes = 0;
@@ -130,6 +143,7 @@ template <class To, class From> To emulatorBits(From from) {
   std::memcpy(&to, &from, sizeof(to));
   return to;
 }
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline float __uint_as_float(unsigned x) { return emulatorBits<float>(x); }
 inline unsigned __float_as_uint(float x) { return emulatorBits<unsigned>(x); }
 inline float __int_as_float(int x) { return emulatorBits<float>(x); }
@@ -147,10 +161,13 @@ struct __half { _Float16 value; };
 inline float __half2float(__half x) { return static_cast<float>(x.value); }
 inline __half __float2half(float x) { return {static_cast<_Float16>(x)}; }
 
+inline float __fmul_rn(float a, float b) { return a * b; }
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 inline float __expf(float x) { return std::exp(x); }
 inline float __logf(float x) { return std::log(x); }
 inline float __fdividef(float a, float b) { return a / b; }
 template <class T> T __ldg(const T* at) { return *at; }
+using std::isfinite;
+using std::isnan;
 using std::max;
 using std::min;

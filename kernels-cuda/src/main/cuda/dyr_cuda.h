@@ -20,4 +20,48 @@ int scale(int type, Address x, Address s, Address y, int64_t n, Address stream);
 int broadcast(int type, Address x, Address y, int64_t n, Address stream);
 int cast(int from, int to, Address x, Address y, int64_t n, Address stream);
 
+// norm.cu: random null where nothing is dropped; residual and h null, dresidual null, for a layer norm alone
+int dropout(int type, Address x, Address y, Address random, Address sequence, Address position, int site, int threshold,
+    float keep, int64_t rows, int columns, Address stream);
+int dropoutAddLayerNorm(int type, Address x, Address residual, Address w, Address b, Address random, Address sequence,
+    Address position, int site, int threshold, float keep, Address y, Address h, Address mean, Address rstd,
+    int64_t rows, int columns, float eps, Address stream);
+int dropoutAddLayerNormGrad(int type, Address dy, Address x, Address w, Address mean, Address rstd, Address random,
+    Address sequence, Address position, int site, int threshold, float keep, Address dx, Address dresidual, Address dw,
+    Address db, Address partial, int blocks, int64_t rows, int columns, Address stream);
+
+// activation.cu: kind is the ordinal of org.dyr.op.Activation.Kind, b null where there is no bias
+int activation(int type, int kind, Address x, Address b, Address y, int64_t n, int columns, Address stream);
+int activationGrad(int type, int kind, Address dy, Address x, Address b, Address dx, int64_t n, int columns,
+    Address stream);
+
+// sums.cu: scratch in bytes
+int64_t sumScratch(int64_t n);
+int64_t sumRowsScratch(int64_t rows, int columns);
+int sum(int type, Address x, Address y, Address partial, int64_t n, Address stream);
+int sumSquares(int type, Address x, Address y, Address partial, int64_t n, Address stream);
+int allFinite(int type, Address x, Address y, Address partial, int64_t n, Address stream);
+int clipFactor(int type, Address n2, Address s, Address factor, Address norm, double maxNorm, Address stream);
+int sumRows(int type, Address x, Address y, Address partial, int64_t rows, int columns, Address stream);
+
+// gather.cu
+int gather(int type, Address table, Address index, Address y, int64_t rows, int columns, Address stream);
+int64_t gatherGradScratch(int64_t rows, int tableRows, int columns);
+int gatherGrad(int type, Address dy, Address index, Address dtable, Address scratch, int rows, int tableRows,
+    int columns, Address stream);
+
+// loss.cu
+int groupCrossEntropy(int type, Address z, Address groups, Address loss, int count, int kept, Address stream);
+int groupCrossEntropyGrad(int type, Address dloss, Address z, Address groups, Address dz, int count, int samples,
+    int kept, Address stream);
+
+// update.cu: `segments` is an address of the host: (count) of a parameter's offset i64, length i32, decay fp32
+int64_t lambScratch(Address segments, int count);
+int lamb(Address p, Address m, Address v, Address g, Address factor, Address hyper, Address segments, int count,
+    double beta1, double beta2, float eps, Address scratch, Address stream);
+int adamWeightDecay(Address p, Address m, Address v, Address g, Address factor, Address hyper, Address segments,
+    int count, double beta1, double beta2, float eps, Address stream);
+int momentum(Address p, Address v, Address g, Address factor, Address hyper, Address segments, int count, float mu,
+    Address stream);
+
 }  // namespace dyr

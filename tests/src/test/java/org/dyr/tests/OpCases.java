@@ -252,11 +252,17 @@ final class OpCases {
     add(of(new Gather.Grad(3), Arg.of(65, 33), ints(all)).on("all the same"));
     add(of(new Gather(), Arg.of(1, 1), ints(0)), of(new Gather.Grad(1), Arg.of(1, 1), ints(0)));
     add(of(new Gather(), Arg.of(1009, 96), ints(spread)), of(new Gather.Grad(1009), Arg.of(200, 96), ints(spread)));
+    int[] most = new int[1500], far = new int[600];
+    for (int i = 0; i < most.length; i++) most[i] = i % 5 == 0 ? i % 300 : 17;
+    for (int i = 0; i < far.length; i++) far[i] = i * 7919 % 70_001;
+    add(of(new Gather.Grad(300), Arg.of(1500, 5), ints(most)).on("most the same"));
+    add(of(new Gather.Grad(70_001), Arg.of(600, 3), ints(far)).on("a large table"));
     add(of(new Gather(), Arg.of(64, 768), ints(0, 17, 40, 63)).on("[CLS] rows"));
     add(of(new Gather.Grad(64), Arg.of(4, 768), ints(0, 17, 40, 63)).on("[CLS] rows"));
   }
 
-  private static final int[][] NORMS = {{1, 1}, {5, 31}, {5, 32}, {5, 33}, {1, 63}, {65, 64}, {3, 65}, {33, 768}};
+  private static final int[][] NORMS = {{1, 1}, {5, 31}, {5, 32}, {5, 33}, {1, 63}, {65, 64}, {3, 65}, {33, 768},
+      {2, 320}, {2, 768}, {3, 1024}, {2, 1100}};
 
   private void layerNorms() {
     for (int[] s : NORMS) {

@@ -3,12 +3,10 @@ package org.dyr.tests;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
-import org.dyr.op.Add;
-import org.dyr.op.AddBias;
 import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.AllGather;
-import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
+import org.dyr.op.Attention;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
@@ -21,9 +19,9 @@ import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.Panels;
+import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
-import org.dyr.op.Scale;
 import org.dyr.tensor.DType;
 
 /**
@@ -39,10 +37,20 @@ final class Unsupported {
       "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
-      "cuda", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale || op instanceof Broadcast
-          || op instanceof Cast c && c.to() != DType.F64 || op instanceof MatMul || op instanceof Gemm));
+      "cuda", op -> isFusedProduct(op) || op instanceof EmbeddingLayerNorm || op instanceof AbsorbedAttention
+          || isAttention(op) || op instanceof AllGather || op instanceof AllGather.Grad
+          || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
 
   private Unsupported() {}
+
+  private static boolean isFusedProduct(Op op) {
+    return op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad;
+  }
+
+  private static boolean isAttention(Op op) {
+    return isPartOfAttention(op) || op instanceof Attention || op instanceof Attention.Grad
+        || op instanceof RelativeAttention || op instanceof RelativeAttention.Grad;
+  }
 
   /** The smaller ops that attention is made of: vector has attention itself. */
   private static boolean isPartOfAttention(Op op) {

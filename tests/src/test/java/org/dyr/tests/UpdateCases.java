@@ -31,6 +31,10 @@ final class UpdateCases {
     c.add("skipped", several, 500, Double.NaN);
     c.add("the model's", List.of(new Segment("weight", 0, 768 * 65, true), new Segment("bias", 768 * 65, 768, false)),
         768 * 66, 1);
+    List<Segment> many = new ArrayList<>();
+    for (int i = 0; i < 600; i++) many.add(new Segment("w" + i, 4L * i, 1 + i % 4, i % 2 == 0));
+    c.add("many", many, 2400, 1);
+    c.add("odd places", List.of(new Segment("w", 3, 9000, true), new Segment("b", 9003, 2, false)), 9006, 1);
     return c.cases;
   }
 

@@ -26,4 +26,72 @@ final class CudaCalls {
   @NoException static native int broadcast(int type, long x, long y, long n, long stream);
 
   @NoException static native int cast(int from, int to, long x, long y, long n, long stream);
+
+  // norm.cu
+
+  @NoException static native int dropout(int type, long x, long y, long random, long sequence, long position, int site,
+      int threshold, float keep, long rows, int columns, long stream);
+
+  @NoException static native int dropoutAddLayerNorm(int type, long x, long residual, long w, long b, long random,
+      long sequence, long position, int site, int threshold, float keep, long y, long h, long mean, long rstd,
+      long rows, int columns, float eps, long stream);
+
+  @NoException static native int dropoutAddLayerNormGrad(int type, long dy, long x, long w, long mean, long rstd,
+      long random, long sequence, long position, int site, int threshold, float keep, long dx, long dresidual, long dw,
+      long db, long partial, int blocks, long rows, int columns, long stream);
+
+  // activation.cu
+
+  @NoException static native int activation(int type, int kind, long x, long b, long y, long n, int columns,
+      long stream);
+
+  @NoException static native int activationGrad(int type, int kind, long dy, long x, long b, long dx, long n,
+      int columns, long stream);
+
+  // sums.cu
+
+  @NoException static native long sumScratch(long n);
+
+  @NoException static native long sumRowsScratch(long rows, int columns);
+
+  @NoException static native int sum(int type, long x, long y, long partial, long n, long stream);
+
+  @NoException static native int sumSquares(int type, long x, long y, long partial, long n, long stream);
+
+  @NoException static native int allFinite(int type, long x, long y, long partial, long n, long stream);
+
+  @NoException static native int clipFactor(int type, long n2, long s, long factor, long norm, double maxNorm,
+      long stream);
+
+  @NoException static native int sumRows(int type, long x, long y, long partial, long rows, int columns, long stream);
+
+  // gather.cu
+
+  @NoException static native int gather(int type, long table, long index, long y, long rows, int columns, long stream);
+
+  @NoException static native long gatherGradScratch(long rows, int tableRows, int columns);
+
+  @NoException static native int gatherGrad(int type, long dy, long index, long dtable, long scratch, int rows,
+      int tableRows, int columns, long stream);
+
+  // loss.cu
+
+  @NoException static native int groupCrossEntropy(int type, long z, long groups, long loss, int count, int kept,
+      long stream);
+
+  @NoException static native int groupCrossEntropyGrad(int type, long dloss, long z, long groups, long dz, int count,
+      int samples, int kept, long stream);
+
+  // update.cu: segments is an address of the host
+
+  @NoException static native long lambScratch(long segments, int count);
+
+  @NoException static native int lamb(long p, long m, long v, long g, long factor, long hyper, long segments, int count,
+      double beta1, double beta2, float eps, long scratch, long stream);
+
+  @NoException static native int adamWeightDecay(long p, long m, long v, long g, long factor, long hyper, long segments,
+      int count, double beta1, double beta2, float eps, long stream);
+
+  @NoException static native int momentum(long p, long v, long g, long factor, long hyper, long segments, int count,
+      float mu, long stream);
 }

@@ -3,12 +3,25 @@ package org.dyr.kernels.cuda;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
+import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
+import org.dyr.op.AllFinite;
+import org.dyr.op.BiasActivation;
 import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
+import org.dyr.op.ClipFactor;
+import org.dyr.op.Dropout;
+import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.Gather;
+import org.dyr.op.GroupCrossEntropy;
+import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
 import org.dyr.op.Scale;
+import org.dyr.op.Sum;
+import org.dyr.op.SumRows;
+import org.dyr.op.SumSquares;
+import org.dyr.op.Update;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
@@ -30,7 +43,25 @@ final class CudaKernels implements KernelSet {
     return switch (op) {
       case Add _, AddBias _, Scale _, Broadcast _ -> true;
       case Cast c -> c.to() != DType.F64;
+      case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
+      case Dropout _ -> true;
+      case LayerNorm _, LayerNorm.Grad _, DropoutAddLayerNorm _, DropoutAddLayerNorm.Grad _ ->
+          in[0].shape().last() <= NormCalls.MOST_COLUMNS;
+      case Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> in[0].type().isFloating();
+      case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
+      case Update _ -> in[0].type() == DType.F32;
       default -> false;
+    };
+  }
+
+  @Override public long scratchBytes(Op op, Spec[] in) {
+    return switch (op) {
+      case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> NormCalls.gradScratch(in[0]);
+      case Sum _, SumSquares _, AllFinite _ -> SumCalls.scratch(in[0]);
+      case SumRows _ -> SumCalls.rowsScratch(in[0]);
+      case Gather.Grad o -> GatherCalls.gradScratch(o, in[0]);
+      case Update.Lamb o -> UpdateCalls.lambScratch(o);
+      default -> 0;
     };
   }
 
@@ -42,6 +73,27 @@ final class CudaKernels implements KernelSet {
       case Scale _ -> ElementwiseCalls.scale(b);
       case Broadcast _ -> ElementwiseCalls.broadcast(b);
       case Cast o -> ElementwiseCalls.cast(b, o);
+      case Activation o -> ActivationCalls.forward(b, o.kind());
+      case Activation.Grad o -> ActivationCalls.backward(b, o.kind());
+      case BiasActivation o -> ActivationCalls.forwardWithBias(b, o.kind());
+      case BiasActivation.Grad o -> ActivationCalls.backwardWithBias(b, o.kind());
+      case Dropout o -> NormCalls.dropout(b, o);
+      case LayerNorm o -> NormCalls.layerNorm(b, o.eps());
+      case LayerNorm.Grad _ -> NormCalls.layerNormGrad(b);
+      case DropoutAddLayerNorm o -> NormCalls.dropoutAddLayerNorm(b, o);
+      case DropoutAddLayerNorm.Grad o -> NormCalls.dropoutAddLayerNormGrad(b, o);
+      case Sum _ -> SumCalls.all(b);
+      case SumRows _ -> SumCalls.rows(b);
+      case SumSquares _ -> SumCalls.squares(b);
+      case AllFinite _ -> SumCalls.finite(b);
+      case ClipFactor o -> SumCalls.clipFactor(b, o);
+      case Gather _ -> GatherCalls.gather(b);
+      case Gather.Grad o -> GatherCalls.gatherGrad(b, o);
+      case GroupCrossEntropy o -> GatherCalls.loss(b, o);
+      case GroupCrossEntropy.Grad o -> GatherCalls.lossGrad(b, o);
+      case Update.Lamb o -> UpdateCalls.lamb(b, o);
+      case Update.AdamWeightDecay o -> UpdateCalls.adamWeightDecay(b, o);
+      case Update.Momentum o -> UpdateCalls.momentum(b, o);
       default -> throw new UnsupportedOperationException("cuda has no kernel for " + op.name());
     };
   }
