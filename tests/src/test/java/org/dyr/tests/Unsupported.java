@@ -8,6 +8,7 @@ import org.dyr.op.AddBias;
 import org.dyr.op.AllGather;
 import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
+import org.dyr.op.Attention;
 import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
@@ -19,6 +20,8 @@ import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.Panels;
+import org.dyr.op.Queries;
+import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
 import org.dyr.op.Scale;
@@ -38,9 +41,13 @@ final class Unsupported {
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
       "cuda", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale || op instanceof Broadcast
-          || op instanceof Cast c && c.to() != DType.F64));
+          || op instanceof Cast c && c.to() != DType.F64 || isAttentionOnCuda(op)));
 
   private Unsupported() {}
+
+  private static boolean isAttentionOnCuda(Op op) {
+    return op instanceof Attention a && a.queries() == Queries.ALL || op instanceof RelativeAttention;
+  }
 
   /** The smaller ops that attention is made of: vector has attention itself. */
   private static boolean isPartOfAttention(Op op) {

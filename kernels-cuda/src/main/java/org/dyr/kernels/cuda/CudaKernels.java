@@ -5,9 +5,11 @@ import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
 import org.dyr.op.Add;
 import org.dyr.op.AddBias;
+import org.dyr.op.Attention;
 import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeAttention;
 import org.dyr.op.Scale;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
@@ -30,6 +32,7 @@ final class CudaKernels implements KernelSet {
     return switch (op) {
       case Add _, AddBias _, Scale _, Broadcast _ -> true;
       case Cast c -> c.to() != DType.F64;
+      case Attention _, RelativeAttention _ -> AttentionCalls.supports(op, in);
       default -> false;
     };
   }
@@ -42,6 +45,8 @@ final class CudaKernels implements KernelSet {
       case Scale _ -> ElementwiseCalls.scale(b);
       case Broadcast _ -> ElementwiseCalls.broadcast(b);
       case Cast o -> ElementwiseCalls.cast(b, o);
+      case Attention o -> AttentionCalls.attention(b, o);
+      case RelativeAttention o -> AttentionCalls.relative(b, o);
       default -> throw new UnsupportedOperationException("cuda has no kernel for " + op.name());
     };
   }
