@@ -64,4 +64,14 @@ int adamWeightDecay(Address p, Address m, Address v, Address g, Address factor, 
 int momentum(Address p, Address v, Address g, Address factor, Address hyper, Address segments, int count, float mu,
     Address stream);
 
+// attention.cu: heads of 32, 64 or 128 columns in bf16 or fp16
+int attentionForward(int type, Address q, Address k, Address v, Address offsets, Address random, Address sequence,
+                     Address o, Address lse, int tokens, int sequences, int heads, int size, int longest, int site,
+                     int threshold, float scale, Address stream);
+
+// attention_plain.cu: any type, heads of any size, and a table of embeddings (R,D) of distances, R 0 without one
+int attentionPlainForward(int type, Address q, Address k, Address v, Address offsets, Address random, Address sequence,
+                          Address table, Address o, Address lse, int tokens, int sequences, int heads, int size,
+                          int longest, int site, int threshold, float scale, int distances, Address stream);
+
 }  // namespace dyr

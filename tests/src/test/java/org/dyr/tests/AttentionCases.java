@@ -42,6 +42,9 @@ final class AttentionCases {
     c.layout("over two tiles", 1, 33, 132, 130, 0, 130, 131);
     c.layout("wide heads", 2, 65, 20, 20, 0, 20);
     c.layout("the model's", 12, 64, 40, 25, 0, 25, 37);
+    c.layout("heads of 32", 2, 32, 81, 80, 0, 1, 81);
+    c.layout("heads of 128", 1, 128, 21, 17, 0, 17, 20);
+    c.layout("heads of 64, two blocks of queries", 1, 64, 135, 133, 0, 133);
     c.layout("more units than parts of a sum", 12, 4, 97, 4, IntStream.rangeClosed(0, 64).map(s -> s * 3 / 2).toArray());
     c.scoresOfMinusInfinity(516);
     c.absorbed();

@@ -11,6 +11,7 @@ import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
 import org.dyr.device.KernelSet;
+import org.dyr.op.Attention;
 import org.dyr.op.Cast;
 import org.dyr.op.Update;
 import org.dyr.tensor.DType;
@@ -48,9 +49,14 @@ class CudaParityTest {
         .map(c -> dynamicTest(c.name(), () -> check(type, c)))));
   }
 
-  /** Updates are of fp32; casts have cases of their own; the largest rows would only repeat fp32's. */
+  /**
+   * Updates are of fp32; casts have cases of their own; the largest rows would only repeat fp32's, but for attention,
+   * which has kernels for each type.
+   */
   private static boolean isFor(DType type, OpCase c) {
-    return type == DType.F32 || !(c.op() instanceof Update) && !(c.op() instanceof Cast) && HalfParityTest.isCheap(c);
+    boolean isAttention = c.op() instanceof Attention || c.op() instanceof Attention.Grad;
+    return type == DType.F32 || !(c.op() instanceof Update) && !(c.op() instanceof Cast)
+        && (isAttention || HalfParityTest.isCheap(c));
   }
 
   private static void check(DType type, OpCase c) {

@@ -19,6 +19,7 @@ import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.Panels;
+import org.dyr.op.Queries;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
@@ -38,7 +39,7 @@ final class Unsupported {
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
       "cuda", op -> isFusedProduct(op) || op instanceof EmbeddingLayerNorm || op instanceof AbsorbedAttention
-          || isAttention(op) || op instanceof AllGather || op instanceof AllGather.Grad
+          || isAttentionLeftOut(op) || op instanceof AllGather || op instanceof AllGather.Grad
           || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
 
   private Unsupported() {}
@@ -47,9 +48,9 @@ final class Unsupported {
     return op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad;
   }
 
-  private static boolean isAttention(Op op) {
-    return isPartOfAttention(op) || op instanceof Attention || op instanceof Attention.Grad
-        || op instanceof RelativeAttention || op instanceof RelativeAttention.Grad;
+  private static boolean isAttentionLeftOut(Op op) {
+    return isPartOfAttention(op) || op instanceof Attention a && a.queries() == Queries.FIRST
+        || op instanceof Attention.Grad || op instanceof RelativeAttention.Grad;
   }
 
   /** The smaller ops that attention is made of: vector has attention itself. */

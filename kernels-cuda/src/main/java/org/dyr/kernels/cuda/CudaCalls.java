@@ -94,4 +94,16 @@ final class CudaCalls {
 
   @NoException static native int momentum(long p, long v, long g, long factor, long hyper, long segments, int count,
       float mu, long stream);
+
+  // attention.cu
+
+  @NoException static native int attentionForward(int type, long q, long k, long v, long offsets, long random, long sequence,
+      long o, long lse, int tokens, int sequences, int heads, int size, int longest, int site, int threshold, float scale,
+      long stream);
+
+  // attention_plain.cu
+
+  @NoException static native int attentionPlainForward(int type, long q, long k, long v, long offsets, long random,
+      long sequence, long table, long o, long lse, int tokens, int sequences, int heads, int size, int longest, int site,
+      int threshold, float scale, int distances, long stream);
 }

@@ -8,6 +8,7 @@ import org.dyr.op.Add;
 import org.dyr.op.AddBias;
 import org.dyr.op.AllFinite;
 import org.dyr.op.BiasActivation;
+import org.dyr.op.Attention;
 import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
 import org.dyr.op.ClipFactor;
@@ -17,6 +18,7 @@ import org.dyr.op.Gather;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
+import org.dyr.op.RelativeAttention;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
 import org.dyr.op.SumRows;
@@ -50,6 +52,7 @@ final class CudaKernels implements KernelSet {
       case Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> in[0].type().isFloating();
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
       case Update _ -> in[0].type() == DType.F32;
+      case Attention _, RelativeAttention _ -> AttentionCalls.supports(op, in);
       default -> false;
     };
   }
@@ -94,6 +97,8 @@ final class CudaKernels implements KernelSet {
       case Update.Lamb o -> UpdateCalls.lamb(b, o);
       case Update.AdamWeightDecay o -> UpdateCalls.adamWeightDecay(b, o);
       case Update.Momentum o -> UpdateCalls.momentum(b, o);
+      case Attention o -> AttentionCalls.attention(b, o);
+      case RelativeAttention o -> AttentionCalls.relative(b, o);
       default -> throw new UnsupportedOperationException("cuda has no kernel for " + op.name());
     };
   }

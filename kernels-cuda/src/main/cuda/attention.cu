@@ -1,0 +1,233 @@
+// Attention of bf16 and fp16 on tensor cores, forward: org.dyr.op.Attention for heads of 32, 64 and 128 columns.
+//
+// A block takes 64 or 128 queries of a head of a sequence, a warp a quarter of them, and meets 64 keys at a time: s = q
+// k^T stays in registers, becomes p = 2^(s - m) there with m the row's largest so far, and as the left operand of p v it
+// is only rounded. What was summed before is scaled to a new m. While 64 keys are met, the next 64 and their values
+// arrive in the other half of shared memory.
+//
+// 4 L C operations a token, on tensor cores: for D = 64 two products of 64 terms a score, beside one power of two and,
+// where something is dropped, a quarter of a Philox counter (about 70 instructions). Bytes: q and o once, k and v once
+// for each block of queries, mostly from the second cache. Shared memory is read once a warp: with 32 queries a warp
+// the tensor cores wait for it no longer, so 128 queries a block wherever sequences are longer than 64.
+#include "attention_tiles.cuh"
+
+namespace dyr {
+namespace attention {
+namespace {
+
+template <class T>
+struct Forward {
+  Layout l;
+  Drop d;
+  const T *q, *k, *v;  // (T,C)
+  T* o;
+  float* lse;          // (H,T)
+};
+
+/** Rows (16) of scores that a warp has of a tile of keys, as fragments; 2 rows a lane. */
+typedef float Scores[TILE / 8][4];
+
+/**
+ * Which of the scores that a lane has of rows i and i + 8 and a tile of keys stay: bit 4 n + e for s[n][e]. Drawn before
+ * there are scores, when registers are free.
+ */
+__device__ __forceinline__ unsigned kept(const Draws& draws, int i, int block) {
+  int t = threadIdx.x % 4;
+  unsigned bits = 0;
+#pragma unroll 2
+  for (int c = 0; c < 8; c++) {  // columns 2t, 2t+1, 2t+8, 2t+9 of each 16, of both rows
+    int half = c / 4, odd = c % 2, n = c / 2 % 2, at = 4 * n + 2 * half + odd;
+    uint4 w = draws.at(i + 8 * half, block, 2 * t + odd + 8 * n);
+    bits |= (w.x >= draws.threshold ? 1u : 0) << at | (w.y >= draws.threshold ? 1u : 0) << (at + 8)
+        | (w.z >= draws.threshold ? 1u : 0) << (at + 16) | (w.w >= draws.threshold ? 1u : 0) << (at + 24);
+  }
+  return bits;
+}
+
+/** Shared memory: queries, then twice keys and values. */
+template <class T, int D, int M>
+constexpr int FORWARD_SHARED = (M * TILE + 4 * TILE) * D * sizeof(T);
+
+/** M: rows of 16 queries that a warp has. */
+template <class T, int D, int M, bool DROP>
+__global__ __launch_bounds__(BLOCK) void forward(Forward<T> x) {
+  constexpr int K = D / 16, N = D / 8;
+  constexpr bool HELD = !DROP || M * D < 128;  // whether there are registers for the queries
+  Share share(x.l, M * TILE);
+  if (share.isRest(x.l)) {
+    clearRest(x.l, x.o);
+    clearRestOfLse(x.l, x.lse);
+    return;
+  }
+  if (share.isEmpty()) return;
+  DYR_DYNAMIC_SHARED(T, shared);
+  Tile<T, D, M * TILE> queries{shared};
+  auto keys = [=](int tile) { return Tile<T, D>{shared + (M + tile % 2 * 2) * TILE * D}; };
+  auto values = [=](int tile) { return Tile<T, D>{shared + (M + tile % 2 * 2 + 1) * TILE * D}; };
+  int64_t columns = x.l.columns(), at = share.start * columns + share.head * D;
+  int lane = threadIdx.x % LANES, first = threadIdx.x / LANES * 16 * M;  // of the warp's rows in the block
+  bool works = share.from + first < share.length;
+  float by = LOG2_E * rsqrtf(static_cast<float>(D));
+  queries.copy(x.q + at + share.from * columns, columns, share.length - share.from);
+  keys(0).copy(x.k + at, columns, share.length);
+  values(0).copy(x.v + at, columns, share.length);
+
+  unsigned a[M][HELD ? K : 1][4];
+  float o[M][N][4] = {}, most[M][2], sum[M][2] = {};
+#pragma unroll
+  for (int m = 0; m < M; m++) most[m][0] = most[m][1] = -INFINITY;
+
+  for (int tile = 0; tile * TILE < share.length; tile++) {
+    int next = (tile + 1) * TILE;
+    Tile<T, D> k = keys(tile), v = values(tile);
+    awaitCopies();
+    __syncthreads();  // this tile is there, and all are done with the one before
+    if (next < share.length) {
+      keys(tile + 1).copy(x.k + at + next * columns, columns, share.length - next);
+      values(tile + 1).copy(x.v + at + next * columns, columns, share.length - next);
+    }
+    if (!works) continue;
+    if (HELD && tile == 0) {
+#pragma unroll
+      for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int i = 0; i < K; i++) queries.left(a[m][i], first + m * 16, i);
+      }
+    }
+    unsigned stays[M];
+    if constexpr (DROP) {
+      Draws draws(x.d, share.sequence, share.head);
+#pragma unroll
+      for (int m = 0; m < M; m++) stays[m] = kept(draws, share.from + first + m * 16 + lane / 4, tile);
+    }
+    Scores s[M] = {};
+#pragma unroll
+    for (int i = 0; i < K; i++) {
+      if constexpr (!HELD) {
+#pragma unroll
+        for (int m = 0; m < M; m++) queries.left(a[m][0], first + m * 16, i);
+      }
+#pragma unroll
+      for (int n = 0; n < TILE / 16; n++) {
+        unsigned b[4];
+        k.rightTransposed(b, n * 16, i);
+#pragma unroll
+        for (int m = 0; m < M; m++) multiplyTwo<T>(s[m][2 * n], s[m][2 * n + 1], a[m][HELD ? i : 0], b);
+      }
+    }
+    if (next > share.length) {
+      int keysHere = share.length - tile * TILE;
+#pragma unroll
+      for (int n = 0; n < TILE / 8; n++) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+          if (n * 8 + lane % 4 * 2 + e % 2 >= keysHere) {
+#pragma unroll
+            for (int m = 0; m < M; m++) s[m][n][e] = -INFINITY;
+          }
+        }
+      }
+    }
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        float largest = most[m][half];
+#pragma unroll
+        for (int n = 0; n < TILE / 8; n++) largest = fmaxf(largest, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
+        largest = rowMax(largest);
+        // Where all scores so far are -infinity, nothing is taken so far: their powers and the factor are 0.
+        float shift = largest > -INFINITY ? largest * by : 0;
+        float factor = fastExp2(most[m][half] * by - shift);
+        most[m][half] = largest;
+        sum[m][half] *= factor;
+#pragma unroll
+        for (int n = 0; n < TILE / 8; n++) {
+#pragma unroll
+          for (int e = 2 * half; e < 2 * half + 2; e++) {
+            s[m][n][e] = fastExp2(fmaf(s[m][n][e], by, -shift));
+            sum[m][half] += s[m][n][e];
+            if (DROP && !(stays[m] >> (4 * n + e) & 1)) s[m][n][e] = 0;
+          }
+        }
+#pragma unroll
+        for (int n = 0; n < N; n++) {
+          o[m][n][2 * half] *= factor;
+          o[m][n][2 * half + 1] *= factor;
+        }
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < TILE / 16; i++) {
+      unsigned p[M][4];
+#pragma unroll
+      for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) p[m][e] = pair<T>(s[m][2 * i + e / 2][e % 2 * 2], s[m][2 * i + e / 2][e % 2 * 2 + 1]);
+      }
+#pragma unroll
+      for (int n = 0; n < D / 16; n++) {
+        unsigned b[4];
+        v.right(b, i * 16, n);
+#pragma unroll
+        for (int m = 0; m < M; m++) multiplyTwo<T>(o[m][2 * n], o[m][2 * n + 1], p[m], b);
+      }
+    }
+  }
+  if (!works) return;
+#pragma unroll
+  for (int m = 0; m < M; m++) {
+    int row = first + m * 16, i = share.from + row;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      sum[m][half] = rowSum(sum[m][half]);
+      int place = i + lane / 4 + half * 8;
+      if (lane % 4 == 0 && place < share.length) {
+        float shift = most[m][half] > -INFINITY ? most[m][half] * by : 0;
+        x.lse[static_cast<int64_t>(share.head) * x.l.tokens + share.start + place] = shift * LN_2 + logf(sum[m][half]);
+      }
+    }
+    queries.put(row, o[m], x.d.scale / sum[m][0], x.d.scale / sum[m][1]);  // where none but this warp reads
+    __syncwarp();
+    queries.store(row, x.o + at + i * columns, columns, share.length - i);
+  }
+}
+
+template <class T, int D, int M, bool DROP>
+int launch(const Forward<T>& x, void* stream) {
+  constexpr int SHARED = FORWARD_SHARED<T, D, M>;
+  DYR_ALLOW_SHARED((forward<T, D, M, DROP>), SHARED);
+  DYR_LAUNCH((forward<T, D, M, DROP>), blocks(x.l, M * TILE), BLOCK, SHARED, stream, x);
+  return DYR_LAUNCHED;
+}
+
+template <class T, int D>
+int launch(const Forward<T>& x, void* stream) {
+  constexpr int M = D > 64 ? 1 : 2;  // as many as there are registers for
+  if (x.l.longest <= TILE) return x.d.random ? launch<T, D, 1, true>(x, stream) : launch<T, D, 1, false>(x, stream);
+  return x.d.random ? launch<T, D, M, true>(x, stream) : launch<T, D, M, false>(x, stream);
+}
+
+template <class T>
+int launch(const Forward<T>& x, void* stream) {
+  switch (x.l.size) {
+    case 32: return launch<T, 32>(x, stream);
+    case 64: return launch<T, 64>(x, stream);
+    case 128: return launch<T, 128>(x, stream);
+    default: return 1;  // an invalid value
+  }
+}
+
+}  // namespace
+}  // namespace attention
+
+int attentionForward(int type, Address q, Address k, Address v, Address offsets, Address random, Address sequence,
+                     Address o, Address lse, int tokens, int sequences, int heads, int size, int longest, int site,
+                     int threshold, float scale, Address stream) {
+  attention::Layout l{offsets, tokens, sequences, heads, size, longest};
+  attention::Drop d{random, sequence, site, static_cast<unsigned>(threshold), scale};
+  return type == 1 ? attention::launch(attention::Forward<bf16>{l, d, q, k, v, o, lse}, stream)
+                   : attention::launch(attention::Forward<fp16>{l, d, q, k, v, o, lse}, stream);
+}
+
+}  // namespace dyr
