@@ -20,7 +20,8 @@ int scale(int type, Address x, Address s, Address y, int64_t n, Address stream);
 int broadcast(int type, Address x, Address y, int64_t n, Address stream);
 int cast(int from, int to, Address x, Address y, int64_t n, Address stream);
 
-// norm.cu: random null where nothing is dropped; residual and h null, dresidual null, for a layer norm alone
+// norm.cu: random null where nothing is dropped; residual null, dresidual null, for a layer norm alone; h, mean,
+// rstd null where they are not kept
 int dropout(int type, Address x, Address y, Address random, Address sequence, Address position, int site, int threshold,
     float keep, int64_t rows, int columns, Address stream);
 int dropoutAddLayerNorm(int type, Address x, Address residual, Address w, Address b, Address random, Address sequence,

@@ -170,7 +170,8 @@ __global__ void __launch_bounds__(WARPS<PACKS> * LANES) dropoutRows(const T* x, 
 
 /**
  * h = dropout(x) + residual, y = (h - mean) rstd w + b, rstd = 1 / sqrt(var + eps), the variance that of h before it is
- * rounded, from squared deviations. Without residual h is x and is not written; w, b come from the first cache.
+ * rounded, from squared deviations. Without residual h is x; h, mean and rstd are written where they are asked for; w, b
+ * come from the first cache.
  */
 template <class T, int PACKS, bool DROP>
 __global__ void __launch_bounds__(WARPS<PACKS> * LANES) normRows(const T* x, const T* residual, const float* w,
@@ -192,7 +193,7 @@ __global__ void __launch_bounds__(WARPS<PACKS> * LANES) normRows(const T* x, con
         float other[V];
         others.get(k, c, other);
         for (int i = 0; i < V; i++) v[i] += other[i];
-        storeColumns<ALIGNED>(h + at, c, columns, v);
+        if (h != nullptr) storeColumns<ALIGNED>(h + at, c, columns, v);
       }
       for (int i = 0; i < V; i++) {
         sum += v[i];
@@ -214,7 +215,7 @@ __global__ void __launch_bounds__(WARPS<PACKS> * LANES) normRows(const T* x, con
       for (int i = 0; i < V; i++) v[i] = (row.at(k, i) - average) * scale * ws[i] + bs[i];
       storeColumns<ALIGNED>(y + at, c, columns, v);
     });
-    if (threadIdx.x % LANES == 0) {
+    if (mean != nullptr && threadIdx.x % LANES == 0) {
       mean[r] = average;
       rstd[r] = scale;
     }

@@ -44,10 +44,11 @@ final class NormCalls {
     return norm(o, o.in(1), o.in(2), 0, 0, o.out(1), o.out(2), Drop.NONE, eps);
   }
 
-  /** Inputs x, residual (R,C), w, b (C) [random, sequence, position]; outputs y, h (R,C), mean, rstd (R). */
+  /** Inputs x, residual (R,C), w, b (C) [random, sequence, position]; outputs y (R,C) [h (R,C), mean, rstd (R)]. */
   static Kernel dropoutAddLayerNorm(Binding o, DropoutAddLayerNorm op) {
     Drop d = op.probability() > 0 ? Drop.of(o, 4, op.probability(), op.site()) : Drop.NONE;
-    return norm(o, o.in(2), o.in(3), o.in(1), o.out(1), o.out(2), o.out(3), d, op.eps());
+    boolean kept = op.kept();
+    return norm(o, o.in(2), o.in(3), o.in(1), kept ? o.out(1) : 0, kept ? o.out(2) : 0, kept ? o.out(3) : 0, d, op.eps());
   }
 
   private static Kernel norm(Binding o, long w, long b, long residual, long h, long mean, long rstd, Drop d,

@@ -20,6 +20,7 @@ import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cudart.CUctx_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.dyr.device.DeviceException;
+import org.dyr.device.DeviceOptions.Launching;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
@@ -170,7 +171,7 @@ class ProductsTest {
     Spec square = Spec.of(DType.F32, 16, 16);
     Spec[] squares = {square, square}, result = {square};
     long bytes = square.bytes();
-    try (CudaBackend backend = new CudaBackend(); Arena arena = Arena.ofConfined();
+    try (CudaBackend backend = new CudaBackend(Launching.RECORDED); Arena arena = Arena.ofConfined();
         Slab slab = backend.allocate(8 * bytes, "test")) {
       KernelSet set = backend.choose(new MatMul(false, false), squares).orElseThrow();
       assertEquals("cublaslt", set.name());
@@ -193,7 +194,7 @@ class ProductsTest {
   }
 
   @Test void thePeakIsMeasured() {
-    try (CudaBackend backend = new CudaBackend()) {
+    try (CudaBackend backend = new CudaBackend(Launching.RECORDED)) {
       Peak peak = backend.measurePeak();
       assertTrue(peak.fp32() > 0 && peak.bf16() > 0 && peak.bytes() > 0, peak.toString());
     }
