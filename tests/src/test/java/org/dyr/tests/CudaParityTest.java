@@ -13,6 +13,8 @@ import org.dyr.device.Devices;
 import org.dyr.device.KernelSet;
 import org.dyr.op.Attention;
 import org.dyr.op.Cast;
+import org.dyr.op.Gemm;
+import org.dyr.op.MatMul;
 import org.dyr.op.Update;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
@@ -44,9 +46,19 @@ class CudaParityTest {
 
   @TestFactory Stream<DynamicNode> kernelsAgreeWithThePlainLoops() {
     assumeTrue(backend != null, () -> why);
-    return Stream.of(DType.F32, DType.BF16, DType.F16).map(type -> dynamicContainer(type.toString(), OpCases.all().stream()
-        .filter(c -> c.op().name().startsWith(ONLY) && isFor(type, c))
+    return Stream.of(DType.F32, DType.BF16, DType.F16).map(type -> dynamicContainer(type.toString(), Stream
+        .concat(OpCases.all().stream(), empty()).filter(c -> c.op().name().startsWith(ONLY) && isFor(type, c))
         .map(c -> dynamicTest(c.name(), () -> check(type, c)))));
+  }
+
+  /** Products over no rows, columns or depth, which the sets of the CPU do not take. */
+  private static Stream<OpCase> empty() {
+    return Stream.of(new int[] {0, 5, 3}, new int[] {5, 0, 3}, new int[] {4, 3, 0}).flatMap(s -> {
+      int m = s[0], n = s[1], k = s[2];
+      return Stream.of(OpCase.of(new MatMul(false, true), Arg.of(m, k), Arg.of(n, k)),
+          OpCase.of(new Gemm(false, true, false, true, false), Arg.of(m, k), Arg.of(n, k), Arg.of(m, n)),
+          OpCase.of(new Gemm(true, false, true, true, true, true), Arg.of(k, m), Arg.of(k, n), Arg.of(n), Arg.of(m, n)));
+    });
   }
 
   /**

@@ -99,13 +99,6 @@ final class OpCases {
       add(of(new MatMul(true, false, true), left(true, s[0], s[2]), right(false, s[2], s[1])));
       add(gemm(new Gemm(true, false, true, true, true, true), s[0], s[1], s[2]));
     }
-    for (int[] s : new int[][] {{0, 5, 3}, {5, 0, 3}, {4, 3, 0}}) {
-      add(product(false, true, s[0], s[1], s[2]).on("an axis of 0"));
-      add(product(true, false, s[0], s[1], s[2]).on("an axis of 0"));
-      add(gemm(new Gemm(false, true, true, true, false), s[0], s[1], s[2]).on("an axis of 0"));
-      add(gemm(new Gemm(true, false, false, true, false), s[0], s[1], s[2]).on("an axis of 0"));
-      add(gemm(new Gemm(true, false, true, true, true, true), s[0], s[1], s[2]).on("an axis of 0"));
-    }
     for (boolean residual : both) {
       Gemm of = new Gemm(true, false, false, residual, residual, residual);
       for (int[] s : PRODUCTS) add(of(new GemmSumRows(of), gemm(of, s[0], s[1], s[2]).in()));

@@ -10,6 +10,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.zip.CRC32;
 import org.dyr.io.AtomicFiles;
 
@@ -22,6 +24,7 @@ final class AlgorithmFile {
   private static final String KIND = "dyr products 1: ";
   private static final String CHECKSUM = "crc32 ";
   private static final String IS = " = ";
+  private static final Pattern LINE = Pattern.compile("(.+)" + IS + "((?:[0-9a-f]{16})+)");
 
   private final Path file;
   private final String title;
@@ -62,8 +65,8 @@ final class AlgorithmFile {
       String body = String.join("\n", lines.subList(0, last)) + "\n";
       if (!lines.getLast().equals(CHECKSUM + checksum(body))) return found;
       for (String line : lines.subList(1, last)) {
-        int is = line.lastIndexOf(IS);
-        found.put(line.substring(0, is), words(line.substring(is + IS.length())));
+        Matcher m = LINE.matcher(line);
+        if (m.matches()) found.put(m.group(1), words(m.group(2)));
       }
       return found;
     } catch (IOException e) {

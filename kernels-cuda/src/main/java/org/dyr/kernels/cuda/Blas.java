@@ -199,6 +199,7 @@ final class Blas {
   /** An algorithm from what {@link #words} made; null where the library here does not take it for this product. */
   static Algorithm restored(cublasLtContext handle, Descriptors d, long[] words) {
     cublasLtMatmulAlgo_t settings = new cublasLtMatmulAlgo_t();
+    if (words.length != settings.sizeof() / Long.BYTES) return null;
     for (int i = 0; i < words.length; i++) settings.data(i, words[i]);
     try (cublasLtMatmulHeuristicResult_t result = new cublasLtMatmulHeuristicResult_t()) {
       int status = cublas.cublasLtMatmulAlgoCheck(handle, d.operation(), d.b(), d.a(), d.c(), d.c(), settings, result);
