@@ -20,7 +20,6 @@ import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.Panels;
-import org.dyr.op.Queries;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
@@ -41,12 +40,13 @@ final class Unsupported {
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
       "cuda", op -> !(op instanceof Add || op instanceof AddBias || op instanceof Scale || op instanceof Broadcast
-          || op instanceof Cast c && c.to() != DType.F64 || isAttentionOnCuda(op)));
+          || op instanceof Cast c && c.to() != DType.F64 || isAttention(op)));
 
   private Unsupported() {}
 
-  private static boolean isAttentionOnCuda(Op op) {
-    return op instanceof Attention a && a.queries() == Queries.ALL || op instanceof RelativeAttention;
+  private static boolean isAttention(Op op) {
+    return op instanceof Attention || op instanceof Attention.Grad || op instanceof RelativeAttention
+        || op instanceof RelativeAttention.Grad || isPartOfAttention(op);
   }
 
   /** The smaller ops that attention is made of: vector has attention itself. */
