@@ -1,8 +1,8 @@
 // Attention of bf16 and fp16 on tensor cores, forward: org.dyr.op.Attention for heads of 32, 64 and 128 columns.
 //
 // A block takes 64 or 128 queries of a head of a sequence, a warp a quarter of them, and meets 64 keys at a time: s = q
-// k^T stays in registers, becomes p = 2^(s - m) there with m the row's largest so far, and as the left operand of p v it
-// is only rounded. What was summed before is scaled to a new m. While 64 keys are met, the next 64 and their values
+// k^T stays in registers, becomes p = 2^(s - m) there with m the row's largest so far, and as the left operand of p v
+// it is only rounded. What was summed before is scaled to a new m. While 64 keys are met, the next 64 and their values
 // arrive in the other half of shared memory.
 //
 // 4 L C operations a token, on tensor cores: for D = 64 two products of 64 terms a score, beside one power of two and,
@@ -28,8 +28,8 @@ struct Forward {
 typedef float Scores[TILE / 8][4];
 
 /**
- * Which of the scores that a lane has of rows i and i + 8 and a tile of keys stay: bit 4 n + e for s[n][e]. Drawn before
- * there are scores, when registers are free.
+ * Which of the scores that a lane has of rows i and i + 8 and a tile of keys stay: bit 4 n + e for s[n][e]. Drawn
+ * before there are scores, when registers are free.
  */
 __device__ __forceinline__ unsigned kept(const Draws& draws, int i, int block) {
   int t = threadIdx.x % 4;
@@ -64,11 +64,12 @@ __global__ __launch_bounds__(BLOCK) void forward(Forward<T> x) {
   Tile<T, D, M * TILE> queries{shared};
   auto keys = [=](int tile) { return Tile<T, D>{shared + (M + tile % 2 * 2) * TILE * D}; };
   auto values = [=](int tile) { return Tile<T, D>{shared + (M + tile % 2 * 2 + 1) * TILE * D}; };
-  int64_t columns = x.l.columns(), at = share.start * columns + share.head * D;
+  int columns = static_cast<int>(x.l.columns());
+  int64_t at = static_cast<int64_t>(share.start) * columns + share.head * D;
   int lane = threadIdx.x % LANES, first = threadIdx.x / LANES * 16 * M;  // of the warp's rows in the block
   bool works = share.from + first < share.length;
   float by = LOG2_E * rsqrtf(static_cast<float>(D));
-  queries.copy(x.q + at + share.from * columns, columns, share.length - share.from);
+  queries.copy(x.q + at + static_cast<int64_t>(share.from) * columns, columns, share.length - share.from);
   keys(0).copy(x.k + at, columns, share.length);
   values(0).copy(x.v + at, columns, share.length);
 
@@ -83,8 +84,8 @@ __global__ __launch_bounds__(BLOCK) void forward(Forward<T> x) {
     awaitCopies();
     __syncthreads();  // this tile is there, and all are done with the one before
     if (next < share.length) {
-      keys(tile + 1).copy(x.k + at + next * columns, columns, share.length - next);
-      values(tile + 1).copy(x.v + at + next * columns, columns, share.length - next);
+      keys(tile + 1).copy(x.k + at + static_cast<int64_t>(next) * columns, columns, share.length - next);
+      values(tile + 1).copy(x.v + at + static_cast<int64_t>(next) * columns, columns, share.length - next);
     }
     if (!works) continue;
     if (HELD && tile == 0) {
@@ -163,7 +164,10 @@ __global__ __launch_bounds__(BLOCK) void forward(Forward<T> x) {
 #pragma unroll
       for (int m = 0; m < M; m++) {
 #pragma unroll
-        for (int e = 0; e < 4; e++) p[m][e] = pair<T>(s[m][2 * i + e / 2][e % 2 * 2], s[m][2 * i + e / 2][e % 2 * 2 + 1]);
+        for (int e = 0; e < 4; e++) {
+          const float(&d)[4] = s[m][2 * i + e / 2];
+          p[m][e] = pair<T>(d[e % 2 * 2], d[e % 2 * 2 + 1]);
+        }
       }
 #pragma unroll
       for (int n = 0; n < D / 16; n++) {
@@ -189,7 +193,7 @@ __global__ __launch_bounds__(BLOCK) void forward(Forward<T> x) {
     }
     queries.put(row, o[m], x.d.scale / sum[m][0], x.d.scale / sum[m][1]);  // where none but this warp reads
     __syncwarp();
-    queries.store(row, x.o + at + i * columns, columns, share.length - i);
+    queries.store(row, x.o + at + static_cast<int64_t>(i) * columns, columns, share.length - i);
   }
 }
 

@@ -67,8 +67,8 @@ struct Draws {
 };
 
 /**
- * What a block computes: `rows` tokens of a sequence, from one on, and a head. Blocks are numbered by sequence, head and
- * place, and beyond them are REST_BLOCKS; those past a sequence's end have nothing to do.
+ * What a block computes: `rows` tokens of a sequence, from one on, and a head. Blocks are numbered by sequence, head
+ * and place, and beyond them are REST_BLOCKS; those past a sequence's end have nothing to do.
  */
 struct Share {
   int sequence, head, start, length, from;

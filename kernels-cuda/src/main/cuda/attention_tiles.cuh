@@ -27,11 +27,13 @@ struct Tile {
   }
 
   /** Asks for rows of a head; zeros beyond the `count` that there are. */
-  __device__ __forceinline__ void copy(const T* from, int64_t columns, int count) const {
+  __device__ __forceinline__ void copy(const T* from, int columns, int count) const {
+    int first = threadIdx.x / CHUNKS, c = threadIdx.x % CHUNKS;
+    from += c * 8;
 #pragma unroll
-    for (int i = threadIdx.x; i < R * CHUNKS; i += BLOCK) {
-      int row = i / CHUNKS, c = i % CHUNKS;
-      copyLater<16>(chunk(row, c), from + (row < count ? row : 0) * columns + c * 8, row < count);
+    for (int r = 0; r < R; r += BLOCK / CHUNKS) {
+      int row = first + r;
+      copyLater<16>(chunk(row, c), from + (row < count ? row : 0) * columns, row < count);
     }
   }
 
@@ -64,11 +66,12 @@ struct Tile {
   }
 
   /** A warp takes 16 rows from `row` on to the head's rows in memory, of which there are `count` from that one on. */
-  __device__ __forceinline__ void store(int row, T* to, int64_t columns, int count) const {
+  __device__ __forceinline__ void store(int row, T* to, int columns, int count) const {
 #pragma unroll
     for (int i = threadIdx.x % LANES; i < 16 * CHUNKS; i += LANES) {
       int r = i / CHUNKS, c = i % CHUNKS;
-      if (r < count) *reinterpret_cast<uint4*>(to + r * columns + c * 8) = *reinterpret_cast<const uint4*>(chunk(row + r, c));
+      uint4 x = *reinterpret_cast<const uint4*>(chunk(row + r, c));
+      if (r < count) *reinterpret_cast<uint4*>(to + r * columns + c * 8) = x;
     }
   }
 };

@@ -19,7 +19,6 @@ import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.Panels;
-import org.dyr.op.Queries;
 import org.dyr.op.RelativeAttention;
 import org.dyr.op.RelativeContext;
 import org.dyr.op.RelativeScores;
@@ -38,20 +37,11 @@ final class Unsupported {
       "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
-      "cuda", op -> isFusedProduct(op) || op instanceof EmbeddingLayerNorm || op instanceof AbsorbedAttention
-          || isAttentionLeftOut(op) || op instanceof AllGather || op instanceof AllGather.Grad
-          || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
+      "cuda", op -> op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad
+          || op instanceof EmbeddingLayerNorm || op instanceof AbsorbedAttention || op instanceof AllGather
+          || op instanceof AllGather.Grad || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
 
   private Unsupported() {}
-
-  private static boolean isFusedProduct(Op op) {
-    return op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad;
-  }
-
-  private static boolean isAttentionLeftOut(Op op) {
-    return isPartOfAttention(op) || op instanceof Attention a && a.queries() == Queries.FIRST
-        || op instanceof Attention.Grad || op instanceof RelativeAttention.Grad;
-  }
 
   /** The smaller ops that attention is made of: vector has attention itself. */
   private static boolean isPartOfAttention(Op op) {

@@ -97,13 +97,66 @@ final class CudaCalls {
 
   // attention.cu
 
-  @NoException static native int attentionForward(int type, long q, long k, long v, long offsets, long random, long sequence,
-      long o, long lse, int tokens, int sequences, int heads, int size, int longest, int site, int threshold, float scale,
-      long stream);
+  @NoException static native int attentionForward(int type, long q, long k, long v, long offsets, long random,
+      long sequence, long o, long lse, int tokens, int sequences, int heads, int size, int longest, int site,
+      int threshold, float scale, long stream);
 
   // attention_plain.cu
 
   @NoException static native int attentionPlainForward(int type, long q, long k, long v, long offsets, long random,
-      long sequence, long table, long o, long lse, int tokens, int sequences, int heads, int size, int longest, int site,
-      int threshold, float scale, int distances, long stream);
+      long sequence, long table, long o, long lse, int tokens, int sequences, int heads, int size, int longest,
+      int site, int threshold, float scale, int distances, long stream);
+
+  // attention_gradient.cu
+
+  @NoException static native int attentionGradientSetup(int type, long dout, long o, long offsets, long random,
+      long sequence, long delta, long kept, int tokens, int sequences, int heads, int size, int longest, int site,
+      int threshold, long stream);
+
+  @NoException static native int attentionGradient(int type, long dout, long q, long k, long v, long lse, long delta,
+      long kept, long offsets, long random, long dq, long dk, long dv, int tokens, int sequences, int heads,
+      int size, int longest, float scale, long stream);
+
+  // attention_plain_gradient.cu
+
+  @NoException static native int attentionPlainGradient(int type, long dout, long q, long k, long v, long lse,
+      long delta, long kept, long offsets, long random, long table, long dq, long dk, long dv, long folded, int tokens,
+      int sequences, int heads, int size, int longest, float scale, int distances, long stream);
+
+  @NoException static native int distancesGradient(int type, long folded, long x, long y, long offsets, long parts,
+      long da, int tokens, int sequences, int heads, int size, int distances, int count, long stream);
+
+  // attention_first.cu
+
+  @NoException static native int attentionFirst(int type, long q, long k, long v, long offsets, long random,
+      long sequence, long o, long lse, int tokens, int sequences, int heads, int size, int site, int threshold,
+      float scale, long stream);
+
+  @NoException static native int attentionFirstGradient(int type, long dout, long q, long k, long v, long o,
+      long lse, long offsets, long random, long sequence, long dq, long dk, long dv, int tokens, int sequences,
+      int heads, int size, int site, int threshold, float scale, long stream);
+
+  // attention_parts.cu
+
+  @NoException static native int attentionProducts(int type, long x, long y, long table, long offsets, long z,
+      int tokens, int sequences, int heads, int size, int longest, int first, int distances, float by, long stream);
+
+  @NoException static native int attentionSumOverKeys(int type, long w, long y, long table, long offsets, long z,
+      int tokens, int sequences, int heads, int size, int longest, int first, int distances, float by, long stream);
+
+  @NoException static native int attentionSumOverQueries(int type, long w, long x, long offsets, long z, int tokens,
+      int sequences, int heads, int size, int longest, int first, float by, long stream);
+
+  @NoException static native int attentionFold(int type, long w, long offsets, long folded, int tokens,
+      int sequences, int heads, int size, int longest, int distances, float by, long stream);
+
+  @NoException static native int attentionSoftmax(int type, long s, long offsets, long p, long lse, int tokens,
+      int sequences, int heads, int longest, int first, long stream);
+
+  @NoException static native int attentionSoftmaxGradient(int type, long dp, long p, long offsets, long ds,
+      int tokens, int sequences, int heads, int longest, int first, long stream);
+
+  @NoException static native int attentionDropout(int type, long x, long random, long offsets, long sequence, long y,
+      int tokens, int sequences, int heads, int longest, int first, int site, int threshold, float scale,
+      long stream);
 }

@@ -9,6 +9,10 @@ import org.dyr.op.AddBias;
 import org.dyr.op.AllFinite;
 import org.dyr.op.BiasActivation;
 import org.dyr.op.Attention;
+import org.dyr.op.AttentionContext;
+import org.dyr.op.AttentionDropout;
+import org.dyr.op.AttentionScores;
+import org.dyr.op.AttentionSoftmax;
 import org.dyr.op.Broadcast;
 import org.dyr.op.Cast;
 import org.dyr.op.ClipFactor;
@@ -19,6 +23,8 @@ import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
 import org.dyr.op.RelativeAttention;
+import org.dyr.op.RelativeContext;
+import org.dyr.op.RelativeScores;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
 import org.dyr.op.SumRows;
@@ -52,7 +58,11 @@ final class CudaKernels implements KernelSet {
       case Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> in[0].type().isFloating();
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
       case Update _ -> in[0].type() == DType.F32;
-      case Attention _, RelativeAttention _ -> AttentionCalls.supports(op, in);
+      case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ ->
+          AttentionCalls.supports(op, in);
+      case AttentionScores _, AttentionScores.Grad _, AttentionSoftmax _, AttentionSoftmax.Grad _, AttentionDropout _,
+          AttentionContext _, AttentionContext.Grad _, RelativeScores _, RelativeScores.Grad _, RelativeContext _,
+          RelativeContext.Grad _ -> true;
       default -> false;
     };
   }
@@ -64,6 +74,8 @@ final class CudaKernels implements KernelSet {
       case SumRows _ -> SumCalls.rowsScratch(in[0]);
       case Gather.Grad o -> GatherCalls.gradScratch(o, in[0]);
       case Update.Lamb o -> UpdateCalls.lambScratch(o);
+      case Attention.Grad _, RelativeAttention.Grad _ -> AttentionCalls.scratchBytes(op, in);
+      case RelativeScores.Grad _, RelativeContext.Grad _ -> AttentionPartsCalls.scratchBytes(op, in);
       default -> 0;
     };
   }
@@ -98,7 +110,20 @@ final class CudaKernels implements KernelSet {
       case Update.AdamWeightDecay o -> UpdateCalls.adamWeightDecay(b, o);
       case Update.Momentum o -> UpdateCalls.momentum(b, o);
       case Attention o -> AttentionCalls.attention(b, o);
+      case Attention.Grad o -> AttentionCalls.gradient(b, o);
       case RelativeAttention o -> AttentionCalls.relative(b, o);
+      case RelativeAttention.Grad o -> AttentionCalls.gradient(b, o);
+      case AttentionScores o -> AttentionPartsCalls.scores(b, o);
+      case AttentionScores.Grad o -> AttentionPartsCalls.scoresGradient(b, o);
+      case AttentionSoftmax o -> AttentionPartsCalls.softmax(b, o);
+      case AttentionSoftmax.Grad o -> AttentionPartsCalls.softmaxGradient(b, o);
+      case AttentionDropout o -> AttentionPartsCalls.dropout(b, o);
+      case AttentionContext o -> AttentionPartsCalls.context(b, o);
+      case AttentionContext.Grad o -> AttentionPartsCalls.contextGradient(b, o);
+      case RelativeScores o -> AttentionPartsCalls.scores(b, o);
+      case RelativeScores.Grad o -> AttentionPartsCalls.scoresGradient(b, o);
+      case RelativeContext o -> AttentionPartsCalls.context(b, o);
+      case RelativeContext.Grad o -> AttentionPartsCalls.contextGradient(b, o);
       default -> throw new UnsupportedOperationException("cuda has no kernel for " + op.name());
     };
   }
