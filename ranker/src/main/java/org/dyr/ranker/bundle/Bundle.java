@@ -42,12 +42,12 @@ public final class Bundle {
   }
 
   private static ToolProvider jlink() throws IOException {
-    return ToolProvider.findFirst("jlink").orElseThrow(() -> new IOException(("no jlink in the Java that runs this, %s: it "
-        + "takes a JDK, set JAVA_HOME to one").formatted(System.getProperty("java.home"))));
+    return ToolProvider.findFirst("jlink").orElseThrow(() -> new IOException(("no jlink in the Java that runs this, %s: "
+        + "it takes a JDK, set JAVA_HOME to one").formatted(System.getProperty("java.home"))));
   }
 
   /**
-   * Fills a folder that is not there yet.
+   * Fills a folder with all but the tests.
    *
    * @param classPath jars, or folders of classes
    */

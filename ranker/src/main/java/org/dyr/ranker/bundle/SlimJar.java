@@ -26,13 +26,15 @@ final class SlimJar {
 
   /** Bindings to the rest of CUDA's libraries, those to OpenBLAS that have LAPACK (two of three), and C headers. */
   private static final Pattern UNUSED = Pattern.compile("org/bytedeco/("
-      + "cuda/.*/libjni(?!(cudart|cublas|cudnn|nccl|nvrtc)\\.so).*|openblas/.*/libjniopenblas(_full)?\\.so|.*/include/.*)");
+      + "cuda/.*/libjni(?!(cudart|cublas|cudnn|nccl|nvrtc)\\.so).*|"
+      + "openblas/.*/libjniopenblas(_full)?\\.so|.*/include/.*)");
 
   private SlimJar() {}
 
   /** Whether the entry of this name stays. */
   static boolean keeps(String name) {
-    return !UNUSED.matcher(name).matches() && (!LIBRARY.matcher(name).matches() || OF_THE_PLATFORM.matcher(name).matches());
+    return !UNUSED.matcher(name).matches()
+        && (!LIBRARY.matcher(name).matches() || OF_THE_PLATFORM.matcher(name).matches());
   }
 
   /** The entries keep their times, by which JavaCPP knows the libraries that it has unpacked before. */

@@ -108,7 +108,7 @@ final class BenchCommand implements Callable<Integer> {
           peak.fp32() / 1e9, peak.bf16() / 1e9, peak.bytes() / 1e9, common.threads(),
           backend.kernelSets().stream().map(KernelSet::name).collect(Collectors.joining(", then "))));
       out.flush();
-      Bert encoder = new Bert(bert.withMaxPositions(longest(lengths))); // what attention can take at most is then what it takes
+      Bert encoder = new Bert(bert.withMaxPositions(longest(lengths))); // attention is asked for no more than it takes
       DType compute = common.compute().type();
       try (Weights weights = mode == Mode.TRAIN ? new Weights(backend, DType.F32, encoder.parameters())
           : Weights.forScoring(backend, compute, encoder)) {
@@ -125,7 +125,8 @@ final class BenchCommand implements Callable<Integer> {
   private int[] lengths() {
     try {
       if (sequences.lengths != null) {
-        return Stream.of(Files.readString(sequences.lengths).strip().split("\\s+")).mapToInt(Integer::parseInt).toArray();
+        String[] words = Files.readString(sequences.lengths).strip().split("\\s+");
+        return Stream.of(words).mapToInt(Integer::parseInt).toArray();
       }
     } catch (NumberFormatException e) {
       throw new DataException(sequences.lengths, "has something else than whole numbers: " + e.getMessage());
@@ -204,8 +205,8 @@ final class BenchCommand implements Callable<Integer> {
     Arrays.sort(millis);
     double median = (millis[(steps - 1) / 2] + millis[steps / 2]) / 2;
     out.println(String.format(Locale.ROOT, "%s, %s, %s: %.1f ms, median of %d (%.1f to %.1f), %,.0f tokens/s%n",
-        mode.name().toLowerCase(Locale.ROOT), sequences.name(), common.compute().text(), median, steps, millis[0], millis[steps - 1],
-        tokens * 1e3 / median));
+        mode.name().toLowerCase(Locale.ROOT), sequences.name(), common.compute().text(), median, steps, millis[0],
+        millis[steps - 1], tokens * 1e3 / median));
     Profile profile = new Profile();
     for (int i = 0; i < steps; i++) step.run(profile);
     out.print(profile.print(peak));

@@ -29,8 +29,8 @@ final class BundleCommand implements Callable<Integer> {
   private Path out;
 
   @Option(names = "--with-tests", arity = "0..1", fallbackValue = ".", paramLabel = "CHECKOUT",
-      description = "Take along the tests of devices and the scripts of benchmarks/gpu, from this checkout, which has been"
-          + " built (the working directory).")
+      description = "Take along the tests of devices and the scripts of benchmarks/gpu, from this checkout, which has"
+          + " been built (the working directory).")
   private Path checkout;
 
   @Override public Integer call() throws IOException {
@@ -42,14 +42,15 @@ final class BundleCommand implements Callable<Integer> {
       Path work = Files.createTempDirectory(out, ".bundle-");
       try {
         Path folder = work.resolve(Bundle.NAME);
-        Bundle.assemble(folder, classPath());
         if (checkout != null) Bundle.addTests(folder, checkout);
+        Bundle.assemble(folder, classPath());
         Archive.write(folder, archive);
       } finally {
         AtomicFiles.removeTree(work);
       }
     }
-    spec.commandLine().getOut().println(String.format(Locale.ROOT, "%s: %.1f MiB", archive, Files.size(archive) / 0x1p20));
+    double size = Files.size(archive) / 0x1p20;
+    spec.commandLine().getOut().println(String.format(Locale.ROOT, "%s: %.1f MiB", archive, size));
     return 0;
   }
 
