@@ -6,7 +6,8 @@
 
 Work is MODE:SxL, or MODE:FILE with the lengths of sequences. Groups of 8, one positive first. Where lengths differ,
 batches are sorted by length and padded to their longest. Training: bf16 autocast over fp32 weights, dropout 0.1,
-gradients clipped to norm 1, fused AdamW. Inference: bf16 weights. Rows are Markdown, as those of run.sh.
+gradients clipped to norm 1, fused AdamW. Inference: bf16 weights. `compiled` is torch.compile of every encoder layer,
+which share one compilation: the whole model's would take a minute a row. Rows are Markdown, as those of run.sh.
 """
 import argparse
 import os
@@ -100,12 +101,12 @@ def batch(lengths, longest, pin):
     return [t.pin_memory() if pin and t is not None else t for t in (ids, segments, mask)]
 
 
-def training(model, forward, optimizer, data, device, groups):
+def training(model, optimizer, data, device, groups):
     def step():
         for one in data:
             ids, segments, mask = (t if t is None else t.to(device, non_blocking=True) for t in one)
             with torch.autocast(device, dtype=torch.bfloat16):
-                scores = forward(ids, segments, mask).view(-1, GROUP)  # a group a row, the positive first
+                scores = model(ids, segments, mask).view(-1, GROUP)  # a group a row, the positive first
             target = torch.zeros(len(scores), dtype=torch.long, device=device)
             loss = F.cross_entropy(scores.float(), target, reduction="sum") / groups
             loss.backward()
@@ -116,10 +117,10 @@ def training(model, forward, optimizer, data, device, groups):
     return step
 
 
-def inference(forward, data, device):
+def inference(model, data, device):
     @torch.inference_mode()
     def step():
-        scores = [forward(*(t if t is None else t.to(device, non_blocking=True) for t in one)) for one in data]
+        scores = [model(*(t if t is None else t.to(device, non_blocking=True) for t in one)) for one in data]
         return torch.cat(scores).float().cpu()
     return step
 
@@ -128,13 +129,15 @@ def prepared(mode, lengths, budget, compiled, size, device):
     """The step to time. A function of its own, so that what a failed try held is free for the next."""
     pin = device == "cuda"
     model = CrossEncoder(*size).to(device)
-    forward = torch.compile(model, dynamic=len(set(lengths)) > 1) if compiled else model
+    if compiled:
+        for layer in model.layers:
+            layer.compile(dynamic=len(set(lengths)) > 1)
     if mode == "train":
         model.train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=0.01, fused=True)
-        return training(model, forward, optimizer, batches(lengths, GROUP, budget, pin), device, len(lengths) // GROUP)
+        return training(model, optimizer, batches(lengths, GROUP, budget, pin), device, len(lengths) // GROUP)
     model.eval().to(torch.bfloat16)
-    return inference(forward, batches(lengths, 1, budget, pin), device)
+    return inference(model, batches(lengths, 1, budget, pin), device)
 
 
 def measured(step, warm_up, steps):
