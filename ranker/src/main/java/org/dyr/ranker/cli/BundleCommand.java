@@ -22,6 +22,9 @@ import picocli.CommandLine.Spec;
 @Command(name = "bundle", sortOptions = false,
     description = "Packs this program with a Java runtime into one archive, for 64-bit Linux machines without Java.")
 final class BundleCommand implements Callable<Integer> {
+  /** What is unpacked beside the archive while it is made takes most of it. */
+  private static final long SPACE = 300_000_000;
+
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;
 
@@ -37,6 +40,10 @@ final class BundleCommand implements Callable<Integer> {
     Bundle.requireTools();
     if (Files.exists(out) && !Files.isDirectory(out)) throw new DataException(out, "is a file; --out takes a folder");
     Files.createDirectories(out);
+    long free = Files.getFileStore(out).getUsableSpace();
+    if (free < SPACE) {
+      throw new IOException("%s: has %,d bytes free, and making a bundle takes %,d".formatted(out, free, SPACE));
+    }
     Path archive = out.resolve(Bundle.NAME + ".tar.xz");
     try (Interrupt _ = new Interrupt()) {
       Path work = Files.createTempDirectory(out, ".bundle-");
