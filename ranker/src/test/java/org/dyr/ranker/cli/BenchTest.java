@@ -63,7 +63,7 @@ class BenchTest {
     String lengths = Files.writeString(folder.resolve("own.txt"), "8 3\n24 5\n2 9\n").toString();
     assertEquals(0, execute("bench", "--model-config", config, "--lengths", lengths, "--group", "2", "--token-budget", "30",
         "--steps", "1", "--warm-up", "0", "--threads", "1"), err.toString());
-    assertTrue(out.toString().contains("\ntrain, own.txt, fp32: "), out.toString());
+    assertTrue(out.toString().contains("\ntrain, own.txt, float32: "), out.toString());
     assertEquals(2, execute("bench", "--model-config", config, "--lengths", lengths, "--group", "4"));
     assertTrue(err.toString().contains("--group must be at least 2 and divide the 6 sequences"), err.toString());
     Files.writeString(folder.resolve("own.txt"), "8 x");
