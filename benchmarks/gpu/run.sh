@@ -41,10 +41,12 @@ parity() {
   return $code
 }
 
-# A model of this size as config.json: layers, hidden size, heads, vocabulary.
+# A model of this size as config.json: layers, hidden size, heads, vocabulary. With the 0.02 of large pretrained models a
+# small one's scores stay equal for all of twenty steps.
 model() {
   printf '{"model_type": "bert", "num_hidden_layers": %d, "hidden_size": %d, "num_attention_heads": %d,' "$1" "$2" "$3"
-  printf ' "vocab_size": %d, "intermediate_size": %d, "max_position_embeddings": 512}\n' "$4" $((4 * $2))
+  printf ' "vocab_size": %d, "intermediate_size": %d, "max_position_embeddings": 512,' "$4" $((4 * $2))
+  printf ' "initializer_range": 0.06}\n'
 }
 
 # Twenty steps with dropout on texts of random words, with the same seed on both devices, and again on the device.
@@ -57,7 +59,7 @@ steps() {
       negatives = words(20); for (j = 1; j < 7; j++) negatives = negatives ", " words(5 + int(40 * rand()))
       printf "{\"query\": %s, \"pos\": [%s], \"neg\": [%s]}\n", words(4), words(30), negatives } }' >groups.jsonl
   printf '%s\n' 'groups: groups.jsonl' 'vocab: vocab.txt' 'model_config: model.json' 'max_steps: 20' 'dropout: 0.1' \
-    'max_length: 64' 'max_query_length: 16' 'token_budget: 1024' 'optimizer.learning_rate: 1e-3' >run.yaml
+    'max_length: 64' 'max_query_length: 16' 'token_budget: 1024' 'optimizer.learning_rate: 2e-3' >run.yaml
   echo "| 20 steps | loss differs by (relative) | gradient norm by | last loss on cpu | on $device | repeats |"
   echo '|---|---:|---:|---:|---:|---|'
   code=0
