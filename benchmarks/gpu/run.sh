@@ -41,7 +41,7 @@ parity() {
   return $code
 }
 
-# A model of this size as config.json: layers, hidden size, heads, vocabulary. With the 0.02 of large pretrained models a
+# A model as config.json: layers, hidden size, heads, vocabulary. With the 0.02 of large pretrained models a
 # small one's scores stay equal for all of twenty steps.
 model() {
   printf '{"model_type": "bert", "num_hidden_layers": %d, "hidden_size": %d, "num_attention_heads": %d,' "$1" "$2" "$3"
