@@ -54,11 +54,13 @@ final class InfoCommand implements Callable<Integer> {
       out.println("device    " + p.name());
       for (String line : p.report()) out.println("  " + line);
     }
+    out.flush(); // told whatever the device does next
     try (Backend backend = Devices.open(common.device(), common.deviceOptions())) {
       out.println("stack     " + String.join(", then ", backend.kernelSets().stream().map(KernelSet::name).toList())
           + "; %d threads, cpu features %s".formatted(common.threads(), common.cpuFeatures()));
       out.println("fusions   " + String.join(", ", Fusions.table().stream().map(Fusion::name).toList()));
       if (peak) {
+        out.flush();
         Peak p = backend.measurePeak();
         out.println(String.format(Locale.ROOT,
             "peak      %.0f GFLOP/s fp32 multiply-add, %.0f bf16, %.1f GB/s copied", p.fp32() / 1e9, p.bf16() / 1e9,

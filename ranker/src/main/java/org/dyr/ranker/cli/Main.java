@@ -24,7 +24,8 @@ public final class Main implements Runnable {
   /** In the order of the usage. */
   private static final List<Class<?>> COMMANDS = List.of(DemoCommand.class, MineCommand.class, PrepareCommand.class,
       TrainCommand.class, EvalCommand.class, ScoreCommand.class, RerankCommand.class, MetricsCommand.class,
-      ConvertCommand.class, InspectCommand.class, InfoCommand.class, BenchCommand.class, RehearseCommand.class);
+      ConvertCommand.class, InspectCommand.class, InfoCommand.class, BenchCommand.class, BundleCommand.class,
+      RehearseCommand.class);
 
   @Spec private CommandSpec spec;
 

@@ -59,6 +59,18 @@ class BenchTest {
         Arguments.of("infer", "fp32", inference), Arguments.of("infer", "fp16", List.of("Cast[F16] [")));
   }
 
+  @Test void groupsOfOwnLengthsInMicroBatches() throws IOException {
+    String lengths = Files.writeString(folder.resolve("own.txt"), "8 3\n24 5\n2 9\n").toString();
+    assertEquals(0, execute("bench", "--model-config", config, "--lengths", lengths, "--group", "2", "--token-budget", "30",
+        "--steps", "1", "--warm-up", "0", "--threads", "1"), err.toString());
+    assertTrue(out.toString().contains("\ntrain, own.txt, float32: "), out.toString());
+    assertEquals(2, execute("bench", "--model-config", config, "--lengths", lengths, "--group", "4"));
+    assertTrue(err.toString().contains("--group must be at least 2 and divide the 6 sequences"), err.toString());
+    Files.writeString(folder.resolve("own.txt"), "8 x");
+    assertEquals(1, execute("bench", "--model-config", config, "--lengths", lengths));
+    assertTrue(err.toString().contains("own.txt: has something else than whole numbers"), err.toString());
+  }
+
   @Test void wrongSizesAreUsageErrors() {
     assertEquals(2, execute("bench", "--model-config", config, "--tokens", "3x8x2"));
     assertTrue(err.toString().contains("--tokens must be like 8x128, not 3x8x2"), err.toString());
