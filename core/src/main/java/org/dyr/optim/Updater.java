@@ -40,7 +40,31 @@ public final class Updater implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment scale;
   private final MemorySegment hyper;
-  private final MemorySegment norm;
+  private final Launched[] launched = new Launched[2];
+  private int next;
+  private double lastNorm = Double.NaN;
+
+  /** A step that may be under way. */
+  public final class Launched {
+    private final MemorySegment norm;
+    private Fetch fetch = Fetch.DONE;
+
+    private Launched(MemorySegment norm) {
+      this.norm = norm;
+    }
+
+    /** Whether the step is known to be over. */
+    public boolean isOver() {
+      return fetch == Fetch.DONE;
+    }
+
+    /** The global norm of its gradient, before clipping, without the loss scale; waits for it. */
+    public double awaitNorm() {
+      fetch.await();
+      lastNorm = type == DType.F64 ? norm.get(ValueLayout.JAVA_DOUBLE, 0) : norm.get(ValueLayout.JAVA_FLOAT, 0);
+      return lastNorm;
+    }
+  }
 
   /**
    * Allocates the states, zeroed.
@@ -61,7 +85,7 @@ public final class Updater implements AutoCloseable {
     }
     scale = arena.allocate(type.bytes(), Double.BYTES);
     hyper = arena.allocate((long) Update.HYPER * type.bytes(), Double.BYTES);
-    norm = arena.allocate(type.bytes(), Double.BYTES);
+    for (int i = 0; i < launched.length; i++) launched[i] = new Launched(arena.allocate(type.bytes(), Double.BYTES));
   }
 
   /** Allocates the states and records the step over them. */
@@ -95,8 +119,7 @@ public final class Updater implements AutoCloseable {
    * @return whether the update was made: not when the gradient's norm is infinite or NaN
    */
   public boolean step(double learningRate, long step, double lossScale, Profile profile) {
-    launch(learningRate, step, lossScale, profile).await();
-    return Double.isFinite(gradientNorm());
+    return Double.isFinite(launch(learningRate, step, lossScale, profile).awaitNorm());
   }
 
   /**
@@ -105,9 +128,9 @@ public final class Updater implements AutoCloseable {
    * @param step from 0: it sets Lamb's bias correction
    * @param lossScale what the gradients have been multiplied by
    * @param profile takes the time of each node; null to run at full speed
-   * @return when it is awaited, {@link #gradientNorm} is that of this step
+   * @return the step; it is awaited before the next but one is launched
    */
-  public Fetch launch(double learningRate, long step, double lossScale, Profile profile) {
+  public Launched launch(double learningRate, long step, double lossScale, Profile profile) {
     set(scale, 0, lossScale);
     set(hyper, 0, learningRate);
     set(hyper, 1, correction(optimizer instanceof Optimizer.Lamb l ? l.beta1() : 0, step));
@@ -116,7 +139,9 @@ public final class Updater implements AutoCloseable {
     program.write(HYPER, hyper);
     if (profile == null) program.run();
     else program.run(profile);
-    return program.fetch(NORM, norm);
+    Launched now = launched[next++ & 1];
+    now.fetch = program.fetch(NORM, now.norm);
+    return now;
   }
 
   /** 1 / (1 - beta^t) for step t counted from 1. */
@@ -126,7 +151,7 @@ public final class Updater implements AutoCloseable {
 
   /** The global norm of the gradient of the last step that was awaited, before clipping, without the loss scale. */
   public double gradientNorm() {
-    return type == DType.F64 ? norm.get(ValueLayout.JAVA_DOUBLE, 0) : norm.get(ValueLayout.JAVA_FLOAT, 0);
+    return lastNorm;
   }
 
   private void set(MemorySegment s, int i, double x) {

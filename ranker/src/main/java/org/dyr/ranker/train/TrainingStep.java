@@ -8,7 +8,6 @@ import java.util.function.DoubleSupplier;
 import java.util.function.IntFunction;
 import org.dyr.collective.ThreadRanks;
 import org.dyr.device.Backend;
-import org.dyr.device.Fetch;
 import org.dyr.device.Slab;
 import org.dyr.graph.Profile;
 import org.dyr.optim.Optimizer;
@@ -34,29 +33,28 @@ public final class TrainingStep implements AutoCloseable {
    */
   public record Result(double loss, double gradientNorm, boolean applied, int sequences, int tokens) {}
 
-  /** A step that is launched and may be under way; steps are awaited in order. */
+  /** A step that is launched and may be under way; it is awaited before the next but one is launched. */
   public final class Launched {
     private final DoubleSupplier loss;
-    private final Fetch norm;
+    private final Updater.Launched update;
     private final int sequences;
     private final int tokens;
 
-    private Launched(DoubleSupplier loss, Fetch norm, int sequences, int tokens) {
+    private Launched(DoubleSupplier loss, Updater.Launched update, int sequences, int tokens) {
       this.loss = loss;
-      this.norm = norm;
+      this.update = update;
       this.sequences = sequences;
       this.tokens = tokens;
     }
 
     /** Whether the step is known to be over. */
     public boolean isOver() {
-      return norm == Fetch.DONE;
+      return update.isOver();
     }
 
     /** What the step did; waits for it. */
     public Result await() {
-      norm.await();
-      double n = updater.gradientNorm();
+      double n = update.awaitNorm();
       return new Result(loss.getAsDouble(), n, Double.isFinite(n), sequences, tokens);
     }
   }
@@ -141,14 +139,14 @@ public final class TrainingStep implements AutoCloseable {
           groups.size(), split.groups()));
     }
     threads.run(all -> losses[all.rank()] = ranks[all.rank()].launch(groups, step, lossScale));
-    Fetch norm = updater.launch(learningRate, updates, lossScale, profile);
+    Updater.Launched update = updater.launch(learningRate, updates, lossScale, profile);
     if (profile != null) profile.endStep();
     int sequences = 0, tokens = 0;
     for (EncodedGroup g : groups) {
       sequences += g.pairs().size();
       tokens += g.tokens();
     }
-    return new Launched(losses[0], norm, sequences, tokens);
+    return new Launched(losses[0], update, sequences, tokens);
   }
 
   /** The optimizer and its states, for checkpoints. */
