@@ -35,6 +35,7 @@ final class CudaBackend implements Backend {
   private final MemorySegment[] staging = new MemorySegment[HALVES];
   private final CUevent_st[] copied = new CUevent_st[HALVES];
   private final Map<Slab, String> held = new LinkedHashMap<>();
+  private final GeneratedKernels generated = new GeneratedKernels(context, stream);
   private final List<KernelSet> sets;
   private final Fetches fetches = new Fetches();
   private final Launching launching;
@@ -42,7 +43,7 @@ final class CudaBackend implements Backend {
 
   CudaBackend(Launching launching) {
     this.launching = launching;
-    List<KernelSet> stack = List.of(new CudaKernels(stream.address()));
+    List<KernelSet> stack = List.of(new CudaKernels(stream.address()), generated);
     sets = launching != Launching.WAITED ? stack
         : stack.stream().<KernelSet>map(set -> new WaitedKernels(set, () -> Driver.synchronize(stream))).toList();
     for (int i = 0; i < HALVES; i++) {
@@ -161,6 +162,7 @@ final class CudaBackend implements Backend {
       Driver.freePinned(pinned[i]);
     }
     fetches.close();
+    generated.close();
     Driver.destroy(stream);
     Driver.release(0);
   }

@@ -23,7 +23,7 @@ final class CudaLibrary {
 
   /** In the order in which they need each other. */
   private static final List<String> STAND_INS = List.of("libcuda.so.1", "libcudart.so.13", "libcublas.so.13",
-      "libcublasLt.so.13", "libjniCudaCalls.so");
+      "libcublasLt.so.13", "libnvrtc.so.13", "libjniCudaCalls.so");
 
   private static Optional<String> failure;
 

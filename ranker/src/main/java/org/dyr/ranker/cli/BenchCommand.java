@@ -68,6 +68,10 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--warm-up", paramLabel = "N", description = "Steps before those, while the compiler is at work (5).")
   private int warmUp = 5;
 
+  @Option(names = "--fusions-off", paramLabel = "NAME", split = ",",
+      description = "Fusions to leave out, of those that info lists.")
+  private Set<String> fusionsOff = Set.of();
+
   @Override public Integer call() {
     Matcher shape = TOKENS.matcher(tokens);
     if (!shape.matches()) throw new ParameterException(spec.commandLine(), "--tokens must be like 8x128, not " + tokens);
@@ -102,7 +106,7 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private void train(Model model, int sequences, int length, Peak peak, PrintWriter out) {
-    StepSettings settings = new StepSettings(common.seed(), sequences * length);
+    StepSettings settings = new StepSettings(common.seed(), sequences * length).without(fusionsOff);
     try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, settings)) {
       List<EncodedGroup> group = List.of(EncodedGroup.of(pairs(model, sequences, length)));
       long[] number = {0};
@@ -114,7 +118,7 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private void infer(Model model, int sequences, int length, Peak peak, PrintWriter out) {
-    try (Scorer scorer = new Scorer(model, Set.of())) {
+    try (Scorer scorer = new Scorer(model, fusionsOff)) {
       List<EncodedPair> pairs = pairs(model, sequences, length);
       time(profile -> {
         scorer.profile(profile);
