@@ -71,6 +71,16 @@ final class FusionSamples {
           Value u = r.emit1(new AddBias(), in);
           return new Recorded(r.emit1(new Activation(Activation.Kind.GELU), u), List.of(u));
         }),
+        pointwise("", true, (r, in) -> {
+          Value kept = r.emit1(new Dropout(0.5, 1), in[0], in[3], in[4], in[5]);
+          Value h = r.emit1(new Add(false), kept, in[1]);
+          return new Recorded(r.emit1(new AddBias(), h, in[2]), List.of(kept, h));
+        }),
+        pointwise("behind another fusion", false, (r, in) -> {
+          Value f = r.emit1(new Activation(Activation.Kind.GELU), r.emit1(new AddBias(), in[0], in[2]));
+          Value h = r.emit1(new Add(false), in[1], f);
+          return new Recorded(r.emit1(new Dropout(0.5, 1), h, in[3], in[4], in[5]), List.of(f, h));
+        }),
         layerNorm("", 0, false), layerNorm("dropout", 0.5, true), layerNorm("dropout of nothing", 0, true),
         matMulActivation("", false), matMulActivation("product kept", true),
         new Sample("matmul-activation-grad", "", GemmActivation.Grad.class, false,
@@ -96,16 +106,6 @@ final class FusionSamples {
             (r, in) -> {
           Value c = r.emit1(new MatMul(true, false), in[0], in[1]);
           return new Recorded(r.emit1(new Add(true), in[2], c), List.of(c));
-        }),
-        pointwise("", true, (r, in) -> {
-          Value kept = r.emit1(new Dropout(0.5, 1), in[0], in[3], in[4], in[5]);
-          Value h = r.emit1(new Add(false), kept, in[1]);
-          return new Recorded(r.emit1(new AddBias(), h, in[2]), List.of(kept, h));
-        }),
-        pointwise("behind another fusion", false, (r, in) -> {
-          Value f = r.emit1(new Activation(Activation.Kind.GELU), r.emit1(new AddBias(), in[0], in[2]));
-          Value h = r.emit1(new Add(false), in[1], f);
-          return new Recorded(r.emit1(new Dropout(0.5, 1), h, in[3], in[4], in[5]), List.of(f, h));
         }));
   }
 
@@ -119,6 +119,12 @@ final class FusionSamples {
           Value o = r.emit1(new AttentionContext(2, queries), kept, in[2], in[3]);
           return new Recorded(o, drop ? List.of(s, share, kept) : List.of(s, share));
         });
+  }
+
+  private static Sample pointwise(String remark, boolean hasGradient, Body body) {
+    Arg x = Arg.of(5, 7);
+    return new Sample("pointwise", remark, Pointwise.class, hasGradient,
+        List.of(x, x, Arg.of(7), OpCases.RANDOM, ROWS, PLACES), body);
   }
 
   private static Sample relative(String remark, double p, boolean drop) {
@@ -142,12 +148,6 @@ final class FusionSamples {
           Value y = r.emit(new LayerNorm(EPS), h, in[2], in[3])[0];
           return new Recorded(y, drop ? List.of(h, kept) : List.of(h));
         });
-  }
-
-  private static Sample pointwise(String remark, boolean hasGradient, Body body) {
-    Arg x = Arg.of(5, 7);
-    return new Sample("pointwise", remark, Pointwise.class, hasGradient,
-        List.of(x, x, Arg.of(7), OpCases.RANDOM, ROWS, PLACES), body);
   }
 
   private static Sample matMulActivation(String remark, boolean kept) {
