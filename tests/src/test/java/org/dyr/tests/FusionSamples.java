@@ -71,16 +71,6 @@ final class FusionSamples {
           Value u = r.emit1(new AddBias(), in);
           return new Recorded(r.emit1(new Activation(Activation.Kind.GELU), u), List.of(u));
         }),
-        pointwise("", true, (r, in) -> {
-          Value kept = r.emit1(new Dropout(0.5, 1), in[0], in[3], in[4], in[5]);
-          Value h = r.emit1(new Add(false), kept, in[1]);
-          return new Recorded(r.emit1(new AddBias(), h, in[2]), List.of(kept, h));
-        }),
-        pointwise("behind another fusion", false, (r, in) -> {
-          Value f = r.emit1(new Activation(Activation.Kind.GELU), r.emit1(new AddBias(), in[0], in[2]));
-          Value h = r.emit1(new Add(false), in[1], f);
-          return new Recorded(r.emit1(new Dropout(0.5, 1), h, in[3], in[4], in[5]), List.of(f, h));
-        }),
         layerNorm("", 0, false), layerNorm("dropout", 0.5, true), layerNorm("dropout of nothing", 0, true),
         matMulActivation("", false), matMulActivation("product kept", true),
         new Sample("matmul-activation-grad", "", GemmActivation.Grad.class, false,
@@ -96,6 +86,16 @@ final class FusionSamples {
         new Sample("matmul-bias", "", Gemm.class, true, List.of(Arg.of(5, 3), Arg.of(7, 3), Arg.of(7)), (r, in) -> {
           Value c = r.emit1(new MatMul(false, true), in[0], in[1]);
           return new Recorded(r.emit1(new AddBias(), c, in[2]), List.of(c));
+        }),
+        pointwise("", true, (r, in) -> {
+          Value kept = r.emit1(new Dropout(0.5, 1), in[0], in[3], in[4], in[5]);
+          Value h = r.emit1(new Add(false), kept, in[1]);
+          return new Recorded(r.emit1(new AddBias(), h, in[2]), List.of(kept, h));
+        }),
+        pointwise("behind another fusion", false, (r, in) -> {
+          Value f = r.emit1(new Activation(Activation.Kind.GELU), r.emit1(new AddBias(), in[0], in[2]));
+          Value h = r.emit1(new Add(false), in[1], f);
+          return new Recorded(r.emit1(new Dropout(0.5, 1), h, in[3], in[4], in[5]), List.of(f, h));
         }),
         matMulAdd("product first", true), matMulAdd("product second", false),
         new Sample("matmul-sum-rows", "", GemmSumRows.class, false, List.of(Arg.of(3, 5), Arg.of(3, 7)), (r, in) -> {
@@ -119,12 +119,6 @@ final class FusionSamples {
           Value o = r.emit1(new AttentionContext(2, queries), kept, in[2], in[3]);
           return new Recorded(o, drop ? List.of(s, share, kept) : List.of(s, share));
         });
-  }
-
-  private static Sample pointwise(String remark, boolean hasGradient, Body body) {
-    Arg x = Arg.of(5, 7);
-    return new Sample("pointwise", remark, Pointwise.class, hasGradient,
-        List.of(x, x, Arg.of(7), OpCases.RANDOM, ROWS, PLACES), body);
   }
 
   private static Sample relative(String remark, double p, boolean drop) {
@@ -156,6 +150,12 @@ final class FusionSamples {
       Value u = r.emit1(new MatMul(false, true), in[0], in[1]);
       return new Recorded(r.emit1(new BiasActivation(Activation.Kind.GELU), u, in[2]), kept ? List.of(u) : List.of());
     });
+  }
+
+  private static Sample pointwise(String remark, boolean hasGradient, Body body) {
+    Arg x = Arg.of(5, 7);
+    return new Sample("pointwise", remark, Pointwise.class, hasGradient,
+        List.of(x, x, Arg.of(7), OpCases.RANDOM, ROWS, PLACES), body);
   }
 
   private static Sample matMulAdd(String remark, boolean productFirst) {
