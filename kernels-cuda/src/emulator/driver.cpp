@@ -310,7 +310,8 @@ DYR_DRIVER cuModuleLoadData(void** module, const void* image) {
   int file = mkstemp(name);
   bool written = file >= 0 && write(file, image, bytes) == static_cast<ssize_t>(bytes);
   *module = written ? dlopen(name, RTLD_NOW | RTLD_LOCAL) : nullptr;
-  if (*module == nullptr) std::fprintf(stderr, "emulator: %s\n", written ? dlerror() : "a module cannot be written to /tmp");
+  const char* why = written ? dlerror() : "a module cannot be written to /tmp";
+  if (*module == nullptr) std::fprintf(stderr, "emulator: %s\n", why);
   close(file);
   unlink(name);
   return *module != nullptr ? SUCCESS : INVALID_IMAGE;
@@ -321,8 +322,9 @@ DYR_DRIVER cuModuleGetFunction(void** function, void* module, const char* name) 
   return *function != nullptr ? SUCCESS : NOT_FOUND;
 }
 
-DYR_DRIVER cuLaunchKernel(void* function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
-                          unsigned blockZ, unsigned shared, void* stream, void** parameters, void** extra) {
+DYR_DRIVER cuLaunchKernel(void* function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
+                          unsigned blockY, unsigned blockZ, unsigned shared, void* stream, void** parameters,
+                          void** extra) {
   DYR_GUARDED;
   if (extra != nullptr || gridX == 0 || blockX == 0) return INVALID_VALUE;
   auto launch = reinterpret_cast<void (*)(dim3, dim3, size_t, void*, void**)>(function);

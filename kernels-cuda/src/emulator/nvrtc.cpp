@@ -1,5 +1,6 @@
-// Stands in for libnvrtc.so.13: g++ compiles the text against emulator.h, which lies beside this library, and the shared
-// object is the "cubin". Options are not looked at. A function NAME_launch is added for each kernel: the driver's way in.
+// Stands in for libnvrtc.so.13: g++ compiles the text against emulator.h, which lies beside this library, and the
+// shared object is the "cubin". Options are not looked at. A function NAME_launch is added for each kernel: the
+// driver's way in.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -38,9 +39,9 @@ template <class... A>
 void launch(void (*kernel)(A...), dim3 grid, dim3 block, size_t shared, void* stream, void** at) {
   launchWith(kernel, grid, block, shared, stream, at, std::index_sequence_for<A...>());
 }
-#define DYR_LAUNCHER(kernel)                                                                            \
-  extern "C" void kernel##_launch(dim3 grid, dim3 block, size_t shared, void* stream, void** parameters) { \
-    launch(kernel, grid, block, shared, stream, parameters);                                              \
+#define DYR_LAUNCHER(kernel)                                                                         \
+  extern "C" void kernel##_launch(dim3 grid, dim3 block, size_t shared, void* stream, void** at) {   \
+    launch(kernel, grid, block, shared, stream, at);                                                 \
   }
 )";
 
@@ -61,7 +62,7 @@ std::string home() {
 
 #define DYR_NVRTC extern "C" __attribute__((visibility("default")))
 
-/** Not a version of NVIDIA's: 0, and what the emulator is made from, so that no other's cubins are taken for its own. */
+/** Not a version of NVIDIA's: 0, and what the emulator is made from. No other's cubins are taken for its own. */
 DYR_NVRTC int nvrtcVersion(int* major, int* minor) {
   *major = 0;
   *minor = DYR_EMULATOR;
@@ -72,7 +73,8 @@ DYR_NVRTC const char* nvrtcGetErrorString(int status) {
   return status == SUCCESS ? "NVRTC_SUCCESS" : "NVRTC_ERROR_COMPILATION";
 }
 
-DYR_NVRTC int nvrtcCreateProgram(void** program, const char* text, const char*, int, const char* const*, const char* const*) {
+DYR_NVRTC int nvrtcCreateProgram(void** program, const char* text, const char*, int, const char* const*,
+                                 const char* const*) {
   *program = new Program{text, "", ""};
   return SUCCESS;
 }
@@ -96,8 +98,8 @@ DYR_NVRTC int nvrtcCompileProgram(void* program, int, const char* const*) {
       out << "DYR_LAUNCHER(" << (*k)[1] << ")\n";
     }
   }
-  std::string command = "g++ -O1 -std=c++17 -fPIC -shared -Wall -Werror -Wno-unknown-pragmas -ffp-contract=off '-I" + home()
-      + "' -o " + made + " " + source + " '" + home() + "/libcuda.so.1' >" + log + " 2>&1";
+  std::string command = "g++ -O1 -std=c++17 -fPIC -shared -Wall -Werror -Wno-unknown-pragmas -ffp-contract=off '-I"
+      + home() + "' -o " + made + " " + source + " '" + home() + "/libcuda.so.1' >" + log + " 2>&1";
   int status = std::system(command.c_str());
   p.log = read(log);
   p.cubin = read(made);

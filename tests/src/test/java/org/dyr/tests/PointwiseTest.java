@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -128,7 +129,8 @@ class PointwiseTest {
       assertEquals(List.of("Pointwise"), names(graph).stream().map(n -> n.replaceAll("\\[.*", "")).toList());
       double tolerance = tolerance(ops, y.spec().type());
       for (int i = 0; i < expected.length; i++) {
-        assertEquals(expected[i], actual[i], tolerance * Math.max(1, Math.abs(expected[i])), "element " + i + " of " + ops);
+        double error = tolerance * Math.max(1, Math.abs(expected[i]));
+        assertEquals(expected[i], actual[i], error, "element " + i + " of " + ops);
       }
     }
   }
@@ -165,8 +167,10 @@ class PointwiseTest {
       v = switch (op) {
         case AddBias _, BiasActivation _ -> g.emit1(op, v, operands.next(DType.F32, columns));
         case Activation.Grad _ -> g.emit1(op, v, operands.next(now, rows, columns));
-        case BiasActivation.Grad _ -> g.emit1(op, v, operands.next(now, rows, columns), operands.next(DType.F32, columns));
-        case Dropout _ -> g.emit1(op, v, operands.next(DType.I32, 4), operands.next(DType.I32, rows), operands.next(DType.I32, rows));
+        case BiasActivation.Grad _ ->
+            g.emit1(op, v, operands.next(now, rows, columns), operands.next(DType.F32, columns));
+        case Dropout _ -> g.emit1(op, v, operands.next(DType.I32, 4), operands.next(DType.I32, rows),
+            operands.next(DType.I32, rows));
         case Scale _ -> g.emit1(op, v, operands.next(now, 1));
         case Add _ -> g.emit1(op, v, g.emit1(new Activation(Kind.TANH), operands.next(now, rows, columns))); // a tree
         default -> g.emit1(op, v);
@@ -277,6 +281,42 @@ class PointwiseTest {
       run(backend, g, Set.of());
       assertEquals(List.of("Add"), names(g));
     }
+  }
+
+  /** What a JVM of its own runs: prints what the device reports of generated kernels, and the ops of a chain. */
+  static final class Guest {
+    private Guest() {}
+
+    public static void main(String[] args) {
+      Devices.providers().stream().filter(p -> p.name().equals("cuda")).flatMap(p -> p.report().stream())
+          .filter(line -> line.startsWith("generated")).forEach(System.out::println);
+      try (Backend device = Devices.open("cuda", DeviceOptions.defaults()); Memory memory = new Memory(device, 1 << 16)) {
+        Graph graph = new Graph(DType.F32);
+        chain(graph, memory);
+        run(device, graph, Set.of());
+        System.out.println(names(graph));
+      }
+    }
+  }
+
+  @Test void withoutNvrtcNothingIsFusedAndTheReportSaysWhy(@TempDir Path folder) throws Exception {
+    assumeDevice();
+    String emulator = System.getProperty("dyr.cuda.emulator", "");
+    assumeTrue(!emulator.isEmpty(), "a card's libraries stay where they are");
+    try (Stream<Path> files = Files.list(Path.of(emulator))) {
+      for (Path file : files.filter(f -> !f.getFileName().toString().equals("libnvrtc.so.13")).toList()) {
+        Files.createSymbolicLink(folder.resolve(file.getFileName()), file.toRealPath());
+      }
+    }
+    Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Xmx256m",
+        "-Ddyr.cuda.emulator=" + folder, "-cp", System.getProperty("java.class.path"), Guest.class.getName())
+        .redirectError(ProcessBuilder.Redirect.DISCARD).start();
+    List<String> said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+    assertEquals(0, process.waitFor(), said.toString());
+    assumeTrue(!said.getFirst().startsWith("generated: taken"), "this machine has an NVRTC of its own");
+    assertTrue(said.getFirst().startsWith("generated: not taken: NVRTC: "), said.toString());
+    assertEquals("[Scale, AddBias, Add, Scale]", said.getLast());
   }
 
   // The cache.

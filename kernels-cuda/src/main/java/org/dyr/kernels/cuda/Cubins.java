@@ -27,7 +27,8 @@ final class Cubins {
   /** The cubin of a text for an architecture such as {@code sm_90}. */
   static byte[] of(String text, String architecture) {
     String key = String.join("\n", Nvrtc.version(), architecture, text);
-    Path file = CacheFolder.path().resolve(FOLDER).resolve(HexFormat.of().formatHex(hash(key.getBytes(StandardCharsets.UTF_8))));
+    String name = HexFormat.of().formatHex(hash(key.getBytes(StandardCharsets.UTF_8)));
+    Path file = CacheFolder.path().resolve(FOLDER).resolve(name);
     return read(file).orElseGet(() -> {
       byte[] cubin = Nvrtc.compile(text, architecture);
       write(file, cubin);

@@ -16,8 +16,8 @@ public final class CudaProvider implements DeviceProvider {
   @Override public List<String> report() {
     Optional<String> why = CudaLibrary.unavailable();
     if (why.isPresent()) return List.of("not taken: " + why.get());
-    return List.of(Driver.describe(0), Nvrtc.unavailable().map(no -> "generated: not taken: NVRTC does not serve: " + no)
-        .orElseGet(() -> "generated: kernels compiled by NVRTC " + Nvrtc.version()));
+    return List.of(Driver.describe(0), Nvrtc.unavailable().map(no -> "generated: not taken: NVRTC: " + no)
+        .orElseGet(() -> "generated: taken: NVRTC " + Nvrtc.version()));
   }
 
   /** @throws IllegalArgumentException when there is no driver, no card or no library, or the options are the CPU's */

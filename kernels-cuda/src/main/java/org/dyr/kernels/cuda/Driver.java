@@ -70,7 +70,8 @@ final class Driver {
     check(cudart.cuDeviceGetName(name, name.length, device));
     int end = 0;
     while (end < name.length && name[end] != 0) end++;
-    return "%s, %s, %d multiprocessors".formatted(new String(name, 0, end), architecture(device), multiprocessors(device));
+    return "%s, %s, %d multiprocessors".formatted(new String(name, 0, end), architecture(device),
+        multiprocessors(device));
   }
 
   /** {@code sm_90}. */

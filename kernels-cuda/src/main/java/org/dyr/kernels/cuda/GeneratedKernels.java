@@ -22,8 +22,8 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * Kernels that are written and compiled when a program is prepared: those of {@link Pointwise}. Without NVRTC it supports
- * nothing. A kernel is compiled once on a machine ({@link Cubins}) and loaded once on a device.
+ * Kernels that are written and compiled when a program is prepared: those of {@link Pointwise}. Without NVRTC it
+ * supports nothing. A kernel is compiled once on a machine ({@link Cubins}) and loaded once on a device.
  */
 final class GeneratedKernels implements KernelSet, AutoCloseable {
   /** The inputs of a kernel, each in registers. */

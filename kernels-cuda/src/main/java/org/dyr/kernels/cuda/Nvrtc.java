@@ -55,14 +55,14 @@ final class Nvrtc {
     }
   }
 
-  /** The library of the same version that NVRTC opens when it first compiles: it lies beside NVRTC, where nobody looks. */
+  /** The library that NVRTC opens when it first compiles: it lies beside NVRTC, where the loader does not look. */
   private static void loadBuiltins() throws IOException {
     if (!Files.isReadable(MAPS)) return;
     try (Stream<String> lines = Files.lines(MAPS, StandardCharsets.ISO_8859_1)) {
       Optional<Path> library = lines.filter(l -> l.contains("/libnvrtc.so."))
           .map(l -> Path.of(l.substring(l.indexOf('/')))).findFirst();
-      Optional<Path> builtins = library.map(l -> l.resolveSibling("libnvrtc-builtins.so." + version)).filter(Files::exists);
-      builtins.ifPresent(b -> System.load(b.toString()));
+      library.map(l -> l.resolveSibling("libnvrtc-builtins.so." + version)).filter(Files::exists)
+          .ifPresent(b -> System.load(b.toString()));
     }
   }
 
@@ -75,12 +75,13 @@ final class Nvrtc {
   static byte[] compile(String text, String architecture) {
     _nvrtcProgram program = new _nvrtcProgram();
     String[] options = {"--gpu-architecture=" + architecture, "--std=c++17"};
-    try (BytePointer source = new BytePointer(text, StandardCharsets.UTF_8); BytePointer name = new BytePointer("generated.cu");
+    try (BytePointer source = new BytePointer(text, StandardCharsets.UTF_8);
+        BytePointer name = new BytePointer("generated.cu");
         PointerPointer<BytePointer> given = new PointerPointer<>(options); SizeTPointer size = new SizeTPointer(1)) {
       check(nvrtc.nvrtcCreateProgram(program, source, name, 0, (PointerPointer<?>) null, (PointerPointer<?>) null));
       int status = nvrtc.nvrtcCompileProgram(program, options.length, given);
       if (status != NVRTC_SUCCESS) {
-        throw new DeviceException("NVRTC %s: %s: %s".formatted(version, nvrtc.nvrtcGetErrorString(status).getString(), log(program)));
+        throw new DeviceException("NVRTC %s: %s: %s".formatted(version, text(status), log(program)));
       }
       check(nvrtc.nvrtcGetCUBINSize(program, size));
       byte[] cubin = new byte[Math.toIntExact(size.get())];
@@ -101,6 +102,10 @@ final class Nvrtc {
   }
 
   private static void check(int status) {
-    if (status != NVRTC_SUCCESS) throw new DeviceException("NVRTC: " + nvrtc.nvrtcGetErrorString(status).getString());
+    if (status != NVRTC_SUCCESS) throw new DeviceException("NVRTC: " + text(status));
+  }
+
+  private static String text(int status) {
+    return nvrtc.nvrtcGetErrorString(status).getString();
   }
 }

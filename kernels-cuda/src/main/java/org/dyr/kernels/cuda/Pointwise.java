@@ -25,9 +25,7 @@ import org.dyr.tensor.Spec;
  */
 public record Pointwise(int inputs, List<Step> steps) implements FusedOp {
 
-  /**
-   * An op and its operands: {@code i} is input i, {@code ~k} what step k makes.
-   */
+  /** An op and its operands: {@code i} is input i, {@code ~k} what step k makes. */
   public record Step(Op op, List<Integer> operands) {
     public Step {
       operands = List.copyOf(operands);
@@ -37,7 +35,7 @@ public record Pointwise(int inputs, List<Step> steps) implements FusedOp {
   public Pointwise {
     steps = List.copyOf(steps);
     for (Step s : steps) {
-      if (elements(s.op) == 0) throw new IllegalArgumentException("Pointwise: " + s.op.name() + " is not of one element each");
+      if (elements(s.op) == 0) throw new IllegalArgumentException("Pointwise: not of one element: " + s.op.name());
     }
   }
 
@@ -60,7 +58,8 @@ public record Pointwise(int inputs, List<Step> steps) implements FusedOp {
     Op.arity(this, in, inputs);
     Spec[] made = new Spec[steps.size()];
     for (int k = 0; k < made.length; k++) {
-      made[k] = steps.get(k).op.outputs(steps.get(k).operands.stream().map(o -> o < 0 ? made[~o] : in[o]).toArray(Spec[]::new))[0];
+      Step s = steps.get(k);
+      made[k] = s.op.outputs(s.operands.stream().map(o -> o < 0 ? made[~o] : in[o]).toArray(Spec[]::new))[0];
     }
     return made;
   }
@@ -68,7 +67,8 @@ public record Pointwise(int inputs, List<Step> steps) implements FusedOp {
   @Override public Value[] decompose(Recorder r, Value... in) {
     Value[] made = new Value[steps.size()];
     for (int k = 0; k < made.length; k++) {
-      made[k] = r.emit1(steps.get(k).op, steps.get(k).operands.stream().map(o -> o < 0 ? made[~o] : in[o]).toArray(Value[]::new));
+      Step s = steps.get(k);
+      made[k] = r.emit1(s.op, s.operands.stream().map(o -> o < 0 ? made[~o] : in[o]).toArray(Value[]::new));
     }
     return new Value[] {made[made.length - 1]};
   }

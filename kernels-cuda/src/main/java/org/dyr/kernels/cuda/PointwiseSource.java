@@ -21,8 +21,8 @@ import org.dyr.tensor.Spec;
 
 /**
  * Writes the CUDA C++ of a {@link Pointwise}: the same text for the same op, types and width, whatever the sizes, sites
- * and probabilities. A thread takes a pack of neighbours, up to 16 bytes of them, then the next one a whole grid further.
- * With dropout it takes four packs 16 columns apart, for which the same draws of Philox have a word each.
+ * and probabilities. A thread takes a pack of neighbours, up to 16 bytes of them, then the next one a whole grid
+ * further. With dropout it takes four packs 16 columns apart, for which the same draws of Philox have a word each.
  *
  * <p>Parameters of the kernel: the inputs, the output, then as unsigned numbers the units that threads take, units of a
  * row, columns; for each dropout its site, its threshold, and as float what it multiplies with.
@@ -156,14 +156,14 @@ final class PointwiseSource {
     TreeSet<Integer> biases = new TreeSet<>();
     for (Step t : op.steps()) if (bias(t.op()) > 0) biases.add(t.operands().get(bias(t.op())));
     s.append(indent).append("long long at = static_cast<long long>(row) * columns + column;\n");
-    for (int i : elements()) s.append(indent).append("float a%d[V];\n%sload(x%d + at, a%d);\n".formatted(i, indent, i, i));
-    for (int i : biases) s.append(indent).append("float b%d[V];\n%sload(x%d + column, b%d);\n".formatted(i, indent, i, i));
+    for (int i : elements()) s.append("%1$sfloat a%2$d[V];\n%1$sload(x%2$d + at, a%2$d);\n".formatted(indent, i));
+    for (int i : biases) s.append("%1$sfloat b%2$d[V];\n%1$sload(x%2$d + column, b%2$d);\n".formatted(indent, i));
     s.append(indent).append("float out[V];\n");
     s.append("#pragma unroll\n").append(indent).append("for (int v = 0; v < V; v++) {\n");
     for (int k = 0; k < op.steps().size(); k++) {
       s.append(indent).append("  float v%d = %s;\n".formatted(k, formula(k)));
     }
-    s.append(indent).append("  out[v] = v%d;\n%s}\n%sstore(y + at, out);\n".formatted(op.steps().size() - 1, indent, indent));
+    s.append("%1$s  out[v] = v%2$d;\n%1$s}\n%1$sstore(y + at, out);\n".formatted(indent, op.steps().size() - 1));
   }
 
   /** What step k makes of an element. */

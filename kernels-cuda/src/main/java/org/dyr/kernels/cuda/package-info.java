@@ -3,7 +3,7 @@
  * kernels, {@code Driver} and {@code Blas} list every function of NVIDIA's that is called, {@code CudaBackend} owns
  * memory and the stream, {@code CudaKernels} says which ops there are kernels for, {@code CudaCalls} has the functions.
  * Where a driver or a card is missing, a line in {@code dyr info} says so. {@code Pointwise} is a chain of ops of one
- * element each, {@code PointwiseFusion} finds them, {@code PointwiseSource} writes their kernel, {@code Nvrtc} compiles it,
- * {@code GeneratedKernels} launches it. Imports core's tensor, op, device, io and the rows of graph.
+ * element each, {@code PointwiseFusion} finds them, {@code PointwiseSource} writes their kernel, {@code Nvrtc} compiles
+ * it, {@code GeneratedKernels} launches it. Imports core's tensor, op, device, io and the rows of graph.
  */
 package org.dyr.kernels.cuda;

@@ -1,5 +1,5 @@
-// What stands in front of every generated kernel: storage types, packs, Philox, activations. It is compiled at run time,
-// where there may be no headers: the conversions of cuda_bf16.h and cuda_fp16.h are instructions.
+// What stands in front of every generated kernel: storage types, packs, Philox, activations. It is compiled at run
+// time, where there may be no headers: the conversions of cuda_bf16.h and cuda_fp16.h are instructions.
 
 struct bf16 { unsigned short bits; };
 struct fp16 { unsigned short bits; };
@@ -52,8 +52,8 @@ __device__ __forceinline__ void store(T* to, const float (&from)[V]) {
 }
 
 /**
- * Which elements dropout keeps, as org.dyr.op.Philox has it: bit k V + v is that of column c + 16 k + v, k < 4, v < V, of
- * a row, where c mod 64 is at most 16 - V: a counter's four words are of four columns, 16 apart.
+ * Which elements dropout keeps, as org.dyr.op.Philox has it: bit k V + v is that of column c + 16 k + v, k < 4, v < V,
+ * of a row, where c mod 64 is at most 16 - V: a counter's four words are of four columns, 16 apart.
  *
  * @param place that of the row in its sequence
  * @param random the seed, low and high, and the step
@@ -87,7 +87,10 @@ __device__ __forceinline__ float gradGelu(float u) {
   return 0.5f * (1 + erff(u * 0.70710678f)) + u * 0.39894228f * expf(-0.5f * u * u);
 }
 
-/** u/2 (1 + t), t = tanh(sqrt(2/pi) (u + 0.044715 u^3)), and (1 + t)/2 + u/2 (1 - t^2) sqrt(2/pi) (1 + 3 0.044715 u^2). */
+/**
+ * u/2 (1 + t), t = tanh(sqrt(2/pi) (u + 0.044715 u^3)), and its derivative
+ * (1 + t)/2 + u/2 (1 - t^2) sqrt(2/pi) (1 + 3 0.044715 u^2).
+ */
 __device__ __forceinline__ float applyGeluTanh(float u) {
   return 0.5f * u * (1 + tanhf(0.79788456f * (u + 0.044715f * u * u * u)));
 }

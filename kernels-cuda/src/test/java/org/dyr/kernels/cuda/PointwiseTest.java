@@ -23,7 +23,8 @@ import org.junit.jupiter.api.Test;
 class PointwiseTest {
 
   private static Pointwise biasGeluDropout(double probability, int site) {
-    return new Pointwise(5, List.of(new Step(new AddBias(), List.of(0, 1)), new Step(new Activation(Kind.GELU), List.of(~0)),
+    return new Pointwise(5, List.of(new Step(new AddBias(), List.of(0, 1)),
+        new Step(new Activation(Kind.GELU), List.of(~0)),
         new Step(new Dropout(probability, site), List.of(~1, 2, 3, 4))));
   }
 
@@ -41,8 +42,9 @@ class PointwiseTest {
     assertEquals(biasGeluDropout(0.1, 3).hashCode(), biasGeluDropout(0.1, 3).hashCode());
     assertNotEquals(biasGeluDropout(0.1, 3), biasGeluDropout(0.1, 4));
     assertEquals("Pointwise[AddBias Gelu Dropout]", biasGeluDropout(0.1, 3).name());
-    assertEquals("Pointwise[BiasTanhGrad Cast[BF16]]", new Pointwise(3, List.of(
-        new Step(new BiasActivation.Grad(Kind.TANH), List.of(0, 1, 2)), new Step(new Cast(DType.BF16), List.of(~0)))).name());
+    Step grad = new Step(new BiasActivation.Grad(Kind.TANH), List.of(0, 1, 2));
+    assertEquals("Pointwise[BiasTanhGrad Cast[BF16]]",
+        new Pointwise(3, List.of(grad, new Step(new Cast(DType.BF16), List.of(~0)))).name());
   }
 
   @Test void countsInputsAndOutputOnceAndNothingWithin() {
@@ -53,7 +55,8 @@ class PointwiseTest {
 
   @Test void refusesWhatIsNotOfOneElementEachAndOperandsThatDoNotFit() {
     assertThrows(IllegalArgumentException.class, () -> new Pointwise(1, List.of(new Step(new Sum(), List.of(0)))));
-    assertThrows(IllegalArgumentException.class, () -> new Pointwise(2, List.of(new Step(new Add(true), List.of(0, 1)))));
+    Step inPlace = new Step(new Add(true), List.of(0, 1));
+    assertThrows(IllegalArgumentException.class, () -> new Pointwise(2, List.of(inPlace)));
     assertThrows(ShapeException.class, () -> biasGeluDropout(0.1, 3).outputs(in(DType.F32, 8, 32)[0]));
   }
 
