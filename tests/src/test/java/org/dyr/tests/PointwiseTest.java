@@ -329,9 +329,9 @@ class PointwiseTest {
     }
   }
 
-  private static Path onlyFile(Path folder) throws IOException {
+  private static Path onlyCubin(Path folder) throws IOException {
     try (Stream<Path> files = Files.walk(folder)) {
-      List<Path> found = files.filter(Files::isRegularFile).toList();
+      List<Path> found = files.filter(f -> f.toString().endsWith(".cubin")).toList();
       assertEquals(1, found.size(), found.toString());
       return found.getFirst();
     }
@@ -347,18 +347,18 @@ class PointwiseTest {
     System.setProperty("dyr.cache", cache.toString());
     try {
       double[] first = runOnANewDevice();
-      Path file = onlyFile(cache);
+      Path file = onlyCubin(cache);
       byte[] whole = Files.readAllBytes(file);
       Object written = identity(file);
       assertArrayEquals(first, runOnANewDevice());
-      assertEquals(written, identity(onlyFile(cache)), "written again, so not read");
+      assertEquals(written, identity(onlyCubin(cache)), "written again, so not read");
       byte[] damaged = whole.clone();
       damaged[damaged.length / 2] ^= 1;
       for (byte[] content : List.of(damaged, new byte[0], new byte[7])) {
         Files.write(file, content);
         written = identity(file);
         assertArrayEquals(first, runOnANewDevice());
-        assertNotEquals(written, identity(onlyFile(cache)), "a damaged file stays");
+        assertNotEquals(written, identity(onlyCubin(cache)), "a damaged file stays");
         assertEquals(whole.length, Files.size(file));
       }
     } finally {

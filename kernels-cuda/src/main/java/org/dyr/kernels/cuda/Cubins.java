@@ -16,8 +16,8 @@ import org.dyr.io.CacheFolder;
 
 /**
  * Compiled kernels, kept in the user's {@link CacheFolder}: a file is named by the hash of text, compiler and
- * architecture, and begins with the hash of its cubin, by which a damaged one is known; that is compiled again. Where
- * the folder cannot be written, nothing is kept.
+ * architecture, and begins with the hash of its cubin, by which a damaged one is known; that is compiled again. The text
+ * lies beside it, for who wants to read what was generated. Where the folder cannot be written, nothing is kept.
  */
 final class Cubins {
   private static final String FOLDER = "cubin";
@@ -28,10 +28,11 @@ final class Cubins {
   static byte[] of(String text, String architecture) {
     String key = String.join("\n", Nvrtc.version(), architecture, text);
     String name = HexFormat.of().formatHex(hash(key.getBytes(StandardCharsets.UTF_8)));
-    Path file = CacheFolder.path().resolve(FOLDER).resolve(name);
+    Path folder = CacheFolder.path().resolve(FOLDER), file = folder.resolve(name + ".cubin");
     return read(file).orElseGet(() -> {
       byte[] cubin = Nvrtc.compile(text, architecture);
-      write(file, cubin);
+      write(file, hash(cubin), cubin);
+      write(folder.resolve(name + ".cu"), text.getBytes(StandardCharsets.UTF_8));
       return cubin;
     });
   }
@@ -48,12 +49,13 @@ final class Cubins {
     }
   }
 
-  private static void write(Path file, byte[] cubin) {
-    ByteBuffer all = ByteBuffer.allocate(hash(cubin).length + cubin.length).put(hash(cubin)).put(cubin).flip();
+  private static void write(Path file, byte[]... parts) {
     try {
       Files.createDirectories(file.getParent());
       AtomicFiles.write(file, channel -> {
-        while (all.hasRemaining()) channel.write(all);
+        for (byte[] part : parts) {
+          for (ByteBuffer b = ByteBuffer.wrap(part); b.hasRemaining(); ) channel.write(b);
+        }
       });
     } catch (IOException | UncheckedIOException e) {
       // Not kept then.
