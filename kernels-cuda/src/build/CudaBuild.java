@@ -100,6 +100,8 @@ final class CudaBuild {
         emulator.resolve("engine.cpp"), emulator.resolve("driver.cpp")));
     commands.add(standIn("cudart", folder));
     commands.add(standIn("cublas", folder));
+    commands.add(standIn("nvrtc", folder, "-DDYR_EMULATOR=0x" + of.substring(0, 7)));
+    Files.copy(emulator.resolve("emulator.h"), folder.resolve("emulator.h")); // for what is compiled at run time
     runAll(commands);
     List<String> blas = new ArrayList<>(standIn("cublasLt", folder));
     blas.add(driver.toString());
@@ -111,11 +113,13 @@ final class CudaBuild {
   }
 
   /** A library of this name and version 13, with the one version node that NVIDIA's has. */
-  private List<String> standIn(String library, Path folder) throws IOException {
+  private List<String> standIn(String library, Path folder, String... flags) throws IOException {
     String soname = "lib" + library + ".so.13";
-    Path versions = Files.writeString(module.resolve("target/emulated/" + library + ".map"), soname + " { global: cu*; local: *; };\n");
-    return command("g++", GCC, "-shared", "-Wl,-soname," + soname, "-Wl,--version-script=" + versions, "-o",
+    Path versions = Files.writeString(module.resolve("target/emulated/" + library + ".map"), soname + " { global: cu*; nvrtc*; local: *; };\n");
+    List<String> command = command("g++", GCC, "-shared", "-Wl,-soname," + soname, "-Wl,--version-script=" + versions, "-o",
         folder.resolve(soname), emulator.resolve(library + ".cpp"));
+    command.addAll(List.of(flags));
+    return command;
   }
 
   private List<Path> units() throws IOException {

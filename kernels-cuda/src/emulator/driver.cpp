@@ -1,12 +1,18 @@
 // The part of the driver API that Driver.java calls, over the emulator. Work on a stream is kept until somebody waits
 // for it: host memory that is reused too early, or a missing wait between streams, shows. Memory is the host's; copies
 // are held against what was allocated.
+#include <dlfcn.h>
+#include <elf.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "engine.h"
@@ -31,8 +37,8 @@ struct Event {
   std::shared_ptr<Time> reached;
 };
 
-enum Status { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_HANDLE = 400,
-              NOT_READY = 600, CAPTURE_UNSUPPORTED = 900 };
+enum Status { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_IMAGE = 200,
+              INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600, CAPTURE_UNSUPPORTED = 900 };
 enum Attribute { MULTIPROCESSORS = 16, COMPUTE_MAJOR = 75, COMPUTE_MINOR = 76, SHARED_OPT_IN = 97 };
 
 /** Stands for the card's: an allocation past it is refused. */
@@ -312,4 +318,42 @@ DYR_DRIVER cuGraphExecDestroy(void* executable) {
 DYR_DRIVER cuGraphDestroy(void* graph) {
   delete static_cast<Graph*>(graph);
   return SUCCESS;
+}
+
+// Modules: a "cubin" is a shared object that the stand-in for NVRTC has made.
+
+DYR_DRIVER cuModuleLoadData(void** module, const void* image) {
+  DYR_GUARDED;
+  const Elf64_Ehdr& header = *static_cast<const Elf64_Ehdr*>(image);
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_machine != EM_X86_64) return INVALID_IMAGE;
+  size_t bytes = header.e_shoff + size_t(header.e_shentsize) * header.e_shnum;  // linkers put that table last
+  char name[] = "/tmp/emulated-module-XXXXXX";  // of its own: what has the name of a loaded one is taken for that
+  int file = mkstemp(name);
+  bool written = file >= 0 && write(file, image, bytes) == static_cast<ssize_t>(bytes);
+  *module = written ? dlopen(name, RTLD_NOW | RTLD_LOCAL) : nullptr;
+  const char* why = written ? dlerror() : "a module cannot be written to /tmp";
+  if (*module == nullptr) std::fprintf(stderr, "emulator: %s\n", why);
+  close(file);
+  unlink(name);
+  return *module != nullptr ? SUCCESS : INVALID_IMAGE;
+}
+
+DYR_DRIVER cuModuleGetFunction(void** function, void* module, const char* name) {
+  *function = dlsym(module, (std::string(name) + "_launch").c_str());
+  return *function != nullptr ? SUCCESS : NOT_FOUND;
+}
+
+DYR_DRIVER cuLaunchKernel(void* function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
+                          unsigned blockY, unsigned blockZ, unsigned shared, void* stream, void** parameters,
+                          void** extra) {
+  DYR_GUARDED;
+  if (extra != nullptr || gridX == 0 || blockX == 0) return INVALID_VALUE;
+  auto launch = reinterpret_cast<void (*)(dim3, dim3, size_t, void*, void**)>(function);
+  launch(dim3(gridX, gridY, gridZ), dim3(blockX, blockY, blockZ), shared, stream, parameters);
+  return SUCCESS;
+}
+
+DYR_DRIVER cuModuleUnload(void* module) {
+  DYR_GUARDED;
+  return dlclose(module) == 0 ? SUCCESS : INVALID_HANDLE;
 }

@@ -5,4 +5,5 @@ module org.dyr.kernels.cuda {
   requires org.bytedeco.cuda;
 
   provides org.dyr.device.DeviceProvider with org.dyr.kernels.cuda.CudaProvider;
+  provides org.dyr.graph.Fusions.Provider with org.dyr.kernels.cuda.PointwiseFusion;
 }

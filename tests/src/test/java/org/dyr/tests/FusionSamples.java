@@ -5,6 +5,7 @@ import static org.dyr.tests.Arg.ints;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
+import org.dyr.kernels.cuda.Pointwise;
 import org.dyr.op.AbsorbedAttention;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
@@ -98,6 +99,16 @@ final class FusionSamples {
         new Sample("matmul-bias", "", Gemm.class, true, List.of(Arg.of(5, 3), Arg.of(7, 3), Arg.of(7)), (r, in) -> {
           Value c = r.emit1(new MatMul(false, true), in[0], in[1]);
           return new Recorded(r.emit1(new AddBias(), c, in[2]), List.of(c));
+        }),
+        pointwise("", true, (r, in) -> {
+          Value kept = r.emit1(new Dropout(0.5, 1), in[0], in[3], in[4], in[5]);
+          Value h = r.emit1(new Add(false), kept, in[1]);
+          return new Recorded(r.emit1(new AddBias(), h, in[2]), List.of(kept, h));
+        }),
+        pointwise("behind another fusion", false, (r, in) -> {
+          Value f = r.emit1(new Activation(Activation.Kind.GELU), r.emit1(new AddBias(), in[0], in[2]));
+          Value h = r.emit1(new Add(false), in[1], f);
+          return new Recorded(r.emit1(new Dropout(0.5, 1), h, in[3], in[4], in[5]), List.of(f, h));
         }),
         matMulAdd("product first", true), matMulAdd("product second", false),
         new Sample("matmul-sum-rows", "", GemmSumRows.class, false, List.of(Arg.of(3, 5), Arg.of(3, 7)), (r, in) -> {
@@ -193,6 +204,12 @@ final class FusionSamples {
       Value u = r.emit1(new MatMul(false, true), in[0], in[1]);
       return new Recorded(r.emit1(new BiasActivation(Activation.Kind.GELU), u, in[2]), kept ? List.of(u) : List.of());
     });
+  }
+
+  private static Sample pointwise(String remark, boolean hasGradient, Body body) {
+    Arg x = Arg.of(5, 7);
+    return new Sample("pointwise", remark, Pointwise.class, hasGradient,
+        List.of(x, x, Arg.of(7), OpCases.RANDOM, ROWS, PLACES), body);
   }
 
   private static Sample matMulAdd(String remark, boolean productFirst) {

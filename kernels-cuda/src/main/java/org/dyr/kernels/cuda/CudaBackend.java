@@ -38,6 +38,7 @@ final class CudaBackend implements Backend {
   private final CUevent_st[] copied = new CUevent_st[HALVES];
   private final Map<Slab, String> held = new LinkedHashMap<>();
   private final CublasLtKernels products;
+  private final GeneratedKernels generated = new GeneratedKernels(context, stream);
   private final List<KernelSet> sets;
   private final Fetches fetches = new Fetches();
   private final Launching launching;
@@ -46,7 +47,7 @@ final class CudaBackend implements Backend {
   CudaBackend(Launching launching) {
     this.launching = launching;
     products = new CublasLtKernels(context, stream, CudaLibrary.isEmulated() ? 1 : ALGORITHMS, CacheFolder.path());
-    List<KernelSet> stack = List.of(products, new CudaKernels(stream.address()));
+    List<KernelSet> stack = List.of(products, new CudaKernels(stream.address()), generated);
     sets = launching != Launching.WAITED ? stack
         : stack.stream().<KernelSet>map(set -> new WaitedKernels(set, () -> Driver.synchronize(stream))).toList();
     for (int i = 0; i < HALVES; i++) {
@@ -168,6 +169,7 @@ final class CudaBackend implements Backend {
     }
     fetches.close();
     products.close();
+    generated.close();
     Driver.destroy(stream);
     Driver.release(0);
   }

@@ -21,9 +21,12 @@ final class CudaLibrary {
   /** The resource that has the library's name: see CudaBuild. */
   private static final String NAME = PLATFORM + "/name";
 
+  /** The one that may be missing. */
+  private static final String NVRTC = "libnvrtc.so.13";
+
   /** In the order in which they need each other. */
   private static final List<String> STAND_INS = List.of("libcuda.so.1", "libcudart.so.13", "libcublas.so.13",
-      "libcublasLt.so.13", "libjniCudaCalls.so");
+      "libcublasLt.so.13", NVRTC, "libjniCudaCalls.so");
 
   private static Optional<String> failure;
 
@@ -66,6 +69,7 @@ final class CudaLibrary {
   private static Optional<String> loadEmulator(Path folder) {
     for (String library : STAND_INS) {
       Path file = folder.resolve(library);
+      if (library.equals(NVRTC) && !Files.exists(file)) continue;
       if (!Files.exists(file)) {
         return Optional.of("%s names %s, where there is no %s".formatted(EMULATOR, folder, library));
       }

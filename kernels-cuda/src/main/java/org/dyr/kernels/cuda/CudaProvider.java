@@ -14,7 +14,10 @@ public final class CudaProvider implements DeviceProvider {
   }
 
   @Override public List<String> report() {
-    return List.of(CudaLibrary.unavailable().map(why -> "not taken: " + why).orElseGet(() -> Driver.describe(0)));
+    Optional<String> why = CudaLibrary.unavailable();
+    if (why.isPresent()) return List.of("not taken: " + why.get());
+    return List.of(Driver.describe(0), Nvrtc.unavailable().map(no -> "generated: not taken: NVRTC: " + no)
+        .orElseGet(() -> "generated: taken: NVRTC " + Nvrtc.version()));
   }
 
   /** @throws IllegalArgumentException when there is no driver, no card or no library, or the options are the CPU's */

@@ -6,8 +6,10 @@ import static org.bytedeco.cuda.global.cudart.CU_STREAM_NON_BLOCKING;
 import java.lang.foreign.MemorySegment;
 import org.bytedeco.cuda.cudart.CUctx_st;
 import org.bytedeco.cuda.cudart.CUevent_st;
+import org.bytedeco.cuda.cudart.CUfunc_st;
 import org.bytedeco.cuda.cudart.CUgraphExec_st;
 import org.bytedeco.cuda.cudart.CUgraph_st;
+import org.bytedeco.cuda.cudart.CUmod_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.BytePointer;
@@ -75,8 +77,17 @@ final class Driver {
     check(cudart.cuDeviceGetName(name, name.length, device));
     int end = 0;
     while (end < name.length && name[end] != 0) end++;
-    return "%s, sm_%d%d, %d multiprocessors".formatted(new String(name, 0, end), attribute(COMPUTE_MAJOR, device),
-        attribute(COMPUTE_MINOR, device), attribute(MULTIPROCESSORS, device));
+    return "%s, %s, %d multiprocessors".formatted(new String(name, 0, end), architecture(device),
+        multiprocessors(device));
+  }
+
+  /** {@code sm_90}. */
+  static String architecture(int device) {
+    return "sm_%d%d".formatted(attribute(COMPUTE_MAJOR, device), attribute(COMPUTE_MINOR, device));
+  }
+
+  static int multiprocessors(int device) {
+    return attribute(MULTIPROCESSORS, device);
   }
 
   private static int attribute(int number, int device) {
@@ -209,5 +220,31 @@ final class Driver {
 
   static void destroy(CUgraphExec_st graph) {
     check(cudart.cuGraphExecDestroy(graph));
+  }
+
+  // Kernels that are compiled at run time.
+
+  /** @param image a cubin */
+  static CUmod_st loadModule(byte[] image) {
+    CUmod_st module = new CUmod_st();
+    try (BytePointer bytes = new BytePointer(image)) {
+      check(cudart.cuModuleLoadData(module, bytes));
+    }
+    return module;
+  }
+
+  static CUfunc_st function(CUmod_st module, String name) {
+    CUfunc_st function = new CUfunc_st();
+    check(cudart.cuModuleGetFunction(function, module, name));
+    return function;
+  }
+
+  /** @param parameters the address of each */
+  static void launch(CUfunc_st function, int blocks, int threads, CUstream_st stream, PointerPointer<?> parameters) {
+    check(cudart.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, stream, parameters, (PointerPointer<?>) null));
+  }
+
+  static void unload(CUmod_st module) {
+    check(cudart.cuModuleUnload(module));
   }
 }

@@ -93,6 +93,10 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--warm-up", paramLabel = "N", description = "Steps before those, while the compiler is at work (5).")
   private int warmUp = 5;
 
+  @Option(names = "--fusions-off", paramLabel = "NAME", split = ",",
+      description = "Fusions to leave out, of those that info lists.")
+  private Set<String> fusionsOff = Set.of();
+
   @Override public Integer call() {
     if (steps < 1 || warmUp < 0) {
       throw new ParameterException(spec.commandLine(), "--steps must be at least 1, --warm-up at least 0");
@@ -163,7 +167,7 @@ final class BenchCommand implements Callable<Integer> {
     List<EncodedGroup> groups = new ArrayList<>();
     int each = group == 0 ? pairs.size() : group;
     for (int i = 0; i < pairs.size(); i += each) groups.add(EncodedGroup.of(pairs.subList(i, i + each)));
-    StepSettings settings = new StepSettings(common.seed(), Math.min(budget, tokens(pairs)));
+    StepSettings settings = new StepSettings(common.seed(), Math.min(budget, tokens(pairs))).without(fusionsOff);
     try (TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, settings)) {
       long[] number = {0};
       time(profile -> {
@@ -174,7 +178,7 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private void infer(Model model, List<EncodedPair> pairs, Peak peak, PrintWriter out) {
-    try (Scorer scorer = new Scorer(model, Set.of())) {
+    try (Scorer scorer = new Scorer(model, fusionsOff)) {
       time(profile -> {
         scorer.profile(profile);
         scorer.score(pairs);

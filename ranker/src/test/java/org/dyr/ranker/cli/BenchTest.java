@@ -82,6 +82,19 @@ class BenchTest {
     assertTrue(err.toString().contains("one of [bf16, fp16, fp32], not int8"), err.toString());
   }
 
+  @Test void fusionsAreLeftOutByName() {
+    for (String mode : List.of("train", "infer")) {
+      out.getBuffer().setLength(0);
+      assertEquals(0, execute("bench", "--model-config", config, "--tokens", "3x8", "--mode", mode, "--steps", "1",
+          "--warm-up", "0", "--fusions-off", "dropout-add-layernorm,attention"), err.toString());
+      String text = out.toString();
+      assertTrue(text.contains("\nLayerNorm [") && text.contains("\nAttentionScores ["), text);
+      assertTrue(!text.contains("\nDropoutAddLayerNorm [") && !text.contains("\nAttention ["), text);
+    }
+    assertEquals(1, execute("bench", "--model-config", config, "--tokens", "3x8", "--fusions-off", "layernorm"));
+    assertTrue(err.toString().contains("no fusion 'layernorm'; there are [attention, "), err.toString());
+  }
+
   @Test void aRehearsalScoresAndLeavesNothing() {
     assertEquals(0, execute("rehearse"), err.toString());
     assertEquals("", out.toString());
