@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.DynamicContainer.dynamicContainer;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
@@ -24,10 +25,10 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * The op table on the device cuda, emulated or a card, in fp32, bf16 and fp16, against the plain loops in double on the
- * same rounded numbers. {@code -Ddyr.tests.only=Attention} takes the ops whose names begin so.
+ * same rounded numbers. {@code -Ddyr.tests.only=Attention} takes the ops whose names begin so, a regular expression.
  */
 class CudaParityTest {
-  private static final String ONLY = System.getProperty("dyr.tests.only", "");
+  private static final Pattern ONLY = Pattern.compile(System.getProperty("dyr.tests.only", ""));
 
   private static Backend backend;
   private static String why;
@@ -47,7 +48,8 @@ class CudaParityTest {
   @TestFactory Stream<DynamicNode> kernelsAgreeWithThePlainLoops() {
     assumeTrue(backend != null, () -> why);
     return Stream.of(DType.F32, DType.BF16, DType.F16).map(type -> dynamicContainer(type.toString(), Stream
-        .concat(OpCases.all().stream(), empty()).filter(c -> c.op().name().startsWith(ONLY) && isFor(type, c))
+        .concat(OpCases.all().stream(), empty())
+        .filter(c -> ONLY.matcher(c.op().name()).lookingAt() && isFor(type, c))
         .map(c -> dynamicTest(c.name(), () -> check(type, c)))));
   }
 
