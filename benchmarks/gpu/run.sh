@@ -286,7 +286,7 @@ all() {
     begin=$(date +%s)
     export ends=$((begin + limit - 3))
     { timeout -k 3 "$limit" "$self" --section "$name" 2>&1; echo $? >"$work/code"; } |
-      grep --line-buffered -v -E '^(WARNING: Using incubator|Picked up )' | cut -c 1-240 |
+      grep --line-buffered -v -E '^(WARNING: Using incubator|Picked up )' | cut -c 1-300 |
       awk -v most="$most" '{ n += length + 1 } n > most && !cut { cut = 1; print "(and more)" }
         !cut { print } { fflush() }'
     code=$(cat "$work/code")
