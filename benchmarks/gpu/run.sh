@@ -34,11 +34,24 @@ else
   patience=1
 fi
 
-# Seconds for a command: at most so many, at least one, and not beyond the section's end.
-at_most() {
-  left=$((ends - $(date +%s)))
-  if [ "$left" -lt 1 ]; then echo 1; elif [ "$left" -lt "$1" ]; then echo "$left"; else echo "$1"; fi
+# Runs a command for at most so many seconds and not beyond the section's end: limited SECONDS FILE COMMAND... What it
+# prints goes to the file; nothing that it started lives on.
+limited() {
+  seconds=$(($1 * patience)) left=$((ends - $(date +%s))) file=$2
+  shift 2
+  [ "$left" -ge "$seconds" ] || seconds=$left
+  if [ "$seconds" -lt 2 ]; then
+    echo "$over" >"$file"
+    return 124
+  fi
+  timeout -k 2 "$seconds" "$@" >"$file" 2>&1
+  status=$?
+  case $status in
+    124 | 137) echo "over its limit of $seconds s" >>"$file" ;;
+  esac
+  return $status
 }
+over='left out, the time is over'
 
 # Why the command failed that wrote this file: of a crash the signal and the place, else the last line.
 reason() {
@@ -61,7 +74,8 @@ info() {
   fi
   "$dyr" info --device "$device" --peak && return
   echo "LD_LIBRARY_PATH was '${LD_LIBRARY_PATH:-}'; what there is:"
-  timeout "$(at_most 10)" find / -xdev \( -name 'libcuda.so.1' -o -name 'libcublasLt.so.*' \) 2>/dev/null | head -n 8
+  limited 10 "$work/found" find / -xdev \( -name 'libcuda.so.1' -o -name 'libcublasLt.so.*' \)
+  grep '^/' "$work/found" | head -n 8
   return 1
 }
 
@@ -91,9 +105,9 @@ parity_of() {
     *) class=FusionTest ;;
   esac
   said=$work/parity-$(printf %s "$1" | tr -c '[:alnum:]' _)
-  DYR_JAVA_OPTIONS="$java -Ddyr.tests.only=$1" timeout -k 2 "$(at_most 1000)" "$dyr" --junit execute \
-    --select-class "org.dyr.tests.$class" --disable-banner --disable-ansi-colors --details=summary --fail-if-no-tests \
-    >"$said" 2>&1 && ! grep -q ' 0 tests successful' "$said" && return
+  DYR_JAVA_OPTIONS="$java -Ddyr.tests.only=$1" limited 60 "$said" "$dyr" --junit execute \
+    --select-class "org.dyr.tests.$class" --disable-banner --disable-ansi-colors --details=summary --fail-if-no-tests &&
+    ! grep -q ' 0 tests successful' "$said" && return
   if grep -q 'tests successful' "$said"; then
     echo "ops $1: $(counts "$said")"
     grep -E 'JUnit Jupiter:|=> ' "$said" | cut -c 1-180 | head -n 8
@@ -150,7 +164,7 @@ steps() {
 }
 
 twenty() {
-  timeout -k 2 "$(at_most 600)" "$dyr" train --config run.yaml "$@" >log.txt 2>&1
+  limited 25 log.txt "$dyr" train --config run.yaml "$@"
 }
 
 # A training step (forward, backward, clip, Lamb) or a batch of inference of BERT-base in bf16, with dropout 0.1.
@@ -178,6 +192,7 @@ speed() {
         fits=true
         break
       fi
+      ! grep -q "$over" "$work/bench.txt" || break
     done
     [ $fits = true ] || code=1
   done
@@ -189,10 +204,6 @@ speed() {
 row() {
   name=$mode:$(basename "$shape") budget=$1
   shift
-  if [ "$(at_most 60)" -lt 5 ]; then
-    echo "$name, $budget: left out, the time is over"
-    return 1
-  fi
   # shellcheck disable=SC2086
   if bench "$@" $timed; then
     line="^$mode, \(.*\), \(.*\): \([0-9.]*\) ms, .*), \([0-9,]*\) tokens.*"
@@ -200,7 +211,7 @@ row() {
     return 0
   fi
   echo "$name, $budget: $(reason "$work/bench.txt")"
-  if [ $waited = false ] && ! grep -q 'were refused' "$work/bench.txt"; then
+  if [ $waited = false ] && ! grep -q -E "were refused|$over|over its limit" "$work/bench.txt"; then
     waited=true
     bench "$@" --warm-up 0 --steps 1 --sync || echo "waited for: $(reason "$work/bench.txt")"
   fi
@@ -208,10 +219,8 @@ row() {
 }
 
 bench() {
-  timeout -k 2 "$(at_most $((60 * patience)))" "$dyr" bench --device "$device" --compute bf16 \
-    --model-config "$work/base.json" "$@" >"$work/bench.txt" 2>&1
+  limited 45 "$work/bench.txt" "$dyr" bench --device "$device" --compute bf16 --model-config "$work/base.json" "$@"
   status=$?
-  [ $status != 124 ] || echo 'over its limit of time' >>"$work/bench.txt"
   { echo; echo "== $name, $budget"; cat "$work/bench.txt"; } >>"$OUT/speed-ops.txt"
   return $status
 }
@@ -247,9 +256,9 @@ sanitizer() {
   }
   code=0
   for check in memcheck:LayerNorm racecheck:LayerNorm memcheck:AttentionSoftmax; do
-    DYR_JAVA_OPTIONS="$java -Ddyr.tests.only=${check#*:}" timeout -k 2 "$(at_most 25)" "$tool" --tool "${check%:*}" \
+    DYR_JAVA_OPTIONS="$java -Ddyr.tests.only=${check#*:}" limited 25 "$work/check.txt" "$tool" --tool "${check%:*}" \
       --target-processes all "$dyr" --junit execute --select-class org.dyr.tests.CudaParityTest --disable-banner \
-      --disable-ansi-colors --details=summary >"$work/check.txt" 2>&1
+      --disable-ansi-colors --details=summary
     status=$?
     { echo "== $check"; cat "$work/check.txt"; } >>"$OUT/sanitizer-all.txt"
     echo "$check: status $status, $(counts "$work/check.txt")"
@@ -286,7 +295,7 @@ all() {
     begin=$(date +%s)
     export ends=$((begin + limit - 3))
     { timeout -k 3 "$limit" "$self" --section "$name" 2>&1; echo $? >"$work/code"; } |
-      grep --line-buffered -v -E '^(WARNING: Using incubator|Picked up )' | cut -c 1-240 |
+      grep --line-buffered -v -E '^(WARNING: Using incubator|Picked up )' | cut -c 1-300 |
       awk -v most="$most" '{ n += length + 1 } n > most && !cut { cut = 1; print "(and more)" }
         !cut { print } { fflush() }'
     code=$(cat "$work/code")

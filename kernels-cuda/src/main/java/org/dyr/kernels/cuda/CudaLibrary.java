@@ -8,6 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.javacpp.ClassProperties;
 import org.bytedeco.javacpp.Loader;
 
@@ -27,6 +29,9 @@ final class CudaLibrary {
   /** In the order in which they need each other. */
   private static final List<String> STAND_INS = List.of("libcuda.so.1", "libcudart.so.13", "libcublas.so.13",
       "libcublasLt.so.13", NVRTC, "libjniCudaCalls.so");
+
+  /** What the system's loader says of a library that another one needs. */
+  private static final Pattern MISSING = Pattern.compile("(lib\\w+\\.so[.\\d]*): cannot open shared object file");
 
   private static Optional<String> failure;
 
@@ -60,10 +65,18 @@ final class CudaLibrary {
       Blas.version(); // cuBLASLt, which comes with the toolkit, is found or missed here
       return Optional.empty();
     } catch (LinkageError | RuntimeException e) {
-      String said = String.valueOf(e.getMessage() == null ? e : e.getMessage()).lines().findFirst().orElse("");
-      return Optional.of("the library does not load: " + said
-          + (e.getCause() == null ? "" : " (" + e.getCause().getMessage() + ")"));
+      return Optional.of(reason(e));
     }
+  }
+
+  private static String reason(Throwable e) {
+    String said = String.valueOf(e.getMessage() == null ? e : e.getMessage()).lines().findFirst().orElse("");
+    if (e.getCause() == null) return "the library does not load: " + said;
+    String cause = String.valueOf(e.getCause().getMessage());
+    Matcher missing = MISSING.matcher(cause);
+    if (!missing.find()) return "the library does not load: %s (%s)".formatted(said, cause);
+    return missing.group(1)
+        + " is not found: it is of CUDA's toolkit or of Python's wheels, whose folder LD_LIBRARY_PATH names";
   }
 
   private static Optional<String> loadEmulator(Path folder) {
