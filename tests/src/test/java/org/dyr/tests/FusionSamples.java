@@ -196,6 +196,19 @@ final class FusionSamples {
     });
   }
 
+  /** The end of a half of an encoder layer: a product, its bias, dropout, residual, norm. */
+  static Sample productIntoNorm() {
+    Sample rest = biasLayerNorm("product", 0.5, true);
+    List<Arg> in = new ArrayList<>(rest.in());
+    in.set(0, Arg.of(5, 3));
+    in.add(Arg.of(7, 3));
+    return new Sample(rest.row(), rest.remark(), rest.makes(), true, in, (r, values) -> {
+      Value[] behind = Arrays.copyOf(values, 8);
+      behind[0] = r.emit1(new MatMul(false, true), values[0], values[8]);
+      return rest.body().record(r, behind);
+    });
+  }
+
   private static Sample unreadOutputs(String remark, KeepingOp op, Arg... in) {
     Predicate<Op> makes = op.unkept()::equals;
     return new Sample("unread-outputs", remark, makes, false, List.of(in), (r, values) -> {
