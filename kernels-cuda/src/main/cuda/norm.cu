@@ -215,8 +215,8 @@ struct Norm {
 };
 
 /**
- * h = dropout(x + bias) + residual, y = layer norm of h, before h is rounded. Bias and residual are null where there are
- * none; without residual h is x. h is written where it is asked for.
+ * h = dropout(x + bias) + residual, y = layer norm of h, before h is rounded. Bias and residual are null where there
+ * are none; without residual h is x. h is written where it is asked for.
  */
 template <class T, int PACKS, bool DROP>
 __global__ void __launch_bounds__(WARPS<PACKS> * LANES, 4) normRows(const T* x, const float* bias, const T* residual,
@@ -266,8 +266,8 @@ struct Tables {
 };
 
 /**
- * h = the rows of the tables added up in order, y = layer norm of h, in another type. Bound by the bytes of h, read from
- * the first table, the others being in the caches, and written where it is asked for, and of y.
+ * h = the rows of the tables added up in order, y = layer norm of h, in another type. Bound by the bytes of h, read
+ * from the first table, the others being in the caches, and written where it is asked for, and of y.
  */
 template <class T, int PACKS>
 __global__ void __launch_bounds__(WARPS<PACKS> * LANES, 4) embeddingRows(Tables tables, Norm norm, T* y, float* h,
@@ -306,8 +306,8 @@ constexpr int GRAD_BLOCKS = BIAS && PACKS > 6 ? 2 : 3;
 
 /**
  * n = (x - mean) rstd; dn = dy w; d = rstd (dn - avg(dn) - n avg(dn n)); dresidual = d where it is asked for, dx =
- * dropout(d). partial (gridDim.x,S,C) = the sums over a block's rows of dy n, of dy and, with a bias, of dx: in registers
- * over all rows of a warp, then warp after warp.
+ * dropout(d). partial (gridDim.x,S,C) = the sums over a block's rows of dy n, of dy and, with a bias, of dx: in
+ * registers over all rows of a warp, then warp after warp.
  */
 template <class T, int PACKS, bool DROP, bool BIAS>
 __global__ void __launch_bounds__(WARPS<PACKS> * LANES, GRAD_BLOCKS<PACKS, BIAS>) normGradRows(const T* dy,

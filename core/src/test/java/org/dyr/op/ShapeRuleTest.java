@@ -77,7 +77,8 @@ class ShapeRuleTest {
         f32(2, 4), f32(4), f32(4));
     DropoutAddLayerNorm biased = new DropoutAddLayerNorm(0, 0, 1e-12, true);
     refused("DropoutAddLayerNorm: takes 5 inputs, not 4", biased, f32(2, 4), f32(2, 4), f32(4), f32(4));
-    refused("DropoutAddLayerNorm: bias must be f32(4), not f32(3)", biased, f32(2, 4), f32(2, 4), f32(4), f32(4), f32(3));
+    refused("DropoutAddLayerNorm: bias must be f32(4), not f32(3)", biased, f32(2, 4), f32(2, 4), f32(4), f32(4),
+        f32(3));
   }
 
   @Test void embeddings() {

@@ -39,7 +39,8 @@ final class Unsupported {
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
       "cuda", op -> op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad
-          || op instanceof AbsorbedAttention || op instanceof AllGather || op instanceof AllGather.Grad || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
+          || op instanceof AbsorbedAttention || op instanceof AllGather || op instanceof AllGather.Grad
+          || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
 
   private Unsupported() {}
 
@@ -83,7 +84,8 @@ final class Unsupported {
           .formatted(set, List.copyOf(BY_SET.keySet())));
     }
     // The tables that embeddings are looked up in are fp32.
-    if ((set.equals("native") || set.equals("cuda")) && type.isHalf() && c.op() instanceof EmbeddingLayerNorm) return true;
+    boolean hasNoHalfTables = set.equals("native") || set.equals("cuda");
+    if (hasNoHalfTables && type.isHalf() && c.op() instanceof EmbeddingLayerNorm) return true;
     if (set.equals("native") && c.op() instanceof AbsorbedAttention a && !isInVectors(a, c)) return true;
     return unsupported.test(c.op()) || isBiasOfHalf(set, type, c.op())
         || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();

@@ -16,7 +16,7 @@ final class NormCalls {
   /** The floats that fill the shared memory that every block may have. */
   private static final int SHARED_FLOATS = 12_288;
 
-  /** Blocks that add up dw and db, or dbias too, of 4 rows at a time: three a multiprocessor of an H100, all at once. */
+  /** Blocks that add up dw, db and dbias, of 4 rows at a time: three a multiprocessor of an H100, all at once. */
   private static final int MOST_BLOCKS = 396;
   private static final int BLOCK_ROWS = 4;
 
@@ -88,7 +88,10 @@ final class NormCalls {
         d.position, d.site, d.threshold, d.keep, y, kept.h, kept.mean, kept.rstd, rows, columns, (float) eps, stream));
   }
 
-  /** Inputs two or three tables (V,C), each with its index (T), then w, b (C); outputs y (T,C) [h (T,C), mean, rstd (T)]. */
+  /**
+   * Inputs two or three tables (V,C), each with its index (T), then w, b (C); outputs y (T,C) [h (T,C), mean, rstd
+   * (T)].
+   */
   static Kernel embeddingLayerNorm(Binding o, EmbeddingLayerNorm op) {
     Spec to = o.operands().out()[0];
     int type = Binding.number(to.type()), rows = to.shape().rows(), columns = o.columns(), w = 2 * op.tables();
@@ -116,8 +119,8 @@ final class NormCalls {
   }
 
   /**
-   * Inputs dy, h (R,C), w (C), mean, rstd (R) [random, sequence, position]; outputs dx, dresidual (R,C), dw, db [, dbias]
-   * (C).
+   * Inputs dy, h (R,C), w (C), mean, rstd (R) [random, sequence, position]; outputs dx, dresidual (R,C), dw, db
+   * [dbias] (C).
    */
   static Kernel dropoutAddLayerNormGrad(Binding o, DropoutAddLayerNorm.Grad op) {
     Drop d = op.probability() > 0 ? Drop.of(o, 5, op.probability(), op.site()) : Drop.NONE;
