@@ -20,16 +20,19 @@ int scale(int type, Address x, Address s, Address y, int64_t n, Address stream);
 int broadcast(int type, Address x, Address y, int64_t n, Address stream);
 int cast(int from, int to, Address x, Address y, int64_t n, Address stream);
 
-// norm.cu: random null where nothing is dropped; residual null, dresidual null, for a layer norm alone; h, mean,
-// rstd null where they are not kept
+// norm.cu: random null where nothing is dropped; bias, dbias null without one; residual null, dresidual null, for a
+// layer norm alone; h, mean, rstd null where they are not kept; table2 null where there are two; partial (most,S,C)
 int dropout(int type, Address x, Address y, Address random, Address sequence, Address position, int site, int threshold,
     float keep, int64_t rows, int columns, Address stream);
-int dropoutAddLayerNorm(int type, Address x, Address residual, Address w, Address b, Address random, Address sequence,
-    Address position, int site, int threshold, float keep, Address y, Address h, Address mean, Address rstd,
-    int64_t rows, int columns, float eps, Address stream);
+int dropoutAddLayerNorm(int type, Address x, Address bias, Address residual, Address w, Address b, Address random,
+    Address sequence, Address position, int site, int threshold, float keep, Address y, Address h, Address mean,
+    Address rstd, int64_t rows, int columns, float eps, Address stream);
+int embeddingLayerNorm(int type, Address table0, Address index0, Address table1, Address index1, Address table2,
+    Address index2, Address w, Address b, Address y, Address h, Address mean, Address rstd, int64_t rows, int columns,
+    float eps, Address stream);
 int dropoutAddLayerNormGrad(int type, Address dy, Address x, Address w, Address mean, Address rstd, Address random,
     Address sequence, Address position, int site, int threshold, float keep, Address dx, Address dresidual, Address dw,
-    Address db, Address partial, int blocks, int64_t rows, int columns, Address stream);
+    Address db, Address dbias, Address partial, int most, int64_t rows, int columns, Address stream);
 
 // activation.cu: kind is the ordinal of org.dyr.op.Activation.Kind, b null where there is no bias
 int activation(int type, int kind, Address x, Address b, Address y, int64_t n, int columns, Address stream);

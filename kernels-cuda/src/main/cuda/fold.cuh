@@ -7,12 +7,17 @@ namespace dyr {
 
 constexpr int FOLD_WARPS = 16;
 
+/** Where up to three sums over rows go, each (C). */
+struct Folded {
+  float *y0, *y1 = nullptr, *y2 = nullptr;
+};
+
 /**
- * y0[c], y1[c] = the sums over p of partial[p,0,c], partial[p,1,c]; partial (P,gridDim.y,C). A warp takes 32 columns of
+ * y[s][c] = the sum over p of partial[p,s,c]; partial (P,gridDim.y,C). A warp takes 32 columns of
  * every 16th p, then the warps are added in order. Reads what the caches still have: bound by latency.
  */
 template <int WARPS>
-__global__ void foldPartials(const float* partial, int count, int columns, float* y0, float* y1) {
+__global__ void foldPartials(const float* partial, int count, int columns, Folded y) {
   __shared__ float sums[WARPS][LANES];
   int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES, c = blockIdx.x * LANES + lane;
   const float* from = partial + static_cast<int64_t>(blockIdx.y) * columns + c;
@@ -26,13 +31,13 @@ __global__ void foldPartials(const float* partial, int count, int columns, float
   if (warp > 0 || c >= columns) return;
   sum = 0;
   for (int w = 0; w < WARPS; w++) sum += sums[w][lane];
-  (blockIdx.y == 0 ? y0 : y1)[c] = sum;
+  (blockIdx.y == 0 ? y.y0 : blockIdx.y == 1 ? y.y1 : y.y2)[c] = sum;
 }
 
-/** Launches it for one sum, y1 null, or for two. */
-inline int fold(const float* partial, int count, int columns, float* y0, float* y1, void* stream) {
-  dim3 grid((columns + LANES - 1) / LANES, y1 == nullptr ? 1 : 2);
-  DYR_LAUNCH(foldPartials<FOLD_WARPS>, grid, FOLD_WARPS * LANES, 0, stream, partial, count, columns, y0, y1);
+/** Launches it for so many sums. */
+inline int fold(const float* partial, int count, int columns, Folded y, int sums, void* stream) {
+  dim3 grid((columns + LANES - 1) / LANES, sums);
+  DYR_LAUNCH(foldPartials<FOLD_WARPS>, grid, FOLD_WARPS * LANES, 0, stream, partial, count, columns, y);
   return DYR_LAUNCHED;
 }
 

@@ -1,6 +1,9 @@
 // Dropout and layer norm of rows. A warp has a row, its lanes 4 neighbours of every 128 columns; the row stays in
 // registers up to 1,024 columns, in shared memory beyond and where 4 does not divide it. Bound by the bytes of the
 // rows: 2 or 4 (R,C) forward and 3 or 4 backward; what is drawn takes half of that time for 16-bit storage.
+#include <algorithm>
+#include <type_traits>
+
 #include "fold.cuh"
 #include "philox.cuh"
 
@@ -9,6 +12,9 @@ namespace {
 
 /** A lane's neighbours, and a warp's: two blocks of 64 columns, which 32 counters draw. */
 constexpr int V = 4, PACK = V * LANES;
+
+/** Of an H100: so many blocks, times those that each has at once, are all under way together. */
+constexpr int MULTIPROCESSORS = 132;
 
 /** Rows in registers have 4 warps a block, rows in shared memory one. */
 template <int PACKS>
@@ -114,6 +120,13 @@ struct Row<0> {
   __device__ __forceinline__ float& at(int k, int i) { return x[(k * V + i) * LANES]; }
 };
 
+/** f of two flags, as types. */
+template <class F>
+int withFlags(bool first, bool second, const F& f) {
+  if (first) return second ? f(std::true_type(), std::true_type()) : f(std::true_type(), std::false_type());
+  return second ? f(std::false_type(), std::true_type()) : f(std::false_type(), std::false_type());
+}
+
 /** What says which elements of rows are dropped: org.dyr.op.Philox. */
 struct Drop {
   const int *random, *sequence, *position;  // (4) seed, step, unused; (R); (R)
@@ -168,14 +181,47 @@ __global__ void __launch_bounds__(WARPS<PACKS> * LANES) dropoutRows(const T* x, 
   }
 }
 
+/** What a layer norm does to a row, whose sum is known: w, b (C) come from the first cache, y is this row's. */
+struct Norm {
+  const float *w, *b;
+  float *mean, *rstd;  // (R), null where they are not kept
+  int columns;
+  float eps;
+
+  /** y = (h - mean) rstd w + b, rstd = 1 / sqrt(var + eps), the variance from squared deviations. */
+  template <int PACKS, class T>
+  __device__ __forceinline__ void apply(Row<PACKS>& h, float sum, int64_t r, T* y) const {
+    constexpr bool ALIGNED = PACKS > 0;
+    float average = warpSum(sum) / columns, squares = 0;
+    packs<PACKS>(columns, [&](int k, int c) {
+      for (int i = 0; i < V; i++) {
+        float off = c + i < columns ? h.at(k, i) - average : 0;
+        squares += off * off;
+      }
+    });
+    float scale = rsqrtf(warpSum(squares) / columns + eps);
+    packs<PACKS>(columns, [&](int k, int c) {
+      float v[V], ws[V], bs[V];
+      loadColumns<ALIGNED>(w, c, columns, ws);
+      loadColumns<ALIGNED>(b, c, columns, bs);
+      for (int i = 0; i < V; i++) v[i] = (h.at(k, i) - average) * scale * ws[i] + bs[i];
+      storeColumns<ALIGNED>(y, c, columns, v);
+    });
+    if (mean != nullptr && threadIdx.x % LANES == 0) {
+      mean[r] = average;
+      rstd[r] = scale;
+    }
+  }
+};
+
 /**
- * h = dropout(x) + residual, y = (h - mean) rstd w + b, rstd = 1 / sqrt(var + eps), the variance that of h before it is
- * rounded, from squared deviations. Without residual h is x; h, mean and rstd are written where they are asked for; w, b
- * come from the first cache.
+ * h = dropout(x + bias) + residual, y = layer norm of h, before h is rounded. Bias and residual are null where there
+ * are none; without residual h is x. h is written where it is asked for.
  */
 template <class T, int PACKS, bool DROP>
-__global__ void __launch_bounds__(WARPS<PACKS> * LANES) normRows(const T* x, const T* residual, const float* w,
-    const float* b, Drop drop, T* y, T* h, float* mean, float* rstd, int64_t rows, int columns, float eps) {
+__global__ void __launch_bounds__(WARPS<PACKS> * LANES, 4) normRows(const T* x, const float* bias, const T* residual,
+    Norm norm, Drop drop, T* y, T* h, int64_t rows) {
+  int columns = norm.columns;
   constexpr bool ALIGNED = PACKS > 0;
   DYR_DYNAMIC_SHARED(float, shared);
   int64_t step = static_cast<int64_t>(gridDim.x) * WARPS<PACKS>;
@@ -188,6 +234,11 @@ __global__ void __launch_bounds__(WARPS<PACKS> * LANES) normRows(const T* x, con
     packs<PACKS>(columns, [&](int k, int c) {
       float v[V];
       xs.get(k, c, v);
+      if (bias != nullptr) {
+        float bs[V];
+        loadColumns<ALIGNED>(bias, c, columns, bs);
+        for (int i = 0; i < V; i++) v[i] += bs[i];
+      }
       if (DROP) mask.apply(k, v);
       if (residual != nullptr) {
         float other[V];
@@ -200,41 +251,78 @@ __global__ void __launch_bounds__(WARPS<PACKS> * LANES) normRows(const T* x, con
         row.at(k, i) = v[i];
       }
     });
-    float average = warpSum(sum) / columns, squares = 0;
-    packs<PACKS>(columns, [&](int k, int c) {
-      for (int i = 0; i < V; i++) {
-        float off = c + i < columns ? row.at(k, i) - average : 0;
-        squares += off * off;
-      }
-    });
-    float scale = rsqrtf(warpSum(squares) / columns + eps);
-    packs<PACKS>(columns, [&](int k, int c) {
-      float v[V], ws[V], bs[V];
-      loadColumns<ALIGNED>(w, c, columns, ws);
-      loadColumns<ALIGNED>(b, c, columns, bs);
-      for (int i = 0; i < V; i++) v[i] = (row.at(k, i) - average) * scale * ws[i] + bs[i];
-      storeColumns<ALIGNED>(y + at, c, columns, v);
-    });
-    if (mean != nullptr && threadIdx.x % LANES == 0) {
-      mean[r] = average;
-      rstd[r] = scale;
-    }
+    norm.apply(row, sum, r, y + at);
   }
 }
 
+/** Up to three tables and the row that each gives a token; the last is null where there are two. */
+struct Tables {
+  const float* table[3];  // (V,C), each its own V
+  const int* index[3];    // (T)
+
+  __device__ __forceinline__ const float* row(int t, int64_t r, int columns) const {
+    return table[t] == nullptr ? nullptr : table[t] + static_cast<int64_t>(index[t][r]) * columns;
+  }
+};
+
+/**
+ * h = the rows of the tables added up in order, y = layer norm of h, in another type. Bound by the bytes of h, read
+ * from the first table, the others being in the caches, and written where it is asked for, and of y.
+ */
+template <class T, int PACKS>
+__global__ void __launch_bounds__(WARPS<PACKS> * LANES, 4) embeddingRows(Tables tables, Norm norm, T* y, float* h,
+    int64_t rows) {
+  constexpr bool ALIGNED = PACKS > 0;
+  int columns = norm.columns;
+  DYR_DYNAMIC_SHARED(float, shared);
+  int64_t step = static_cast<int64_t>(gridDim.x) * WARPS<PACKS>;
+  for (int64_t r = blockIdx.x * WARPS<PACKS> + threadIdx.x / LANES; r < rows; r += step) {
+    Stored<float, PACKS> first(tables.row(0, r, columns), columns);
+    const float *second = tables.row(1, r, columns), *third = tables.row(2, r, columns);
+    Row<PACKS> row(shared);
+    float sum = 0;
+    packs<PACKS>(columns, [&](int k, int c) {
+      float v[V], other[V];
+      first.get(k, c, v);
+      loadColumns<ALIGNED>(second, c, columns, other);
+      for (int i = 0; i < V; i++) v[i] += other[i];
+      if (third != nullptr) {
+        loadColumns<ALIGNED>(third, c, columns, other);
+        for (int i = 0; i < V; i++) v[i] += other[i];
+      }
+      if (h != nullptr) storeColumns<ALIGNED>(h + r * columns, c, columns, v);
+      for (int i = 0; i < V; i++) {
+        sum += v[i];
+        row.at(k, i) = v[i];
+      }
+    });
+    norm.apply(row, sum, r, y + r * columns);
+  }
+}
+
+/** Blocks of normGradRows that a multiprocessor has at once: what registers allow without spills. */
+template <int PACKS, bool BIAS>
+constexpr int GRAD_BLOCKS = BIAS && PACKS > 6 ? 2 : 3;
+
 /**
  * n = (x - mean) rstd; dn = dy w; d = rstd (dn - avg(dn) - n avg(dn n)); dresidual = d where it is asked for, dx =
- * dropout(d). partial (gridDim.x,2,C) = the sums over a block's rows of dy n and of dy: in registers over all rows of a
- * warp, then warp after warp.
+ * dropout(d). partial (gridDim.x,S,C) = the sums over a block's rows of dy n, of dy and, with a bias, of dx: in
+ * registers over all rows of a warp, then warp after warp.
  */
-template <class T, int PACKS, bool DROP>
-__global__ void __launch_bounds__(WARPS<PACKS> * LANES, 3) normGradRows(const T* dy, const T* x, const float* w,
-    const float* mean, const float* rstd, Drop drop, T* dx, T* dresidual, float* partial, int64_t rows, int columns) {
+template <class T, int PACKS, bool DROP, bool BIAS>
+__global__ void __launch_bounds__(WARPS<PACKS> * LANES, GRAD_BLOCKS<PACKS, BIAS>) normGradRows(const T* dy,
+    const T* x, const float* w, const float* mean, const float* rstd, Drop drop, T* dx, T* dresidual, float* partial,
+    int64_t rows, int columns) {
   constexpr bool ALIGNED = PACKS > 0;
+  constexpr int SUMS = BIAS ? 3 : 2;
   DYR_DYNAMIC_SHARED(float, shared);
-  Row<PACKS> dw(shared), db(shared + (columns + PACK - 1) / PACK * PACK);
+  int padded = (columns + PACK - 1) / PACK * PACK;
+  Row<PACKS> dw(shared), db(shared + padded), dbias(shared + 2 * padded);
   packs<PACKS>(columns, [&](int k, int) {
-    for (int i = 0; i < V; i++) dw.at(k, i) = db.at(k, i) = 0;
+    for (int i = 0; i < V; i++) {
+      dw.at(k, i) = db.at(k, i) = 0;
+      if (BIAS) dbias.at(k, i) = 0;
+    }
   });
   int64_t step = static_cast<int64_t>(gridDim.x) * WARPS<PACKS>;
   for (int64_t r = blockIdx.x * WARPS<PACKS> + threadIdx.x / LANES; r < rows; r += step) {
@@ -267,13 +355,18 @@ __global__ void __launch_bounds__(WARPS<PACKS> * LANES, 3) normGradRows(const T*
       if (dresidual != nullptr) storeColumns<ALIGNED>(dresidual + at, c, columns, d);
       if (DROP) mask.apply(k, d);
       storeColumns<ALIGNED>(dx + at, c, columns, d);
+      if (BIAS) {
+        for (int i = 0; i < V; i++) dbias.at(k, i) += c + i < columns ? d[i] : 0;
+      }
     });
   }
-  float* sums = partial + static_cast<int64_t>(blockIdx.x) * 2 * columns;
+  float* sums = partial + static_cast<int64_t>(blockIdx.x) * SUMS * columns;
   if constexpr (PACKS == 0) {
     packs<PACKS>(columns, [&](int k, int c) {
-      for (int i = 0; i < V; i++) {
-        if (c + i < columns) sums[c + i] = dw.at(k, i), sums[columns + c + i] = db.at(k, i);
+      for (int i = 0; i < V && c + i < columns; i++) {
+        sums[c + i] = dw.at(k, i);
+        sums[columns + c + i] = db.at(k, i);
+        if (BIAS) sums[2 * columns + c + i] = dbias.at(k, i);
       }
     });
   } else {
@@ -282,18 +375,18 @@ __global__ void __launch_bounds__(WARPS<PACKS> * LANES, 3) normGradRows(const T*
       if (static_cast<int>(threadIdx.x) / LANES != turn) continue;
       packs<PACKS>(columns, [&](int k, int c) {
         if (c >= columns) return;
-        float w0[V], b0[V];
-        for (int i = 0; i < V; i++) w0[i] = dw.at(k, i), b0[i] = db.at(k, i);
-        if (turn > 0) {
-          float before[V];
-          load<V>(shared + c, before);
-          for (int i = 0; i < V; i++) w0[i] += before[i];
-          load<V>(shared + columns + c, before);
-          for (int i = 0; i < V; i++) b0[i] += before[i];
-        }
-        bool last = turn == WARPS<PACKS> - 1;
-        store<V>((last ? sums : shared) + c, w0);
-        store<V>((last ? sums : shared) + columns + c, b0);
+        auto handOn = [&](Row<PACKS>& own, int at) {
+          float sum[V], before[V];
+          for (int i = 0; i < V; i++) sum[i] = own.at(k, i);
+          if (turn > 0) {
+            load<V>(shared + at, before);
+            for (int i = 0; i < V; i++) sum[i] += before[i];
+          }
+          store<V>((turn == WARPS<PACKS> - 1 ? sums : shared) + at, sum);
+        };
+        handOn(dw, c);
+        handOn(db, columns + c);
+        if (BIAS) handOn(dbias, 2 * columns + c);
       });
     }
   }
@@ -318,28 +411,47 @@ int dropout(int type, Address x, Address y, Address random, Address sequence, Ad
   });
 }
 
-int dropoutAddLayerNorm(int type, Address x, Address residual, Address w, Address b, Address random, Address sequence,
-    Address position, int site, int threshold, float keep, Address y, Address h, Address mean, Address rstd,
-    int64_t rows, int columns, float eps, Address stream) {
+int dropoutAddLayerNorm(int type, Address x, Address bias, Address residual, Address w, Address b, Address random,
+    Address sequence, Address position, int site, int threshold, float keep, Address y, Address h, Address mean,
+    Address rstd, int64_t rows, int columns, float eps, Address stream) {
   if (rows == 0) return 0;
+  Norm norm = {w, b, mean, rstd, columns, eps};
   Drop drop = {random, sequence, position, static_cast<unsigned>(site), static_cast<unsigned>(threshold), keep};
   return typed(type, [=](auto t) {
     typedef DYR_STORAGE(t) T;
     return withPacks(columns, [=](auto p) {
       constexpr int PACKS = DYR_PACKS(p), THREADS = WARPS<PACKS> * LANES;
       const T *xs = x, *others = residual;
-      const float *ws = w, *bs = b;
+      const float* biases = bias;
       T *ys = y, *hs = h;
-      float *means = mean, *rstds = rstd;
       int blocks = blocksFor(rows * LANES, THREADS);
       size_t shared = sharedRows<PACKS>(1, columns);
       if (drop.random != nullptr) {
-        DYR_LAUNCH((normRows<T, PACKS, true>), blocks, THREADS, shared, stream, xs, others, ws, bs, drop, ys, hs, means,
-            rstds, rows, columns, eps);
+        DYR_LAUNCH((normRows<T, PACKS, true>), blocks, THREADS, shared, stream, xs, biases, others, norm, drop, ys, hs,
+            rows);
       } else {
-        DYR_LAUNCH((normRows<T, PACKS, false>), blocks, THREADS, shared, stream, xs, others, ws, bs, drop, ys, hs,
-            means, rstds, rows, columns, eps);
+        DYR_LAUNCH((normRows<T, PACKS, false>), blocks, THREADS, shared, stream, xs, biases, others, norm, drop, ys, hs,
+            rows);
       }
+      return DYR_LAUNCHED;
+    });
+  });
+}
+
+int embeddingLayerNorm(int type, Address table0, Address index0, Address table1, Address index1, Address table2,
+    Address index2, Address w, Address b, Address y, Address h, Address mean, Address rstd, int64_t rows, int columns,
+    float eps, Address stream) {
+  if (rows == 0) return 0;
+  Tables tables = {{table0, table1, table2}, {index0, index1, index2}};
+  Norm norm = {w, b, mean, rstd, columns, eps};
+  return typed(type, [=](auto t) {
+    typedef DYR_STORAGE(t) T;
+    return withPacks(columns, [=](auto p) {
+      constexpr int PACKS = DYR_PACKS(p), THREADS = WARPS<PACKS> * LANES;
+      T* ys = y;
+      float* hs = h;
+      DYR_LAUNCH((embeddingRows<T, PACKS>), blocksFor(rows * LANES, THREADS), THREADS, sharedRows<PACKS>(1, columns),
+          stream, tables, norm, ys, hs, rows);
       return DYR_LAUNCHED;
     });
   });
@@ -347,7 +459,7 @@ int dropoutAddLayerNorm(int type, Address x, Address residual, Address w, Addres
 
 int dropoutAddLayerNormGrad(int type, Address dy, Address x, Address w, Address mean, Address rstd, Address random,
     Address sequence, Address position, int site, int threshold, float keep, Address dx, Address dresidual, Address dw,
-    Address db, Address partial, int blocks, int64_t rows, int columns, Address stream) {
+    Address db, Address dbias, Address partial, int most, int64_t rows, int columns, Address stream) {
   Drop drop = {random, sequence, position, static_cast<unsigned>(site), static_cast<unsigned>(threshold), keep};
   return typed(type, [=](auto t) {
     typedef DYR_STORAGE(t) T;
@@ -357,16 +469,16 @@ int dropoutAddLayerNormGrad(int type, Address dy, Address x, Address w, Address 
       const float *ws = w, *means = mean, *rstds = rstd;
       T *dxs = dx, *others = dresidual;
       float* sums = partial;
-      size_t shared = PACKS > 0 ? 2 * sizeof(float) * columns : sharedRows<PACKS>(2, columns);
-      if (drop.random != nullptr) {
-        DYR_LAUNCH((normGradRows<T, PACKS, true>), blocks, THREADS, shared, stream, dys, xs, ws, means, rstds, drop,
-            dxs, others, sums, rows, columns);
-      } else {
-        DYR_LAUNCH((normGradRows<T, PACKS, false>), blocks, THREADS, shared, stream, dys, xs, ws, means, rstds, drop,
-            dxs, others, sums, rows, columns);
-      }
-      int status = DYR_LAUNCHED;
-      return status != 0 ? status : fold(sums, blocks, columns, dw, db, stream);
+      return withFlags(drop.random != nullptr, dbias.at != 0, [=](auto d, auto e) {
+        constexpr bool DROP = decltype(d)::value, BIAS = decltype(e)::value;
+        constexpr int SUMS = BIAS ? 3 : 2;
+        size_t shared = PACKS > 0 ? SUMS * sizeof(float) * columns : sharedRows<PACKS>(SUMS, columns);
+        int blocks = std::min(most, MULTIPROCESSORS * GRAD_BLOCKS<PACKS, BIAS>);
+        DYR_LAUNCH((normGradRows<T, PACKS, DROP, BIAS>), blocks, THREADS, shared, stream, dys, xs, ws, means, rstds,
+            drop, dxs, others, sums, rows, columns);
+        int status = DYR_LAUNCHED;
+        return status != 0 ? status : fold(sums, blocks, columns, {dw, db, dbias}, SUMS, stream);
+      });
     });
   });
 }

@@ -155,7 +155,7 @@ int sumRows(int type, Address x, Address y, Address partial, int64_t rows, int c
       DYR_LAUNCH((sumRowChunks<T, 1>), grid, THREADS, 0, stream, from, sums, rows, columns);
     }
     int status = DYR_LAUNCHED;
-    return status != 0 ? status : fold(sums, chunks, columns, y, nullptr, stream);
+    return status != 0 ? status : fold(sums, chunks, columns, {y}, 1, stream);
   });
 }
 

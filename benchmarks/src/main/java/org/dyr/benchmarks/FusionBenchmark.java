@@ -38,8 +38,8 @@ public class FusionBenchmark {
   private static final int GROUP = 8;
   private static final int LENGTH = 128;
 
-  @Param({"none", "attention", "bias-activation", "embeddings", "dropout-add-layernorm", "matmul-bias", "matmul-add",
-      "matmul-accumulate"})
+  @Param({"none", "attention", "bias-activation", "embeddings", "bias-dropout-add-layernorm", "dropout-add-layernorm",
+      "matmul-bias", "matmul-add", "matmul-accumulate"})
   String off;
 
   private Bench bench;

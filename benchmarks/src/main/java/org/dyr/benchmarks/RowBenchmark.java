@@ -49,8 +49,8 @@ public class RowBenchmark {
       case "bias_gelu" -> new BiasActivation(Activation.Kind.GELU);
       case "bias_gelu_grad" -> new BiasActivation.Grad(Activation.Kind.GELU);
       case "dropout" -> new Dropout(0.1, 3);
-      case "dropout_add_layer_norm" -> new DropoutAddLayerNorm(0.1, 3, 1e-12);
-      case "dropout_add_layer_norm_grad" -> new DropoutAddLayerNorm.Grad(0.1, 3);
+      case "dropout_add_layer_norm" -> new DropoutAddLayerNorm(0.1, 3, 1e-12, false);
+      case "dropout_add_layer_norm_grad" -> new DropoutAddLayerNorm.Grad(0.1, 3, false);
       default -> throw new IllegalArgumentException(name);
     };
   }

@@ -55,6 +55,7 @@ public final class Fusions {
       new Fusion("absorbed-attention", Stage.LAST, Fusions::absorbedAttention),
       new Fusion("bias-activation", Fusions::biasActivation),
       new Fusion("embeddings", Fusions::embeddings),
+      new Fusion("bias-dropout-add-layernorm", Fusions::biasDropoutAddLayerNorm),
       new Fusion("dropout-add-layernorm", Fusions::dropoutAddLayerNorm),
       new Fusion("matmul-activation", Stage.LAST, Fusions::matMulActivation),
       new Fusion("matmul-activation-grad", Stage.LAST, Fusions::matMulActivationGrad),
@@ -206,6 +207,20 @@ public final class Fusions {
     });
   }
 
+  /** + bias, (dropout,) + residual, layer norm: before a product takes the bias, which then costs nothing anywhere. */
+  private static Optional<Rewrite> biasDropoutAddLayerNorm(Readers g, Node last) {
+    return dropoutAddLayerNorm(g, last).flatMap(norm -> g.inner(norm.in().get(0), AddBias.class).map(add -> {
+      DropoutAddLayerNorm op = (DropoutAddLayerNorm) norm.op();
+      List<Node> replaced = new ArrayList<>(norm.replaced());
+      replaced.add(add);
+      List<Value> in = new ArrayList<>(norm.in());
+      in.set(0, add.in().get(0));
+      in.add(add.in().get(1));
+      return new Rewrite(replaced, new DropoutAddLayerNorm(op.probability(), op.site(), op.eps(), true), in,
+          norm.out());
+    }));
+  }
+
   /** (dropout,) + residual, layer norm. */
   private static Optional<Rewrite> dropoutAddLayerNorm(Readers g, Node last) {
     if (!(last.op() instanceof LayerNorm norm)) return Optional.empty();
@@ -217,7 +232,7 @@ public final class Fusions {
       Dropout d = drop.map(n -> (Dropout) n.op()).orElse(new Dropout(0, 0));
       drop.ifPresent(replaced::add);
       if (d.probability() > 0) in.addAll(drop.get().in().subList(1, 4));
-      return new Rewrite(replaced, new DropoutAddLayerNorm(d.probability(), d.site(), norm.eps()), in,
+      return new Rewrite(replaced, new DropoutAddLayerNorm(d.probability(), d.site(), norm.eps(), false), in,
           List.of(last.out().get(0), add.out().get(0), last.out().get(1), last.out().get(2)));
     });
   }

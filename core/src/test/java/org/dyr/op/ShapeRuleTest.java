@@ -73,8 +73,12 @@ class ShapeRuleTest {
     refused("Dropout: the probability must be in [0, 1), not 1.0", new Dropout(1, 0), f32(2, 4), random, rows, rows);
     refused("Dropout: random must be i32(4), not i32(2)", new Dropout(0.1, 0), f32(2, 4), rows, rows, rows);
     refused("Dropout: position must be i32(2), not i32(3)", new Dropout(0.1, 0), f32(2, 4), random, rows, OFFSETS);
-    refused("DropoutAddLayerNorm: takes 7 inputs, not 4", new DropoutAddLayerNorm(0.1, 0, 1e-12), f32(2, 4), f32(2, 4),
-        f32(4), f32(4));
+    refused("DropoutAddLayerNorm: takes 7 inputs, not 4", new DropoutAddLayerNorm(0.1, 0, 1e-12, false), f32(2, 4),
+        f32(2, 4), f32(4), f32(4));
+    DropoutAddLayerNorm biased = new DropoutAddLayerNorm(0, 0, 1e-12, true);
+    refused("DropoutAddLayerNorm: takes 5 inputs, not 4", biased, f32(2, 4), f32(2, 4), f32(4), f32(4));
+    refused("DropoutAddLayerNorm: bias must be f32(4), not f32(3)", biased, f32(2, 4), f32(2, 4), f32(4), f32(4),
+        f32(3));
   }
 
   @Test void embeddings() {

@@ -1,5 +1,6 @@
 package org.dyr.tests;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.junit.jupiter.api.DynamicContainer.dynamicContainer;
@@ -7,6 +8,7 @@ import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
@@ -14,6 +16,7 @@ import org.dyr.device.Devices;
 import org.dyr.device.KernelSet;
 import org.dyr.op.Attention;
 import org.dyr.op.Cast;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gemm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Update;
@@ -94,4 +97,18 @@ class CudaParityTest {
     }
   }
 
+  @TestFactory Stream<DynamicNode> embeddingsAreRoundedOnceTheyAreNormalized() {
+    assumeTrue(backend != null, () -> why);
+    return Stream.of(DType.BF16, DType.F16).flatMap(type -> IntStream.of(1, 33, 384).mapToObj(columns -> dynamicTest(
+        type + " " + columns, () -> {
+          EmbeddingLayerNorm op = new EmbeddingLayerNorm(3, 1e-12, Optional.empty(), true);
+          OpCase wide = OpCase.of(op, OpCases.embedded(3, 7, columns)), narrow = OpCase.of(op.to(type), wide.in());
+          Spec[] specs = wide.specs(DType.F32);
+          KernelSet set = backend.choose(narrow.op(), specs).orElseThrow();
+          double[][] in = wide.draw(), expected = ParityTest.launch(backend, set, wide, specs, in);
+          for (int i = 0; i < expected[0].length; i++) expected[0][i] = HalfParityTest.rounded(type, expected[0][i]);
+          double[][] actual = ParityTest.launch(backend, set, narrow, specs, in);
+          for (int o = 0; o < actual.length; o++) assertArrayEquals(expected[o], actual[o], "output " + o);
+        })));
+  }
 }

@@ -3,6 +3,7 @@ package org.dyr.tests;
 import static org.dyr.tests.Arg.ints;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 import org.dyr.kernels.cuda.Pointwise;
@@ -85,6 +86,7 @@ final class FusionSamples {
         }),
         embeddings("two tables", 2, false), embeddings("three tables", 3, false), embeddings("rounded", 3, true),
         layerNorm("", 0, false), layerNorm("dropout", 0.5, true), layerNorm("dropout of nothing", 0, true),
+        biasLayerNorm("", 0, false), biasLayerNorm("dropout", 0.5, true), biasLayerNorm("dropout of nothing", 0, true),
         matMulActivation("", false), matMulActivation("product kept", true),
         new Sample("matmul-activation-grad", "", GemmActivation.Grad.class, false,
             List.of(Arg.of(5, 3), Arg.of(3, 7), Arg.of(5, 7), Arg.of(7)), (r, in) -> {
@@ -120,7 +122,7 @@ final class FusionSamples {
           Value c = r.emit1(new MatMul(true, false), in[0], in[1]);
           return new Recorded(r.emit1(new Add(true), in[2], c), List.of(c));
         }),
-        unreadOutputs("layer norm", new DropoutAddLayerNorm(0, 0, EPS), Arg.of(5, 7), Arg.of(5, 7), Arg.of(7),
+        unreadOutputs("layer norm", new DropoutAddLayerNorm(0, 0, EPS, false), Arg.of(5, 7), Arg.of(5, 7), Arg.of(7),
             Arg.of(7)));
   }
 
@@ -188,6 +190,34 @@ final class FusionSamples {
           Value y = r.emit(new LayerNorm(EPS), h, in[2], in[3])[0];
           return new Recorded(y, drop ? List.of(h, kept) : List.of(h));
         });
+  }
+
+  private static Sample biasLayerNorm(String remark, double p, boolean drop) {
+    Predicate<Op> makes = op -> op instanceof DropoutAddLayerNorm n && n.bias();
+    Sample rest = layerNorm(remark, p, drop);
+    List<Arg> in = new ArrayList<>(rest.in());
+    in.add(Arg.of(7));
+    return new Sample("bias-dropout-add-layernorm", remark, makes, true, in, (r, values) -> {
+      Value[] behind = Arrays.copyOf(values, 7);
+      behind[0] = r.emit1(new AddBias(), values[0], values[7]);
+      Recorded y = rest.body().record(r, behind);
+      List<Value> inner = new ArrayList<>(y.inner());
+      inner.add(behind[0]);
+      return new Recorded(y.result(), inner);
+    });
+  }
+
+  /** The end of a half of an encoder layer: a product, its bias, dropout, residual, norm. */
+  static Sample productIntoNorm() {
+    Sample rest = biasLayerNorm("product", 0.5, true);
+    List<Arg> in = new ArrayList<>(rest.in());
+    in.set(0, Arg.of(5, 3));
+    in.add(Arg.of(7, 3));
+    return new Sample(rest.row(), rest.remark(), rest.makes(), true, in, (r, values) -> {
+      Value[] behind = Arrays.copyOf(values, 8);
+      behind[0] = r.emit1(new MatMul(false, true), values[0], values[8]);
+      return rest.body().record(r, behind);
+    });
   }
 
   private static Sample unreadOutputs(String remark, KeepingOp op, Arg... in) {

@@ -30,9 +30,12 @@ import org.dyr.graph.Fusions;
 import org.dyr.graph.Graph;
 import org.dyr.graph.Node;
 import org.dyr.graph.Program;
+import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.FusedOp;
+import org.dyr.op.Gemm;
 import org.dyr.op.Op;
 import org.dyr.op.Sum;
+import org.dyr.op.SumRows;
 import org.dyr.op.Value;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
@@ -110,6 +113,21 @@ class FusionTest {
         assertSame(run(cpu, DType.F32, s, Set.copyOf(ROWS), NOBODY), on, SAME_IN_FLOAT);
       }
     });
+  }
+
+  /** A device that has the kernel adds it with the norm; the CPU, whose products take it for nothing, with those. */
+  @Test void aBiasBetweenProductAndNorm() {
+    Sample s = FusionSamples.productIntoNorm();
+    Result on = interpreted(s, Set.of(), NOBODY), off = interpreted(s, Set.copyOf(ROWS), NOBODY);
+    assertSame(off, on, SAME_IN_DOUBLE);
+    assertTrue(on.last instanceof DropoutAddLayerNorm n && n.bias(), () -> "the norm has no bias: " + on.ops);
+    assertTrue(on.ops.stream().noneMatch(SumRows.class::isInstance), () -> "a pass for the bias's gradient: " + on.ops);
+    try (Backend cpu = new CpuProvider().open(new DeviceOptions(2, "auto"))) {
+      Result there = run(cpu, DType.F32, s, Set.of(), NOBODY);
+      assertTrue(there.last instanceof DropoutAddLayerNorm n && !n.bias(), () -> "not the norm alone: " + there.ops);
+      Gemm product = new Gemm(false, true, true, false, false);
+      assertTrue(there.ops.contains(product), () -> "not in the product: " + there.ops);
+    }
   }
 
   /**

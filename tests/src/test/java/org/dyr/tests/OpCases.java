@@ -269,8 +269,13 @@ final class OpCases {
           in.addAll(randomRows(rows));
           grad.addAll(randomRows(rows));
         }
-        for (boolean kept : new boolean[] {false, true}) add(of(new DropoutAddLayerNorm(p, 5, EPS, kept), in));
-        add(of(new DropoutAddLayerNorm.Grad(p, 5), grad));
+        List<Arg> biased = new ArrayList<>(in);
+        biased.add(Arg.of(columns));
+        for (boolean kept : new boolean[] {false, true}) {
+          add(of(new DropoutAddLayerNorm(p, 5, EPS, kept, false), in));
+          add(of(new DropoutAddLayerNorm(p, 5, EPS, kept, true), biased));
+        }
+        for (boolean bias : new boolean[] {false, true}) add(of(new DropoutAddLayerNorm.Grad(p, 5, bias), grad));
       }
     }
     add(of(new LayerNorm(1e-5), filled((r, i) -> 3, 2, 33), Arg.of(33), Arg.of(33)).on("constant rows"));

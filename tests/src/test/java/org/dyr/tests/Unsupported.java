@@ -11,6 +11,7 @@ import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
@@ -31,15 +32,15 @@ import org.dyr.tensor.DType;
 final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
-      "vector", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
+      "vector", op -> isPartOfAttention(op) || isBiasedNorm(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad || op instanceof Panels || op instanceof GemmSumRows
           || op instanceof GemmActivation || op instanceof GemmActivation.Grad || op instanceof AbsorbedAttention,
-      "native", op -> isPartOfAttention(op) || op instanceof Cast || op instanceof AllGather
+      "native", op -> isPartOfAttention(op) || isBiasedNorm(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
       "cuda", op -> op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad
-          || op instanceof EmbeddingLayerNorm || op instanceof AbsorbedAttention || op instanceof AllGather
-          || op instanceof AllGather.Grad || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
+          || op instanceof AbsorbedAttention || op instanceof AllGather || op instanceof AllGather.Grad
+          || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
 
   private Unsupported() {}
 
@@ -49,6 +50,11 @@ final class Unsupported {
         || op instanceof AttentionSoftmax.Grad || op instanceof AttentionDropout || op instanceof AttentionContext
         || op instanceof AttentionContext.Grad || op instanceof RelativeScores || op instanceof RelativeScores.Grad
         || op instanceof RelativeContext || op instanceof RelativeContext.Grad;
+  }
+
+  /** Norms of x with a bias, which the CPU's products add to x. */
+  private static boolean isBiasedNorm(Op op) {
+    return op instanceof DropoutAddLayerNorm n && n.bias() || op instanceof DropoutAddLayerNorm.Grad d && d.bias();
   }
 
   /** Whether a set makes or reads such panels: {@code native} does, its own, and adds no parts up in 16 bits. */
@@ -78,7 +84,8 @@ final class Unsupported {
           .formatted(set, List.copyOf(BY_SET.keySet())));
     }
     // The tables that embeddings are looked up in are fp32.
-    if (set.equals("native") && type.isHalf() && c.op() instanceof EmbeddingLayerNorm) return true;
+    boolean hasNoHalfTables = set.equals("native") || set.equals("cuda");
+    if (hasNoHalfTables && type.isHalf() && c.op() instanceof EmbeddingLayerNorm) return true;
     if (set.equals("native") && c.op() instanceof AbsorbedAttention a && !isInVectors(a, c)) return true;
     return unsupported.test(c.op()) || isBiasOfHalf(set, type, c.op())
         || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();

@@ -54,7 +54,9 @@ public final class VectorKernels implements KernelSet {
       case GroupCrossEntropy _, GroupCrossEntropy.Grad _, SumSquares _, AllFinite _, ClipFactor _, Update _ -> true;
       case AddBias _, Add _, Scale _, Sum _, SumRows _, Broadcast _ -> true;
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
-      case LayerNorm _, LayerNorm.Grad _, Dropout _, DropoutAddLayerNorm _, DropoutAddLayerNorm.Grad _ -> true;
+      case LayerNorm _, LayerNorm.Grad _, Dropout _ -> true;
+      case DropoutAddLayerNorm o -> !o.bias(); // the product takes it
+      case DropoutAddLayerNorm.Grad o -> !o.bias();
       default -> false;
     };
   }

@@ -56,11 +56,11 @@ class RowKernelsTest {
       add(all, new LayerNorm.Grad(), x, x, c, row, row);
       for (double p : new double[] {0.1, 0.5}) {
         add(all, new Dropout(p, 3), x, random, place, place);
-        add(all, new DropoutAddLayerNorm(p, 3, 1e-7), x, x, c, c, random, place, place);
-        add(all, new DropoutAddLayerNorm.Grad(p, 3), x, x, c, row, row, random, place, place);
+        add(all, new DropoutAddLayerNorm(p, 3, 1e-7, false), x, x, c, c, random, place, place);
+        add(all, new DropoutAddLayerNorm.Grad(p, 3, false), x, x, c, row, row, random, place, place);
       }
-      add(all, new DropoutAddLayerNorm(0, 3, 1e-7), x, x, c, c);
-      add(all, new DropoutAddLayerNorm.Grad(0, 3), x, x, c, row, row);
+      add(all, new DropoutAddLayerNorm(0, 3, 1e-7, false), x, x, c, c);
+      add(all, new DropoutAddLayerNorm.Grad(0, 3, false), x, x, c, row, row);
     }
     return all.stream();
   }
@@ -97,9 +97,9 @@ class RowKernelsTest {
         new VectorCase(new BiasActivation.Grad(Activation.Kind.GELU_TANH), y, y, d),
         new VectorCase(new Activation.Grad(Activation.Kind.TANH), y, y),
         new VectorCase(new LayerNorm.Grad(), y, y, d, row, row),
-        new VectorCase(new DropoutAddLayerNorm(0.1, 1, 1e-7), y, y, d, d, random, place, place),
         new VectorCase(new DropoutAddLayerNorm(0.1, 1, 1e-7, false), y, y, d, d, random, place, place),
-        new VectorCase(new DropoutAddLayerNorm.Grad(0.1, 1), y, y, d, row, row, random, place, place)};
+        new VectorCase(new DropoutAddLayerNorm(0.1, 1, 1e-7, false, false), y, y, d, d, random, place, place),
+        new VectorCase(new DropoutAddLayerNorm.Grad(0.1, 1, false), y, y, d, row, row, random, place, place)};
     for (VectorCase one : cases) {
       long bytes = one.allocatedPerLaunch();
       assertTrue(bytes == 0, one + " allocates " + bytes + " bytes a launch");

@@ -32,13 +32,17 @@ final class CudaCalls {
   @NoException static native int dropout(int type, long x, long y, long random, long sequence, long position, int site,
       int threshold, float keep, long rows, int columns, long stream);
 
-  @NoException static native int dropoutAddLayerNorm(int type, long x, long residual, long w, long b, long random,
-      long sequence, long position, int site, int threshold, float keep, long y, long h, long mean, long rstd,
-      long rows, int columns, float eps, long stream);
+  @NoException static native int dropoutAddLayerNorm(int type, long x, long bias, long residual, long w, long b,
+      long random, long sequence, long position, int site, int threshold, float keep, long y, long h, long mean,
+      long rstd, long rows, int columns, float eps, long stream);
+
+  @NoException static native int embeddingLayerNorm(int type, long table0, long index0, long table1, long index1,
+      long table2, long index2, long w, long b, long y, long h, long mean, long rstd, long rows, int columns, float eps,
+      long stream);
 
   @NoException static native int dropoutAddLayerNormGrad(int type, long dy, long x, long w, long mean, long rstd,
       long random, long sequence, long position, int site, int threshold, float keep, long dx, long dresidual, long dw,
-      long db, long partial, int blocks, long rows, int columns, long stream);
+      long db, long dbias, long partial, int most, long rows, int columns, long stream);
 
   // activation.cu
 

@@ -18,6 +18,7 @@ import org.dyr.op.Cast;
 import org.dyr.op.ClipFactor;
 import org.dyr.op.Dropout;
 import org.dyr.op.DropoutAddLayerNorm;
+import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
@@ -53,8 +54,9 @@ final class CudaKernels implements KernelSet {
       case Cast c -> c.to() != DType.F64;
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
       case Dropout _ -> true;
-      case LayerNorm _, LayerNorm.Grad _, DropoutAddLayerNorm _, DropoutAddLayerNorm.Grad _ ->
-          in[0].shape().last() <= NormCalls.MOST_COLUMNS;
+      case LayerNorm _, LayerNorm.Grad _, DropoutAddLayerNorm _ -> NormCalls.fits(in[0], 2);
+      case DropoutAddLayerNorm.Grad o -> NormCalls.fits(in[0], NormCalls.sums(o));
+      case EmbeddingLayerNorm o -> NormCalls.embeds(o, in);
       case Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> in[0].type().isFloating();
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
       case Update _ -> in[0].type() == DType.F32;
@@ -69,7 +71,8 @@ final class CudaKernels implements KernelSet {
 
   @Override public long scratchBytes(Op op, Spec[] in) {
     return switch (op) {
-      case LayerNorm.Grad _, DropoutAddLayerNorm.Grad _ -> NormCalls.gradScratch(in[0]);
+      case LayerNorm.Grad _ -> NormCalls.gradScratch(in[0], 2);
+      case DropoutAddLayerNorm.Grad o -> NormCalls.gradScratch(in[0], NormCalls.sums(o));
       case Sum _, SumSquares _, AllFinite _ -> SumCalls.scratch(in[0]);
       case SumRows _ -> SumCalls.rowsScratch(in[0]);
       case Gather.Grad o -> GatherCalls.gradScratch(o, in[0]);
@@ -97,6 +100,7 @@ final class CudaKernels implements KernelSet {
       case LayerNorm.Grad _ -> NormCalls.layerNormGrad(b);
       case DropoutAddLayerNorm o -> NormCalls.dropoutAddLayerNorm(b, o);
       case DropoutAddLayerNorm.Grad o -> NormCalls.dropoutAddLayerNormGrad(b, o);
+      case EmbeddingLayerNorm o -> NormCalls.embeddingLayerNorm(b, o);
       case Sum _ -> SumCalls.all(b);
       case SumRows _ -> SumCalls.rows(b);
       case SumSquares _ -> SumCalls.squares(b);

@@ -66,7 +66,9 @@ final class NativeKernels implements KernelSet {
       case Update _ -> in[0].type() == DType.F32;
       case Add _, AddBias _, Scale _, Broadcast _, Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> true;
       case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
-      case LayerNorm _, LayerNorm.Grad _, Dropout _, DropoutAddLayerNorm _, DropoutAddLayerNorm.Grad _ -> true;
+      case LayerNorm _, LayerNorm.Grad _, Dropout _ -> true;
+      case DropoutAddLayerNorm o -> !o.bias(); // the product takes it
+      case DropoutAddLayerNorm.Grad o -> !o.bias();
       case EmbeddingLayerNorm o -> NormCalls.embeds(o, in);
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
