@@ -33,10 +33,10 @@ final class Dropouts {
     });
   }
 
-  /** 1/(1-p) where the element stays, else 0. */
+  /** The scale where the element stays, else 0. */
   private static double keep(double p, Tensor random, int base, int column, int sequence, int site) {
     int word = Philox.word(base + Philox.counter(column), sequence, site, random.index(2), random.index(0),
         random.index(1), Philox.wordOf(column));
-    return Philox.keeps(word, Philox.threshold(p)) ? 1 / (1 - p) : 0;
+    return Philox.keeps(Philox.half(word, column), Philox.threshold(p)) ? Philox.scale(p) : 0;
   }
 }
