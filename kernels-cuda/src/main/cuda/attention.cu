@@ -8,7 +8,8 @@
 // 4 L C operations a token, on tensor cores: for D = 64 two products of 64 terms a score, beside one power of two and,
 // where something is dropped, a quarter of a Philox counter (about 70 instructions). Bytes: q and o once, k and v once
 // for each block of queries, mostly from the second cache. Shared memory is read once a warp: with 32 queries a warp
-// the tensor cores wait for it no longer, so 128 queries a block wherever sequences are longer than 64.
+// the tensor cores wait for it no longer, so 128 queries a block wherever sequences are longer than 64, but
+// for heads of 32 columns only where nothing is dropped.
 #include "attention_tiles.cuh"
 
 namespace dyr {
@@ -35,11 +36,10 @@ __device__ __forceinline__ unsigned kept(const Draws& draws, int i, int block) {
   int t = threadIdx.x % 4;
   unsigned bits = 0;
 #pragma unroll 2
-  for (int c = 0; c < 8; c++) {  // columns 2t, 2t+1, 2t+8, 2t+9 of each 16, of both rows
-    int half = c / 4, odd = c % 2, n = c / 2 % 2, at = 4 * n + 2 * half + odd;
-    uint4 w = draws.at(i + 8 * half, block, 2 * t + odd + 8 * n);
-    bits |= (w.x >= draws.threshold ? 1u : 0) << at | (w.y >= draws.threshold ? 1u : 0) << (at + 8)
-        | (w.z >= draws.threshold ? 1u : 0) << (at + 16) | (w.w >= draws.threshold ? 1u : 0) << (at + 24);
+  for (int c = 7; c >= 0; c--) {  // columns 2t, 2t+1, 2t+8, 2t+9 of each 16, of both rows: c = 4 (n % 2) + e
+    uint4 w = draws.at(i + 8 * (c / 2 % 2), block, 2 * t + c % 2 + 8 * (c / 4));
+    bits = bits << 1 | (w.x >= draws.threshold ? 1u : 0) | (w.y >= draws.threshold ? 1u << 8 : 0)
+        | (w.z >= draws.threshold ? 1u << 16 : 0) | (w.w >= draws.threshold ? 1u << 24 : 0);
   }
   return bits;
 }
@@ -50,7 +50,7 @@ constexpr int FORWARD_SHARED = (M * TILE + 4 * TILE) * D * sizeof(T);
 
 /** M: rows of 16 queries that a warp has. */
 template <class T, int D, int M, bool DROP>
-__global__ __launch_bounds__(BLOCK) void forward(Forward<T> x) {
+__global__ __launch_bounds__(BLOCK, M > 1 || D > 64 ? 2 : D > 32 ? 3 : 4) void forward(Forward<T> x) {
   constexpr int K = D / 16, N = D / 8;
   constexpr bool HELD = !DROP || M * D < 128;  // whether there are registers for the queries
   Share share(x.l, M * TILE);
@@ -207,9 +207,10 @@ int launch(const Forward<T>& x, void* stream) {
 
 template <class T, int D>
 int launch(const Forward<T>& x, void* stream) {
-  constexpr int M = D > 64 ? 1 : 2;  // as many as there are registers for
+  // As many as there are registers for; where Philox is most of the work, more blocks are worth more.
+  constexpr int M = D > 64 ? 1 : 2, DROPPED_M = D == 64 ? 2 : 1;
   if (x.l.longest <= TILE) return x.d.random ? launch<T, D, 1, true>(x, stream) : launch<T, D, 1, false>(x, stream);
-  return x.d.random ? launch<T, D, M, true>(x, stream) : launch<T, D, M, false>(x, stream);
+  return x.d.random ? launch<T, D, DROPPED_M, true>(x, stream) : launch<T, D, M, false>(x, stream);
 }
 
 template <class T>
