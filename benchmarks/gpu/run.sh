@@ -52,6 +52,7 @@ limited() {
   return $status
 }
 over='left out, the time is over'
+refused='were refused|OUT_OF_MEMORY|ALLOC_FAILED' # for want of memory: by us, the driver, cuBLASLt
 
 # Why the command failed that wrote this file: of a crash the signal and the place, else the last line.
 reason() {
@@ -215,7 +216,7 @@ speed() {
         fits=true
         break
       fi
-      ! grep -q "$over" "$work/bench.txt" || break
+      grep -q -E "$refused" "$work/bench.txt" || break
     done
     [ $fits = true ] || code=1
   done
@@ -234,7 +235,7 @@ row() {
     return 0
   fi
   echo "$name, $budget: $(reason "$work/bench.txt")"
-  if [ $waited = false ] && ! grep -q -E "were refused|$over|over its limit" "$work/bench.txt"; then
+  if [ $waited = false ] && ! grep -q -E "$refused|$over|over its limit" "$work/bench.txt"; then
     waited=true
     bench "$@" --warm-up 0 --steps 1 --sync || echo "waited for: $(reason "$work/bench.txt")"
   fi
