@@ -31,7 +31,7 @@ final class CudaBackend implements Backend {
   private static final int BATCH_TOKENS = 32_768;
   private static final int ALGORITHMS = 8; // measured for a product
 
-  private final CUctx_st context = Driver.retain(0);
+  private final CUctx_st context = Driver.context();
   private final CUstream_st stream = Driver.createStream();
   private final Pointer[] pinned = new Pointer[HALVES];
   private final MemorySegment[] staging = new MemorySegment[HALVES];
@@ -171,6 +171,5 @@ final class CudaBackend implements Backend {
     products.close();
     generated.close();
     Driver.destroy(stream);
-    Driver.release(0);
   }
 }

@@ -32,6 +32,8 @@ final class Driver {
   private static final int COMPUTE_MINOR = 76;
   private static final int NAME_BYTES = 256;
 
+  private static CUctx_st primary;
+
   private Driver() {}
 
   /** @throws DeviceException unless the status is 0 */
@@ -53,17 +55,19 @@ final class Driver {
     return version[0];
   }
 
-  /** The device's context, which the runtime's launches share. */
-  static CUctx_st retain(int device) {
-    check(cudart.cuInit(0));
-    CUctx_st context = new CUctx_st();
-    check(cudart.cuDevicePrimaryCtxRetain(context, device));
-    makeCurrent(context);
-    return context;
-  }
-
-  static void release(int device) {
-    check(cudart.cuDevicePrimaryCtxRelease(device));
+  /**
+   * The first device's context, which the runtime's launches and cuBLASLt share. They keep what they have loaded into it
+   * as long as the process lives, so it is never given back.
+   */
+  static synchronized CUctx_st context() {
+    if (primary == null) {
+      check(cudart.cuInit(0));
+      CUctx_st made = new CUctx_st();
+      check(cudart.cuDevicePrimaryCtxRetain(made, 0));
+      primary = made;
+    }
+    makeCurrent(primary);
+    return primary;
   }
 
   static void makeCurrent(CUctx_st context) {

@@ -6,14 +6,16 @@ import org.bytedeco.cuda.cudart.CUstream_st;
 import org.dyr.device.Kernel;
 
 /**
- * Kernels that are recorded into a CUDA graph when they are first launched: from then on a launch is one call. Meanwhile
- * nobody else may use the stream: what came in between would be recorded too.
+ * Kernels that are recorded into a CUDA graph at their second launch: from then on a launch is one call. The first goes
+ * kernel by kernel: the driver and cuBLASLt load what they launch when it is first launched, which need not be possible
+ * while they record. Nobody else may use the stream meanwhile: what came in between would be recorded too.
  */
 final class RecordedKernels implements Kernel {
   private final Kernel[] kernels;
   private final CUctx_st context;
   private final CUstream_st stream;
   private final Object lock;
+  private boolean loaded;
   private CUgraphExec_st graph;
 
   /** @param lock what every other user of the stream holds */
@@ -27,16 +29,25 @@ final class RecordedKernels implements Kernel {
   @Override public void launch() {
     synchronized (lock) {
       Driver.makeCurrent(context);
+      if (!loaded) {
+        launchEach();
+        loaded = true;
+        return;
+      }
       if (graph == null) graph = record();
       Driver.launch(graph, stream);
     }
+  }
+
+  private void launchEach() {
+    for (Kernel k : kernels) k.launch();
   }
 
   private CUgraphExec_st record() {
     Driver.beginCapture(stream);
     boolean complete = false;
     try {
-      for (Kernel k : kernels) k.launch();
+      launchEach();
       complete = true;
     } finally {
       if (!complete) Driver.abandonCapture(stream);

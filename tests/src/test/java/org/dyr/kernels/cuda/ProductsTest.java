@@ -50,7 +50,7 @@ class ProductsTest {
   @BeforeAll static void open() {
     Optional<String> why = CudaLibrary.unavailable();
     assumeTrue(why.isEmpty(), () -> why.get());
-    context = Driver.retain(0);
+    context = Driver.context();
     stream = Driver.createStream();
     handle = Blas.create();
   }
@@ -59,7 +59,6 @@ class ProductsTest {
     if (context == null) return;
     Blas.destroy(handle);
     Driver.destroy(stream);
-    Driver.release(0);
   }
 
   private AlgorithmFile file() {
