@@ -60,9 +60,9 @@ template <class T, int V>
 __global__ void biasRows(const T* x, const float* b, T* y, int64_t n, int columns) {
   int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x * V;
   for (int64_t i = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * V; i < n; i += step) {
-    float z[V];
+    float z[V], bias[V];
     load<V>(x + i, z);
-    const float* bias = b + i % columns;
+    load<V>(b + i % columns, bias);
     for (int v = 0; v < V; v++) z[v] += bias[v];
     store<V>(y + i, z);
   }

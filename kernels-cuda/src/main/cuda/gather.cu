@@ -37,6 +37,15 @@ static_assert(DIGITS == THREADS, "a thread has a digit");
 /** Tokens that a warp counts and places, and those that it adds up. */
 constexpr int SORTED = 512, STRETCH = 128, WARPS = THREADS / LANES;
 
+/** Steps in which a warp goes through what it sorts. */
+constexpr int STEPS = SORTED / LANES;
+
+/** This lane's element of every step, 0 behind the end: all loads go out at once. */
+__device__ __forceinline__ void loadSteps(const int* from, int first, int end, int (&to)[STEPS]) {
+#pragma unroll
+  for (int s = 0; s < STEPS; s++) to[s] = first + s * LANES < end ? from[first + s * LANES] : 0;
+}
+
 __device__ __forceinline__ int digitOf(int key, int shift) { return key >> shift & (DIGITS - 1); }
 
 /** counts (DIGITS,warps): how often each digit stands among the keys of a warp. */
@@ -45,8 +54,12 @@ __global__ void __launch_bounds__(THREADS) countDigits(const int* keys, int* cou
   int lane = threadIdx.x % LANES, here = threadIdx.x / LANES, warp = blockIdx.x * WARPS + here;
   for (int d = lane; d < DIGITS; d += LANES) own[here][d] = 0;
   __syncwarp();
-  int end = min((warp + 1) * SORTED, rows);
-  for (int r = warp * SORTED + lane; r < end; r += LANES) atomicAdd(&own[here][digitOf(keys[r], shift)], 1);
+  int first = warp * SORTED + lane, end = min((warp + 1) * SORTED, rows), key[STEPS];
+  loadSteps(keys, first, end, key);
+#pragma unroll
+  for (int s = 0; s < STEPS; s++) {
+    if (first + s * LANES < end) atomicAdd(&own[here][digitOf(key[s], shift)], 1);
+  }
   __syncwarp();
   if (warp >= warps) return;
   for (int d = lane; d < DIGITS; d += LANES) counts[d * warps + warp] = own[here][d];
@@ -80,6 +93,9 @@ __global__ void __launch_bounds__(THREADS) place(const int* keys, const int* ord
     const int* totals, int* toKeys, int* toOrder, int rows, int shift, int warps) {
   __shared__ int ofWarps[WARPS], next[WARPS][DIGITS];
   int lane = threadIdx.x % LANES, here = threadIdx.x / LANES, warp = blockIdx.x * WARPS + here;
+  int end = min((warp + 1) * SORTED, rows), own[STEPS], tokens[STEPS];
+  loadSteps(keys, warp * SORTED + lane, end, own);
+  if (order != nullptr) loadSteps(order, warp * SORTED + lane, end, tokens);
   int total = totals[threadIdx.x], start = sumUpTo(total);
   if (lane == LANES - 1) ofWarps[here] = start;
   __syncthreads();
@@ -90,15 +106,17 @@ __global__ void __launch_bounds__(THREADS) place(const int* keys, const int* ord
     if (of < warps) next[w][threadIdx.x] = start + counts[threadIdx.x * warps + of];
   }
   __syncthreads();
-  int end = min((warp + 1) * SORTED, rows);
-  for (int first = warp * SORTED; first < end; first += LANES) {
-    int r = first + lane, key = r < end ? keys[r] : 0, digit = r < end ? digitOf(key, shift) : DIGITS;
+#pragma unroll
+  for (int s = 0; s < STEPS; s++) {
+    int first = warp * SORTED + s * LANES, r = first + lane;
+    if (first >= end) break;  // of the whole warp
+    int digit = r < end ? digitOf(own[s], shift) : DIGITS;
     unsigned same = __match_any_sync(ALL_LANES, digit);
     int before = __popc(same & ((1u << lane) - 1));
     if (r < end) {
       int to = next[here][digit] + before;
-      toKeys[to] = key;
-      toOrder[to] = order == nullptr ? r : order[r];
+      toKeys[to] = own[s];
+      toOrder[to] = order == nullptr ? r : tokens[s];
     }
     __syncwarp();
     if (r < end && before == 0) next[here][digit] += __popc(same);
