@@ -74,6 +74,14 @@ public interface Backend extends AutoCloseable {
   /** Returns when every kernel launched so far has finished. */
   void synchronize();
 
+  /** Launches the kernel, waits for it, and gives the nanoseconds that it took: by the device's own clock if it has one. */
+  default long time(Kernel kernel) {
+    long start = System.nanoTime();
+    kernel.launch();
+    synchronize();
+    return System.nanoTime() - start;
+  }
+
   /** Measures the device, once; takes a fraction of a second. */
   Peak measurePeak();
 

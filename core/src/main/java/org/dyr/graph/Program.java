@@ -128,12 +128,7 @@ public final class Program implements AutoCloseable {
 
   /** Runs node by node and adds each one's time to the profile. */
   public void run(Profile profile) {
-    for (int i = 0; i < kernels.length; i++) {
-      long start = System.nanoTime();
-      kernels[i].launch();
-      backend.synchronize();
-      profile.add(graph.nodes().get(i), sets[i], System.nanoTime() - start);
-    }
+    for (int i = 0; i < kernels.length; i++) profile.add(graph.nodes().get(i), sets[i], backend.time(kernels[i]));
   }
 
   /**

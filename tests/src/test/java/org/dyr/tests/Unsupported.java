@@ -71,11 +71,6 @@ final class Unsupported {
     return c.in().get(0).shape().last() / a.heads() % 16 == 0 && c.in().get(1).shape().last() % 32 == 0;
   }
 
-  /** Whether cuBLASLt would have to add a bias in fp32 to a result of 16 bits. */
-  private static boolean isBiasOfHalf(String set, DType type, Op op) {
-    return set.equals("cuda") && type.isHalf() && op instanceof Gemm g && g.bias() && !g.wide();
-  }
-
   /** Whether the set, with these instructions, is expected to have no kernel for the case in this type. */
   static boolean by(String set, String features, DType type, OpCase c) {
     Predicate<Op> unsupported = BY_SET.get(set);
@@ -87,7 +82,7 @@ final class Unsupported {
     boolean hasNoHalfTables = set.equals("native") || set.equals("cuda");
     if (hasNoHalfTables && type.isHalf() && c.op() instanceof EmbeddingLayerNorm) return true;
     if (set.equals("native") && c.op() instanceof AbsorbedAttention a && !isInVectors(a, c)) return true;
-    return unsupported.test(c.op()) || isBiasOfHalf(set, type, c.op())
+    return unsupported.test(c.op())
         || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();
   }
 }

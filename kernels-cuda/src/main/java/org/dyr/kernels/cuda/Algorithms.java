@@ -74,8 +74,9 @@ final class Algorithms {
   /** Empty where there is no memory to measure in. */
   private Optional<Blas.Algorithm> fastest(Product p, List<Blas.Algorithm> proposals) {
     long workspace = proposals.stream().mapToLong(Blas.Algorithm::workspaceBytes).max().orElse(0);
-    long a = aligned(p.a().bytes()), b = aligned(p.b().bytes()), c = aligned(p.c().bytes());
-    long bias = aligned((long) p.n() * p.result().bytes()), bytes = a + b + bias + c + aligned(workspace);
+    long a = Blas.aligned(p.a().bytes()), b = Blas.aligned(p.b().bytes()), c = Blas.aligned(p.c().bytes());
+    long bias = Blas.aligned((long) p.n() * p.result().bytes());
+    long bytes = a + b + bias + c + Blas.aligned(workspace);
     long memory = Driver.allocate(bytes);
     if (memory == 0) return Optional.empty();
     try {
@@ -106,9 +107,5 @@ final class Algorithms {
     } finally {
       product.close();
     }
-  }
-
-  private static long aligned(long bytes) {
-    return (bytes + Blas.WORKSPACE_ALIGNMENT - 1) / Blas.WORKSPACE_ALIGNMENT * Blas.WORKSPACE_ALIGNMENT;
   }
 }

@@ -57,6 +57,11 @@ final class Blas {
 
   private Blas() {}
 
+  /** The next multiple of what a workspace is aligned to. */
+  static long aligned(long bytes) {
+    return bytes + WORKSPACE_ALIGNMENT - 1 & -WORKSPACE_ALIGNMENT;
+  }
+
   /** An algorithm as the library describes it, opaque, and the workspace that it wants. */
   record Algorithm(cublasLtMatmulAlgo_t settings, long workspaceBytes) {}
 

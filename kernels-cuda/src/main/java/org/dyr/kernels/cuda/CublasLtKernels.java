@@ -17,7 +17,8 @@ import org.dyr.tensor.Spec;
 
 /**
  * Matrix products by cuBLASLt, with sums in fp32: of fp32, which is not rounded to TF32, of bf16 and of fp16. The
- * library reads a bias in the type of c alone; ours is in fp32, so beside a c of 16 bits it is added by another kernel.
+ * library reads a bias in the type of c alone; ours is in fp32, so for a c of 16 bits it is rounded to them first, as c
+ * will be: a pass over the bias instead of one over c.
  */
 final class CublasLtKernels implements KernelSet, AutoCloseable {
   private final CUctx_st context;
@@ -45,7 +46,6 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
     if (!(op instanceof MatMul || op instanceof Gemm) || in[1].shape().rank() != 2) return false;
     if (in[0].type() != DType.F32 && !in[0].type().isHalf()) return false;
     Product p = Product.of(op, in);
-    if (p.bias() && p.result().isHalf()) return false;
     if (hasNoSum(p)) return true;
     Driver.makeCurrent(context);
     return algorithms.has(p);
@@ -60,7 +60,18 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
     Product p = Product.of(op, in);
     if (hasNoSum(p)) return 0;
     Driver.makeCurrent(context);
-    return CublasLtProduct.scratchBytes(algorithms.choose(p));
+    return scratchBytes(p, algorithms.choose(p));
+  }
+
+  /** A rounded bias, then the workspace, wherever the scratch begins. */
+  private static long scratchBytes(Product p, Blas.Algorithm algorithm) {
+    long bytes = roundedBias(p) + algorithm.workspaceBytes();
+    return bytes == 0 ? 0 : bytes + Blas.WORKSPACE_ALIGNMENT;
+  }
+
+  /** Bytes for a bias in the type of c; 0 where the library reads ours. */
+  private static long roundedBias(Product p) {
+    return p.bias() && p.result().isHalf() ? Blas.aligned((long) p.n() * p.result().bytes()) : 0;
   }
 
   @Override public Kernel prepare(Op op, Operands o) {
@@ -73,9 +84,28 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
     if (p.k() == 0) return addends(p, bias, residual, c);
     Driver.makeCurrent(context);
     Blas.Algorithm algorithm = algorithms.choose(p);
-    long workspace = algorithm.workspaceBytes() == 0 ? 0 : o.scratch().address();
-    return new CublasLtProduct(handle, p, algorithm, new CublasLtProduct.Operands(o.inputs()[0].address(),
-        o.inputs()[1].address(), bias, residual, c, workspace), stream);
+    long rounded = roundedBias(p);
+    long scratch = scratchBytes(p, algorithm) == 0 ? 0 : Blas.aligned(o.scratch().address());
+    CublasLtProduct product = new CublasLtProduct(handle, p, algorithm, new CublasLtProduct.Operands(
+        o.inputs()[0].address(), o.inputs()[1].address(), rounded > 0 ? scratch : bias, residual, c, scratch + rounded),
+        stream);
+    return rounded > 0 ? afterRounding(product, p, bias, scratch) : product;
+  }
+
+  /** The product, once its bias has been rounded. */
+  private Kernel afterRounding(CublasLtProduct product, Product p, long bias, long rounded) {
+    int from = Binding.number(DType.F32), to = Binding.number(p.result()), n = p.n();
+    long on = stream.address();
+    return new Kernel() {
+      @Override public void launch() {
+        check(CudaCalls.cast(from, to, bias, rounded, n, on));
+        product.launch();
+      }
+
+      @Override public void close() {
+        product.close();
+      }
+    };
   }
 
   /** c = [bias] [+ residual], a product over no depth. */

@@ -46,12 +46,7 @@ final class CublasLtProduct implements Kernel {
     b = new At(o.b());
     residual = new At(product.residual() ? o.residual() : o.c());
     c = new At(o.c());
-    workspace = new At(-Blas.WORKSPACE_ALIGNMENT & o.workspace() + Blas.WORKSPACE_ALIGNMENT - 1);
-  }
-
-  /** Scratch for an algorithm, wherever the scratch begins. */
-  static long scratchBytes(Blas.Algorithm algorithm) {
-    return algorithm.workspaceBytes() == 0 ? 0 : algorithm.workspaceBytes() + Blas.WORKSPACE_ALIGNMENT;
+    workspace = new At(o.workspace());
   }
 
   /** A pointer to memory that it does not own. */

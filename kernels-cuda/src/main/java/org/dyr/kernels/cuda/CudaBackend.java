@@ -154,6 +154,11 @@ final class CudaBackend implements Backend {
     Driver.synchronize(stream);
   }
 
+  @Override public synchronized long time(Kernel kernel) {
+    Driver.makeCurrent(context);
+    return Math.round(1e6 * Stopwatch.milliseconds(stream, kernel));
+  }
+
   @Override public Peak measurePeak() {
     Driver.makeCurrent(context);
     boolean small = CudaLibrary.isEmulated();

@@ -29,9 +29,15 @@ record WaitedKernels(KernelSet of, Runnable synchronize) implements KernelSet {
 
   @Override public Kernel prepare(Op op, Operands operands) {
     Kernel kernel = of.prepare(op, operands);
-    return () -> {
-      kernel.launch();
-      synchronize.run();
+    return new Kernel() {
+      @Override public void launch() {
+        kernel.launch();
+        synchronize.run();
+      }
+
+      @Override public void close() {
+        kernel.close();
+      }
     };
   }
 }

@@ -52,12 +52,12 @@ final class CommonOptions {
     }
   }
 
-  /** {@code on} or {@code off}. */
-  static final class OnOff implements CommandLine.ITypeConverter<Boolean> {
-    @Override public Boolean convert(String text) {
+  /** {@code on} or {@code off}: how programs are launched. */
+  static final class Graphs implements CommandLine.ITypeConverter<Launching> {
+    @Override public Launching convert(String text) {
       return switch (text) {
-        case "on" -> true;
-        case "off" -> false;
+        case "on" -> Launching.RECORDED;
+        case "off" -> Launching.SINGLE;
         default -> throw new CommandLine.TypeConversionException("on or off, not " + text);
       };
     }
@@ -76,9 +76,9 @@ final class CommonOptions {
       description = "Instruction set of the native kernels: ${COMPLETION-CANDIDATES} (auto: the widest reported).")
   private CpuFeatures cpuFeatures;
 
-  @Option(names = "--cuda-graphs", paramLabel = "on|off", converter = OnOff.class,
+  @Option(names = "--cuda-graphs", paramLabel = "on|off", converter = Graphs.class,
       description = "Record a program once and launch it as one graph on CUDA (on).")
-  private Boolean graphs;
+  private Launching graphs;
 
   @Option(names = "--sync", description = "Wait for every kernel: a failure names the one that has it; slow.")
   private boolean sync;
@@ -127,7 +127,7 @@ final class CommonOptions {
 
   private Launching launching() {
     if (sync) return Launching.WAITED;
-    return Boolean.FALSE.equals(graphs) ? Launching.SINGLE : Launching.RECORDED;
+    return graphs == null ? Launching.RECORDED : graphs;
   }
 
   /** Threads of the device, the caller's included: at least 1. */

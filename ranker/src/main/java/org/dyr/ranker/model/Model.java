@@ -36,19 +36,19 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
   }
 
   /**
-   * A model with fresh weights. Takes over the tokenizer.
+   * A model with fresh weights. Takes over the tokenizer, null where it is to read no texts.
    *
    * @throws ModelException when the tokenizer has ids that the model has no embedding for
    */
   public static Model create(BertConfig config, Tokenizer tokenizer, Backend backend, long seed) {
     try {
-      checkVocabulary(config, tokenizer);
+      if (tokenizer != null) checkVocabulary(config, tokenizer);
       Bert bert = new Bert(config);
       Weights weights = new Weights(backend, DType.F32, bert.parameters());
       weights.initialize(seed, config.initializerRange());
       return new Model(bert, weights, tokenizer, backend);
     } catch (RuntimeException | Error e) {
-      tokenizer.close();
+      if (tokenizer != null) tokenizer.close();
       throw e;
     }
   }

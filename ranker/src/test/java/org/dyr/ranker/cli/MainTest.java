@@ -61,6 +61,13 @@ class MainTest {
     assertEquals(0.0, json.at("/over_queries_in_both/MRR@10").asDouble());
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"on", "off"})
+  void aSwitchIsOnOrOff(String graphs) throws IOException {
+    assertEquals(0, execute("metrics", "--qrels", qrels(), "--run", run("q b 1\n"), "--cuda-graphs", graphs),
+        err.toString());
+  }
+
   @Test void trainTellsWhatBecomesOfAConfigurationOfTheOriginal() throws IOException {
     Path config = Files.writeString(folder.resolve("dyr_config.yaml"), """
         dyr_version: "dry_base"
@@ -95,6 +102,7 @@ class MainTest {
   @ValueSource(strings = {"", "metrcs", "metrics", "metrics --qrels a", "metrics --qrels a --run b --relevant-from 0",
       "metrics --qrels a --run b --kernels fast", "metrics --qrels a --run b --cpu-features sse",
       "metrics --qrels a --run b --threads -1",
+      "metrics --qrels a --run b --cuda-graphs perhaps", "metrics --qrels a --run b --cuda-graphs",
       "metrics --qrels a --run b --threads x", "metrics --qrels a --run b c", "train", "--no-such-option"})
   void wrongUsageIsTwo(String args) {
     assertEquals(2, execute(args.isEmpty() ? new String[0] : args.split(" ")));

@@ -154,7 +154,7 @@ class ProductsTest {
     var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
     Product p = Product.square(DType.BF16, 16);
     Blas.Algorithm algorithm = new Algorithms(handle, stream, 1, file()).choose(p);
-    long memory = Driver.allocate(2048 + CublasLtProduct.scratchBytes(algorithm));
+    long memory = Driver.allocate(2048 + algorithm.workspaceBytes());
     CublasLtProduct product = new CublasLtProduct(handle, p, algorithm,
         new CublasLtProduct.Operands(memory, memory + 512, 0, 0, memory + 1024, memory + 2048), stream);
     long before = 0;
