@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """PyTorch's time for what `dyr bench` times: training steps and inference of a BERT-base cross-encoder in bf16.
 
-    peer.py [--seconds N] train:8x512 train:576x512 train:lengths.txt infer:512x128 ...
+    peer.py [--seconds N] train:8x512 train:576x512 train:lengths.txt infer:512x128 attention:128x512 ...
     peer.py --check        one tiny step on the CPU
 
 Work is MODE:SxL, or MODE:FILE with the lengths of sequences. Groups of 8, one positive first. Where lengths differ,
 batches are sorted by length and padded to their longest. Training: bf16 autocast over fp32 weights, dropout 0.1,
 gradients clipped to norm 1, fused AdamW. Inference: bf16 weights. `compiled` is torch.compile of every encoder layer,
-which share one compilation: the whole model's would take a minute a row. Rows are Markdown, as those of run.sh.
+which share one compilation: the whole model's would take a minute a row. Attention: a layer's alone, with dropout,
+forward and backward, in TFLOP/s of two and of five products. Rows are Markdown, as those of run.sh.
 """
 import argparse
 import os
@@ -19,6 +20,8 @@ from torch import nn
 from torch.nn import functional as F
 
 GROUP = 8
+HEADS = 12
+HEAD = 64
 DROPOUT = 0.1
 VOCABULARY = 30522
 ALIGN = 8  # lengths of padded batches: what tensor cores and masks of attention like
@@ -158,7 +161,7 @@ def measured(step, warm_up, steps):
 def row(work, compiled, budget):
     mode, shape = work.split(":", 1)
     lengths = lengths_of(shape)
-    size = (12, 768, 12, 512)
+    size = (12, HEADS * HEAD, HEADS, 512)
     while True:
         try:
             millis = measured(prepared(mode, lengths, budget, compiled, size, "cuda"), 3, 5)
@@ -172,6 +175,25 @@ def row(work, compiled, budget):
     engine = "PyTorch %s %s, %d" % (torch.__version__.split("+")[0], "compiled" if compiled else "eager", budget)
     print("| %s | %s %s | bf16 | %.1f | %s |" % (engine, mode, os.path.basename(shape), median,
                                                format(round(sum(lengths) / median * 1e3), ",")), flush=True)
+
+
+def attention(shape):
+    sequences, length = (int(n) for n in shape.split("x"))
+    q, k, v = (torch.randn(sequences, HEADS, length, HEAD, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+               for _ in range(3))
+    out = F.scaled_dot_product_attention(q, k, v, dropout_p=DROPOUT)
+    gradient = torch.randn_like(out)
+
+    def forward():
+        F.scaled_dot_product_attention(q, k, v, dropout_p=DROPOUT)
+
+    def backward():
+        torch.autograd.grad(out, (q, k, v), gradient, retain_graph=True)
+    for name, step, products in (("forward", forward, 2), ("backward", backward, 5)):
+        millis = statistics.median(measured(step, 5, 20))
+        rate = products * 2 * sequences * HEADS * length * length * HEAD / millis / 1e9
+        print("| PyTorch %s | attention %s %s | bf16 | %.3f | %.0f TFLOP/s |"
+              % (torch.__version__.split("+")[0], shape, name, millis, rate), flush=True)
 
 
 def check():
@@ -197,6 +219,10 @@ def main():
     print("| engine | work | compute | ms | tokens/s |\n|---|---|---|---:|---:|")
     for compiled in (False, True):
         for work in given.works:
+            if work.startswith("attention:"):
+                if not compiled:
+                    attention(work.split(":", 1)[1])
+                continue
             name = "%s %s" % (work, "compiled" if compiled else "eager")
             if time.monotonic() - begin > given.seconds:
                 print("%s: left out, the time is over" % name)
