@@ -29,19 +29,18 @@ struct Forward {
 typedef float Scores[TILE / 8][4];
 
 /**
- * Which of the scores that a lane has of rows i and i + 8 and a tile of keys stay: bit 4 n + e for s[n][e]. Drawn
- * before there are scores, when registers are free.
+ * What a lane draws for its scores of rows i and i + 8 and a tile of keys: word n / 2 of words[2 (n % 2) + half] for
+ * the pair s[n][2 half], s[n][2 half + 1]. That is the order of p as fragments: word k of words[e] for p[e] of 16 keys.
  */
-__device__ __forceinline__ unsigned kept(const Draws& draws, int i, int block) {
-  int t = threadIdx.x % 4;
-  unsigned bits = 0;
-#pragma unroll 2
-  for (int c = 7; c >= 0; c--) {  // columns 2t, 2t+1, 2t+8, 2t+9 of each 16, of both rows: c = 4 (n % 2) + e
-    uint4 w = draws.at(i + 8 * (c / 2 % 2), block, 2 * t + c % 2 + 8 * (c / 4));
-    bits = bits << 1 | (w.x >= draws.threshold ? 1u : 0) | (w.y >= draws.threshold ? 1u << 8 : 0)
-        | (w.z >= draws.threshold ? 1u << 16 : 0) | (w.w >= draws.threshold ? 1u << 24 : 0);
+__device__ __forceinline__ void draw(unsigned (&words)[4][4], const Draws& draws, int i, int block) {
+#pragma unroll
+  for (int e = 0; e < 4; e++) {
+    uint4 w = draws.at(i + 8 * (e % 2), block, threadIdx.x % 4 + 4 * (e / 2));
+    words[e][0] = w.x;
+    words[e][1] = w.y;
+    words[e][2] = w.z;
+    words[e][3] = w.w;
   }
-  return bits;
 }
 
 /** Shared memory: queries, then twice keys and values. */
@@ -73,6 +72,7 @@ __global__ __launch_bounds__(BLOCK, M > 1 || D > 64 ? 2 : D > 32 ? 3 : 4) void f
   keys(0).copy(x.k + at, columns, share.length);
   values(0).copy(x.v + at, columns, share.length);
 
+  Draws draws = DROP ? Draws(x.d, share.sequence, share.head) : Draws{};
   unsigned a[M][HELD ? K : 1][4];
   float o[M][N][4] = {}, most[M][2], sum[M][2] = {};
 #pragma unroll
@@ -95,11 +95,10 @@ __global__ __launch_bounds__(BLOCK, M > 1 || D > 64 ? 2 : D > 32 ? 3 : 4) void f
         for (int i = 0; i < K; i++) queries.left(a[m][i], first + m * 16, i);
       }
     }
-    unsigned stays[M];
+    unsigned words[M][4][4];
     if constexpr (DROP) {
-      Draws draws(x.d, share.sequence, share.head);
 #pragma unroll
-      for (int m = 0; m < M; m++) stays[m] = kept(draws, share.from + first + m * 16 + lane / 4, tile);
+      for (int m = 0; m < M; m++) draw(words[m], draws, share.from + first + m * 16 + lane / 4, tile);
     }
     Scores s[M] = {};
 #pragma unroll
@@ -148,7 +147,6 @@ __global__ __launch_bounds__(BLOCK, M > 1 || D > 64 ? 2 : D > 32 ? 3 : 4) void f
           for (int e = 2 * half; e < 2 * half + 2; e++) {
             s[m][n][e] = fastExp2(fmaf(s[m][n][e], by, -shift));
             sum[m][half] += s[m][n][e];
-            if (DROP && !(stays[m] >> (4 * n + e) & 1)) s[m][n][e] = 0;
           }
         }
 #pragma unroll
@@ -167,6 +165,7 @@ __global__ __launch_bounds__(BLOCK, M > 1 || D > 64 ? 2 : D > 32 ? 3 : 4) void f
         for (int e = 0; e < 4; e++) {
           const float(&d)[4] = s[m][2 * i + e / 2];
           p[m][e] = pair<T>(d[e % 2 * 2], d[e % 2 * 2 + 1]);
+          if constexpr (DROP) p[m][e] &= spread(draws.stay(words[m][e][i]));
         }
       }
 #pragma unroll

@@ -9,11 +9,11 @@ namespace attention {
 
 constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 
-/** Keys that dropout draws for together: 16 counters of four words. */
-constexpr int DRAWN = 64;
+/** Keys that dropout draws for together: so many counters of four words of two halves. */
+constexpr int DRAWN = 64, COUNTERS = 8;
 
 /** Counters that a row of probabilities may use: Philox.ATTENTION_STRIDE. */
-constexpr unsigned STRIDE = 1 << 14;
+constexpr unsigned STRIDE = 1 << 13;
 
 /** Blocks behind those that compute: they set to zero what is of no sequence. */
 #ifdef __CUDACC__
@@ -35,32 +35,56 @@ struct Drop {
   const int32_t* random;    // (4): the seed, the step
   const int32_t* sequence;  // (S): numbers in the global batch
   int site;
-  unsigned threshold;       // of words that are dropped
-  float scale;              // 1/(1-p), 1 where nothing is dropped
+  unsigned threshold;       // halves below it are dropped
+  float scale;              // of what stays, 1 where nothing is dropped
 };
 
-/** The words that a head of a sequence draws. */
+/** The bit that masks of 64 keys have for one: in each 32, those in even columns come first. */
+__host__ __device__ constexpr int maskBit(int column) { return (column & 32) | (column & 1) << 4 | (column & 31) >> 1; }
+
+/** Whether the key in this column stays. */
+__device__ __forceinline__ bool isKept(uint64_t kept, int column) { return kept >> maskBit(column) & 1; }
+
+/** What a head of a sequence draws. */
 struct Draws {
+  static constexpr unsigned TOPS = 0x80008000;  // the highest bit of each half
+
   uint2 key;
-  unsigned sequence, site, step, threshold;
+  unsigned sequence, site, step;
+  unsigned rest, below;  // of the threshold, for both halves: all bits but the highest; whether that is 0, in every bit
+
+  Draws() = default;
 
   __device__ __forceinline__ Draws(const Drop& d, int s, int head)
       : key{static_cast<unsigned>(d.random[0]), static_cast<unsigned>(d.random[1])},
-        sequence(d.sequence[s]), site(d.site << 10 | head), step(d.random[2]), threshold(d.threshold) {}
+        sequence(d.sequence[s]), site(d.site << 10 | head), step(d.random[2]),
+        rest((d.threshold & 0x7FFF) * 0x10001), below(d.threshold < 0x8000 ? ~0u : 0) {}
 
-  /** For the query at place i and the keys j, j + 16, j + 32, j + 48 with j = 64 block + column, column < 16. */
-  __device__ __forceinline__ uint4 at(int i, int block, int column) const {
-    return philox(uint4{i * STRIDE + block * 16 + column, sequence, site, step}, key);
+  /**
+   * For the query at place i and the keys j, j + 16, j + 32, j + 48 with j = 64 block + 2 counter, counter < 8, a word
+   * each: the lower half is the key's, the upper its neighbour's.
+   */
+  __device__ __forceinline__ uint4 at(int i, int block, int counter) const {
+    return philox(uint4{i * STRIDE + block * COUNTERS + counter, sequence, site, step}, key);
   }
 
-  /** Which of the 64 keys of the block stay, a bit each; of the columns from, from + step, ... of 16 only. */
+  /**
+   * Whether the two that share a word stay, in the highest bit of each half; other bits mean nothing. The highest bit
+   * of the difference compares all bits but that one, and no half borrows from the other.
+   */
+  __device__ __forceinline__ unsigned stay(unsigned word) const {
+    unsigned difference = (word | TOPS) - rest;
+    return (word & difference) | (below & (word | difference));
+  }
+
+  /** Which of the 64 keys of the block stay, a maskBit each; of the counters from, from + step, ... only. */
   __device__ __forceinline__ uint64_t kept(int i, int block, int from = 0, int step = 1) const {
     unsigned low = 0, high = 0;
 #pragma unroll 1
-    for (int column = from; column < 16; column += step) {
-      uint4 w = at(i, block, column);
-      low |= (static_cast<unsigned>(w.x >= threshold) | static_cast<unsigned>(w.y >= threshold) << 16) << column;
-      high |= (static_cast<unsigned>(w.z >= threshold) | static_cast<unsigned>(w.w >= threshold) << 16) << column;
+    for (int counter = from; counter < COUNTERS; counter += step) {
+      uint4 w = at(i, block, counter);
+      low |= ((stay(w.x) & TOPS) >> 8 | (stay(w.y) & TOPS)) >> (7 - counter);
+      high |= ((stay(w.z) & TOPS) >> 8 | (stay(w.w) & TOPS)) >> (7 - counter);
     }
     return static_cast<uint64_t>(high) << 32 | low;
   }

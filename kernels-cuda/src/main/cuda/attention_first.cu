@@ -3,8 +3,8 @@
 // 2 D elements a token and head, and in the gradient as many that are written.
 //
 // A key belongs to G lanes that have V of its columns each, and others behind them where G V do not suffice; a group of
-// lanes takes four keys at a time, 16 apart, for which dropout has one counter. Each group has a softmax of its own of
-// the keys that it met; at the end the block brings them together in order.
+// lanes takes four keys at a time, 16 apart, for which dropout has the four words of a counter. Each group has a softmax
+// of its own of the keys that it met; at the end the block brings them together in order.
 #include "attention.cuh"
 
 namespace dyr {
@@ -104,17 +104,16 @@ struct Stays {
   bool at[KEYS];
 
   __device__ __forceinline__ Stays(const Drop& d, int s, int head, int block, int column) {
-    uint4 w{~0u, ~0u, ~0u, ~0u};
-    unsigned threshold = 0;
+    at[0] = at[1] = at[2] = at[3] = true;
     if (d.random) {
       Draws draws(d, s, head);
-      w = draws.at(0, block, column);
-      threshold = draws.threshold;
+      uint4 w = draws.at(0, block, column / 2);
+      unsigned bit = column % 2 ? 1u << 31 : 1u << 15;
+      at[0] = draws.stay(w.x) & bit;
+      at[1] = draws.stay(w.y) & bit;
+      at[2] = draws.stay(w.z) & bit;
+      at[3] = draws.stay(w.w) & bit;
     }
-    at[0] = w.x >= threshold;
-    at[1] = w.y >= threshold;
-    at[2] = w.z >= threshold;
-    at[3] = w.w >= threshold;
   }
 };
 

@@ -143,14 +143,14 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void queriesGradient(Gradie
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         unsigned stays = 0;
-        if constexpr (DROP) stays = (from ? kept[half].y : kept[half].x) >> lane % 4 * 2;
+        if constexpr (DROP) stays = (from ? kept[half].y : kept[half].x) >> lane % 4;
 #pragma unroll
         for (int n = 0; n < STEP / 8; n++) {
 #pragma unroll
           for (int odd = 0; odd < 2; odd++) {
             int e = 2 * half + odd;
             float p = fastExp2(fmaf(s[n][e], by, -log[half])), g = dp[n][e];
-            if (DROP) g = stays >> (n * 8 + odd) & 1 ? g * x.d.scale : 0;
+            if (DROP) g = stays >> maskBit(n * 8 + odd) & 1 ? g * x.d.scale : 0;
             s[n][e] = from + n * 8 + lane % 4 * 2 + odd < count ? p * (g - delta[half]) : 0;
           }
         }
@@ -229,6 +229,7 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void keysGradient(Gradient<
   values.copy(x.v + here, columns, share.length - share.from);
   copyQueries(0);
 
+  int firstBit = maskBit(first % 32 + lane / 4);
   float dk[N][4] = {}, dv[N][4] = {};
   unsigned k[HELD ? K : 1][4], v[HELD ? K : 1][4];
   for (int tile = 0; tile * TILE < share.length; tile++) {
@@ -271,13 +272,12 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void keysGradient(Gradient<
           int query = from + n * 8 + lane % 4 * 2 + odd;
           float log = of.lse[query] * LOG2_E, delta = of.delta[query];
           unsigned stays = 0;
-          // The masks of the warp's keys: 16 bits of 64.
-          if constexpr (DROP) stays = (first < 32 ? of.kept[query].x : of.kept[query].y) >> (first % 32 + lane / 4);
+          if constexpr (DROP) stays = (first < 32 ? of.kept[query].x : of.kept[query].y) >> firstBit;
 #pragma unroll
           for (int half = 0; half < 2; half++) {
             int e = 2 * half + odd;
             float p = query < count ? fastExp2(fmaf(s[n][e], by, -log)) : 0, g = dp[n][e];
-            bool stay = !DROP || (stays >> (8 * half) & 1);
+            bool stay = !DROP || (stays >> maskBit(8 * half) & 1);
             if (DROP) g = stay ? g * x.d.scale : 0;
             s[n][e] = stay ? p : 0;
             dp[n][e] = p * (g - delta);

@@ -173,7 +173,7 @@ __global__ void softmaxGradient(Packed x, const T* dp, const T* p, T* ds) {
   });
 }
 
-/** y = x / (1-p) where the element stays, 0 where it is dropped or past the end. x, y (H,Q,L). */
+/** y = scale x where the element stays, 0 where it is dropped or past the end. x, y (H,Q,L). */
 template <class T>
 __global__ void dropout(Packed p, Drop d, const T* x, T* y) {
   int64_t n = static_cast<int64_t>(p.l.heads) * p.queries() * p.l.longest;
@@ -184,9 +184,9 @@ __global__ void dropout(Packed p, Drop d, const T* x, T* y) {
     bool stays = j < at.length;
     if (stays) {
       Draws draws(d, at.sequence, head);
-      uint4 w = draws.at(at.at, j / DRAWN, j % 16);
+      uint4 w = draws.at(at.at, j / DRAWN, j % 16 / 2);
       int word = j / 16 % 4;
-      stays = (word == 0 ? w.x : word == 1 ? w.y : word == 2 ? w.z : w.w) >= draws.threshold;
+      stays = draws.stay(word == 0 ? w.x : word == 1 ? w.y : word == 2 ? w.z : w.w) >> (j % 2 ? 31 : 15) & 1;
     }
     y[e] = narrow<T>(stays ? widen(x[e]) * d.scale : 0);
   }

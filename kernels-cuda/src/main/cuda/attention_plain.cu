@@ -59,7 +59,7 @@ __global__ __launch_bounds__(PLAIN_BLOCK, 3) void plainForward(Plain<T> x, int g
           float p = exp2f(s[j] - shift);
           total += p;
           const float* a = table.rows + table.at(key + chunk + j, i) * table.stride;
-          if (kept >> (chunk + j) & 1) lane.template add<RELATIVE>(o, p, values + (chunk + j) * width, a);
+          if (isKept(kept, chunk + j)) lane.template add<RELATIVE>(o, p, values + (chunk + j) * width, a);
         }
       }
     }

@@ -66,7 +66,7 @@ __global__ __launch_bounds__(PLAIN_BLOCK, 2) void plainQueriesGradient(PlainGrad
       const float* a = table.rows + distance * table.stride;
       float s = lane.sum(lane.template dot<RELATIVE>(q, keys + j * width, a));
       float dp = lane.sum(lane.template dot<RELATIVE>(d, values + j * width, a));
-      bool stays = kept >> j & 1;
+      bool stays = isKept(kept, j);
       float p = exp2f(fmaf(s, by, -log)), y = p * ((stays ? dp * x.d.scale : 0) - delta);
       lane.template add<RELATIVE>(dq, y, keys + j * width, a);
       if (folds) {
@@ -146,7 +146,7 @@ __global__ __launch_bounds__(PLAIN_BLOCK, 2) void plainKeysGradient(PlainGradien
       }
       s = lane.sum(s);
       dp = lane.sum(dp);
-      bool stays = !x.d.random || (masks[query + i] >> (j % DRAWN) & 1);
+      bool stays = !x.d.random || isKept(masks[query + i], j % DRAWN);
       float p = exp2f(fmaf(s, by, -logs[i])), y = p * ((stays ? dp * x.d.scale : 0) - deltas[i]);
       lane.template add<false>(dk, y, q, nullptr);
       lane.template add<false>(dv, stays ? p : 0, d, nullptr);

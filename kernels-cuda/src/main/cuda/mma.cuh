@@ -65,6 +65,13 @@ __device__ __forceinline__ float fastExp2(float x) {
   return y;
 }
 
+/** The highest bit of each half in all bits of the half. */
+__device__ __forceinline__ unsigned spread(unsigned x) {
+  unsigned y;
+  asm("prmt.b32 %0,%1,%1,0xbb99;" : "=r"(y) : "r"(x));
+  return y;
+}
+
 /** Two numbers in one register, the first in the lower half. */
 template <class T> __device__ __forceinline__ unsigned pair(float low, float high);
 template <> __device__ __forceinline__ unsigned pair<bf16>(float low, float high) {
@@ -134,6 +141,8 @@ void copyLater(void* shared, const void* from, bool is) {
 inline void awaitCopies() {}
 
 inline float fastExp2(float x) { return std::exp2(x); }
+
+inline unsigned spread(unsigned x) { return (x >> 15 & 0x10001) * 0xFFFF; }
 
 template <class T>
 unsigned pair(float low, float high) {

@@ -1,14 +1,15 @@
-// Philox4x32-10 (Salmon et al. 2011), the generator of dropout. Which element takes which word of which counter is in
-// org.dyr.op.Philox: column c takes word (c mod 64) / 16 of counter 16 (c / 64) + c mod 16 of its row.
+// Philox4x32-7 (Salmon et al. 2011), the generator of dropout. Which element takes which half of which word is in
+// org.dyr.op.Philox: column c takes half c mod 2 of word (c mod 64) / 16 of counter 8 (c / 64) + (c mod 16) / 2 of its
+// row.
 #pragma once
 
 #include "simt.cuh"
 
 namespace dyr {
 
-constexpr unsigned PHILOX_ROUNDS = 10;
+constexpr unsigned PHILOX_ROUNDS = 7;
 
-/** The four words of a counter under a key. Ten rounds of two products and four exclusive ors. */
+/** The four words of a counter under a key. Seven rounds of two products and four exclusive ors. */
 __device__ __forceinline__ uint4 philox(uint4 counter, uint2 key) {
 #pragma unroll
   for (unsigned round = 0; round < PHILOX_ROUNDS; round++) {
@@ -20,7 +21,7 @@ __device__ __forceinline__ uint4 philox(uint4 counter, uint2 key) {
   return counter;
 }
 
-/** Counters that a row of so many columns takes: 16 a block of 64. */
-__host__ __device__ constexpr unsigned philoxStride(int columns) { return (columns + 63) / 64 * 16; }
+/** Counters that a row of so many columns takes: 8 a block of 64. */
+__host__ __device__ constexpr unsigned philoxStride(int columns) { return (columns + 63) / 64 * 8; }
 
 }  // namespace dyr

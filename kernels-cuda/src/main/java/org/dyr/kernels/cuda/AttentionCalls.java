@@ -37,7 +37,7 @@ final class AttentionCalls {
       int tokens = k.shape().rows();
       return new Sizes(Binding.number(k.type()), tokens, offsets.shape().dim(0) - 1, op.heads(),
           k.shape().last() / op.heads(), Math.max(1, Math.min(op.longest(), tokens)), op.site(),
-          Philox.threshold(op.probability()), (float) (1 / (1 - op.probability())), distances);
+          Philox.threshold(op.probability()), (float) Philox.scale(op.probability()), distances);
     }
 
     boolean onTensorCores() {

@@ -121,7 +121,7 @@ final class AttentionPartsCalls {
   static Kernel dropout(Binding b, AttentionDropout op) {
     Sizes n = Sizes.of(op.queries(), b.operands().in()[0], b.operands().in()[2]);
     int site = op.site(), threshold = Philox.threshold(op.probability());
-    float scale = (float) (1 / (1 - op.probability()));
+    float scale = (float) Philox.scale(op.probability());
     long x = b.in(0), random = b.in(1), offsets = b.in(2), sequence = b.in(3), y = b.out(0), stream = b.stream();
     return () -> check(CudaCalls.attentionDropout(n.type, x, random, offsets, sequence, y, n.tokens, n.sequences,
         n.heads, n.longest, n.first, site, threshold, scale, stream));

@@ -65,7 +65,7 @@ final class GeneratedKernels implements KernelSet, AutoCloseable {
     values.addAll(List.of(source.units(), (long) source.unitsPerRow(), (long) source.columns()));
     for (Dropout d : source.dropouts()) {
       values.addAll(List.of((long) d.site(), (long) Philox.threshold(d.probability()),
-          (long) Float.floatToRawIntBits((float) (1 / (1 - d.probability())))));
+          (long) Float.floatToRawIntBits((float) Philox.scale(d.probability()))));
     }
     // A cell of eight bytes each, of which the kernel reads as many as its parameter has.
     LongPointer cells = new LongPointer(values.stream().mapToLong(v -> v).toArray());

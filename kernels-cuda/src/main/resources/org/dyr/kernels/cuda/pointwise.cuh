@@ -53,7 +53,7 @@ __device__ __forceinline__ void store(T* to, const float (&from)[V]) {
 
 /**
  * Which elements dropout keeps, as org.dyr.op.Philox has it: bit k V + v is that of column c + 16 k + v, k < 4, v < V,
- * of a row, where c mod 64 is at most 16 - V: a counter's four words are of four columns, 16 apart.
+ * of a row, where c mod 64 is at most 16 - V: a counter's four words are of four pairs of columns, 16 apart.
  *
  * @param place that of the row in its sequence
  * @param random the seed, low and high, and the step
@@ -61,12 +61,12 @@ __device__ __forceinline__ void store(T* to, const float (&from)[V]) {
 template <int V>
 __device__ __forceinline__ unsigned kept(unsigned place, unsigned sequence, unsigned c, unsigned columns,
                                          const int* random, unsigned site, unsigned threshold) {
-  unsigned first = place * ((columns + 63) / 64 * 16) + c / 64 * 16 + c % 16, bits = 0;
+  unsigned first = place * ((columns + 63) / 64 * 8) + c / 64 * 8 + c % 16 / 2, bits = 0;
 #pragma unroll
-  for (unsigned v = 0; v < V; v++) {
-    unsigned w0 = first + v, w1 = sequence, w2 = site << 10, w3 = random[2], k0 = random[0], k1 = random[1];
+  for (unsigned v = 0; v < V; v += 2) {
+    unsigned w0 = first + v / 2, w1 = sequence, w2 = site << 10, w3 = random[2], k0 = random[0], k1 = random[1];
 #pragma unroll
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < 7; round++) {
       unsigned long long p = 0xD2511F53ull * w0, q = 0xCD9E8D57ull * w2;
       w0 = static_cast<unsigned>(q >> 32) ^ w1 ^ k0;
       w1 = static_cast<unsigned>(q);
@@ -75,8 +75,16 @@ __device__ __forceinline__ unsigned kept(unsigned place, unsigned sequence, unsi
       k0 += 0x9E3779B9u;
       k1 += 0xBB67AE85u;
     }
-    bits |= (w0 >= threshold ? 1u : 0) << v | (w1 >= threshold ? 1u : 0) << (V + v)
-        | (w2 >= threshold ? 1u : 0) << (2 * V + v) | (w3 >= threshold ? 1u : 0) << (3 * V + v);
+    unsigned w[4] = {w0, w1, w2, w3};
+#pragma unroll
+    for (unsigned k = 0; k < 4; k++) {
+      unsigned low = w[k] & 0xFFFF, high = w[k] >> 16;
+      if (V == 1) {
+        bits |= ((c % 2 ? high : low) >= threshold ? 1u : 0) << k;
+      } else {
+        bits |= (low >= threshold ? 1u : 0) << (k * V + v) | (high >= threshold ? 1u : 0) << (k * V + v + 1);
+      }
+    }
   }
   return bits;
 }
