@@ -11,13 +11,13 @@ import org.dyr.op.Philox;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
-/** The kernels of {@code norm.cu}. */
+/** The kernels of {@code norm.cu} and {@code norm_gradient.cu}. */
 final class NormCalls {
   /** The floats that fill the shared memory that every block may have. */
   private static final int SHARED_FLOATS = 12_288;
 
-  /** Blocks that add up dw, db and dbias, of 4 rows at a time: three a multiprocessor of an H100, all at once. */
-  private static final int MOST_BLOCKS = 396;
+  /** Blocks that add up dw, db and dbias, of 4 rows at least: four a multiprocessor of an H100, all at once. */
+  private static final int MOST_BLOCKS = 528;
   private static final int BLOCK_ROWS = 4;
 
   private NormCalls() {}
@@ -44,7 +44,7 @@ final class NormCalls {
     /** @param first where random, sequence and position stand among the inputs */
     static Drop of(Binding o, int first, double probability, int site) {
       return new Drop(o.in(first), o.in(first + 1), o.in(first + 2), Philox.site(site, 0),
-          Philox.threshold(probability), (float) (1 / (1 - probability)));
+          Philox.threshold(probability), (float) Philox.scale(probability));
     }
   }
 
