@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <numeric>
 #include <vector>
 
 #pragma GCC optimize("O3")
@@ -18,7 +17,7 @@ enum Status { SUCCESS = 0, NOT_INITIALIZED = 1, INVALID_VALUE = 7, NOT_SUPPORTED
 enum DataType { UNSET = -1, REAL_32 = 0, REAL_16 = 2, REAL_BF16 = 14 };
 enum Compute { COMPUTE_32F = 68 };
 enum Transpose { PLAIN = 0, TRANSPOSED = 1 };
-enum Epilogue { DEFAULT = 1, BIAS = 4, SUMS_OF_B = 512 };
+enum Epilogue { DEFAULT = 1, BIAS = 4 };
 enum OperationAttribute { TRANS_A = 3, TRANS_B = 4, EPILOGUE = 7, BIAS_POINTER = 8, BIAS_DATA_TYPE = 26 };
 enum PreferenceAttribute { MOST_WORKSPACE = 1, REDUCTIONS = 3, ALIGNMENT_A = 5, ALIGNMENT_D = 8 };
 
@@ -33,7 +32,7 @@ size_t workspaceOf(uint64_t algorithm) { return 1024 * (algorithm + 1); }
 struct Operation {
   int compute, scale, transA = PLAIN, transB = PLAIN, biasType = UNSET;
   unsigned epilogue = DEFAULT;
-  const void* beside = nullptr;  // the bias (rows of d), or where the sums of op(b)'s columns go (columns of d)
+  const void* bias = nullptr;
 };
 
 /** By columns. */
@@ -124,10 +123,7 @@ std::vector<float> padded(const std::vector<float>& from, int64_t rows, int64_t 
   return to;
 }
 
-/**
- * d = alpha op(a) op(b) + beta c [+ bias]; parts of 256 of the depth are summed first, then their sums. Or beside d the
- * sums of op(b)'s columns.
- */
+/** d = alpha op(a) op(b) + beta c [+ bias]; parts of 256 of the depth are summed first, then their sums. */
 struct Product {
   Operation operation;
   Layout aLayout, bLayout, cLayout, dLayout;
@@ -139,7 +135,7 @@ struct Product {
   void operator()() const {
     if (!isHeld(aLayout, a) || !isHeld(bLayout, b) || !isHeld(dLayout, d) || (beta != 0 && !isHeld(cLayout, c))
         || !emulator::holds(workspace, workspaceBytes)
-        || (operation.epilogue != DEFAULT && !emulator::holds(operation.beside, besideBytes()))) {
+        || (operation.epilogue == BIAS && !emulator::holds(operation.bias, dLayout.rows * bytesOf(dLayout.type)))) {
       std::fprintf(stderr, "emulator: a matrix product reaches outside of the device's memory\n");
       return emulator::fail(ILLEGAL_ADDRESS);
     }
@@ -150,10 +146,7 @@ struct Product {
     std::vector<float> right = padded(widened(bLayout, b, operation.transB), k, n, k, nPadded);
     typed(dLayout.type, static_cast<char*>(d), [&](auto to) {
       auto addend = static_cast<decltype(to)>(const_cast<void*>(c));
-      auto beside = static_cast<decltype(to)>(const_cast<void*>(operation.beside));
-      for (int64_t j = 0; j < n && operation.epilogue == SUMS_OF_B; j++) {
-        narrow(std::accumulate(&right[j * k], &right[j * k] + k, 0.0f), beside[j]);
-      }
+      auto bias = static_cast<decltype(to)>(const_cast<void*>(operation.bias));
       for (int64_t column = 0; column < n; column += TILE_COLUMNS) {
         for (int64_t row = 0; row < m; row += TILE_ROWS) {
           float sums[TILE_COLUMNS * TILE_ROWS] = {};
@@ -164,17 +157,13 @@ struct Product {
             for (int64_t i = row; i < std::min(m, row + TILE_ROWS); i++) {
               float sum = alpha * sums[(j - column) * TILE_ROWS + i - row];
               if (beta != 0) sum += beta * widen(addend[j * cLayout.leading + i]);
-              if (operation.epilogue == BIAS) sum += widen(beside[i]);
+              if (operation.epilogue == BIAS) sum += widen(bias[i]);
               narrow(sum, to[j * dLayout.leading + i]);
             }
           }
         }
       }
     });
-  }
-
-  size_t besideBytes() const {
-    return (operation.epilogue == BIAS ? dLayout.rows : dLayout.columns) * bytesOf(dLayout.type);
   }
 
   static bool isHeld(const Layout& l, const void* at) {
@@ -192,9 +181,8 @@ Status examine(const Operation& o, const Layout& a, const Layout& b, const Layou
   if (depth != k || d.rows != m || d.columns != n || c.rows != m || c.columns != n) return INVALID_VALUE;
   if (o.compute != COMPUTE_32F || o.scale != REAL_32) return NOT_SUPPORTED;
   if (a.type != b.type || c.type != d.type || (d.type != a.type && d.type != REAL_32)) return NOT_SUPPORTED;
-  if (o.epilogue != DEFAULT && o.epilogue != BIAS && o.epilogue != SUMS_OF_B) return NOT_SUPPORTED;
-  if (o.epilogue == SUMS_OF_B && !o.transB) return NOT_SUPPORTED;
-  if (o.epilogue != DEFAULT && o.biasType != UNSET && o.biasType != d.type) return NOT_SUPPORTED;
+  if (o.epilogue != DEFAULT && o.epilogue != BIAS) return NOT_SUPPORTED;
+  if (o.epilogue == BIAS && o.biasType != UNSET && o.biasType != d.type) return NOT_SUPPORTED;
   return SUCCESS;
 }
 
@@ -259,7 +247,7 @@ DYR_BLAS int cublasLtMatmulDescSetAttribute(Operation* operation, int attribute,
     case TRANS_A: return readTranspose(operation->transA, value, bytes);
     case TRANS_B: return readTranspose(operation->transB, value, bytes);
     case EPILOGUE: return read(operation->epilogue, value, bytes);
-    case BIAS_POINTER: return read(operation->beside, value, bytes);
+    case BIAS_POINTER: return read(operation->bias, value, bytes);
     case BIAS_DATA_TYPE: return read(operation->biasType, value, bytes);
     default: return INVALID_VALUE;
   }
@@ -330,14 +318,14 @@ DYR_BLAS int cublasLtMatmul(void* handle, const Operation* operation, const floa
   if (!a || !b || !d || (*beta != 0 && !c)) return INVALID_VALUE;
   Status status = examine(*operation, *aLayout, *bLayout, *cLayout, *dLayout);
   if (status != SUCCESS) return status;
-  if (operation->epilogue != DEFAULT && operation->beside == nullptr) return INVALID_VALUE;
+  if (operation->epilogue == BIAS && operation->bias == nullptr) return INVALID_VALUE;
   if (algorithm->mark != MARK || algorithm->number >= MOST_ALGORITHMS) return NOT_SUPPORTED;
   if (workspaceBytes < workspaceOf(algorithm->number)) return INVALID_VALUE;
   if (!isAligned(workspace, WORKSPACE_ALIGNMENT)) return INVALID_VALUE;
   for (const void* at : {a, b, c, static_cast<const void*>(d)}) {
     if (!isAligned(at, algorithm->alignment)) return NOT_SUPPORTED;
   }
-  if (operation->epilogue != DEFAULT && !isAligned(operation->beside, bytesOf(dLayout->type))) return NOT_SUPPORTED;
+  if (operation->epilogue == BIAS && !isAligned(operation->bias, bytesOf(dLayout->type))) return NOT_SUPPORTED;
   emulator::submit(stream, Product{*operation, *aLayout, *bLayout, *cLayout, *dLayout, a, b, c, d, workspace, *alpha,
                                    *beta, workspaceBytes});
   return SUCCESS;

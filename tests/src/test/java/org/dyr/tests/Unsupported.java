@@ -38,7 +38,7 @@ final class Unsupported {
       "native", op -> isPartOfAttention(op) || isBiasedNorm(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
-      "cuda", op -> op instanceof GemmActivation || op instanceof GemmActivation.Grad
+      "cuda", op -> op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad
           || op instanceof AbsorbedAttention || op instanceof AllGather || op instanceof AllGather.Grad
           || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
 
@@ -82,7 +82,6 @@ final class Unsupported {
     boolean hasNoHalfTables = set.equals("native") || set.equals("cuda");
     if (hasNoHalfTables && type.isHalf() && c.op() instanceof EmbeddingLayerNorm) return true;
     if (set.equals("native") && c.op() instanceof AbsorbedAttention a && !isInVectors(a, c)) return true;
-    if (set.equals("cuda") && type.isHalf() && c.op() instanceof GemmSumRows s && !s.of().wide()) return true;
     return unsupported.test(c.op())
         || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();
   }

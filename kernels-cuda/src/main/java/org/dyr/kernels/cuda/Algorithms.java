@@ -75,13 +75,14 @@ final class Algorithms {
   private Optional<Blas.Algorithm> fastest(Product p, List<Blas.Algorithm> proposals) {
     long workspace = proposals.stream().mapToLong(Blas.Algorithm::workspaceBytes).max().orElse(0);
     long a = Blas.aligned(p.a().bytes()), b = Blas.aligned(p.b().bytes()), c = Blas.aligned(p.c().bytes());
-    long beside = Blas.aligned(p.besideBytes()), bytes = a + b + beside + c + Blas.aligned(workspace);
+    long bias = Blas.aligned((long) p.n() * p.result().bytes());
+    long bytes = a + b + bias + c + Blas.aligned(workspace);
     long memory = Driver.allocate(bytes);
     if (memory == 0) return Optional.empty();
     try {
       Driver.fill(memory, ANY, bytes, stream);
-      long afterA = memory + a, afterB = afterA + b, last = afterB + beside;
-      var operands = new CublasLtProduct.Operands(memory, afterA, afterB, last, last, last + c);
+      long afterA = memory + a, afterB = afterA + b, afterBias = afterB + bias;
+      var operands = new CublasLtProduct.Operands(memory, afterA, afterB, afterBias, afterBias, afterBias + c);
       Blas.Algorithm fastest = null;
       double least = Double.POSITIVE_INFINITY;
       for (Blas.Algorithm candidate : proposals) {

@@ -1,6 +1,5 @@
 package org.dyr.kernels.cuda;
 
-import static org.bytedeco.cuda.global.cublas.CUBLASLT_EPILOGUE_BGRADB;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_EPILOGUE_BIAS;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_BIAS_POINTER;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_EPILOGUE;
@@ -15,7 +14,6 @@ import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_REDUCTION_SCH
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_COMPUTE_32F;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_T;
-import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_INVALID_VALUE;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_NOT_SUPPORTED;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_SUCCESS;
 
@@ -41,8 +39,7 @@ import org.dyr.tensor.Spec;
 /**
  * Every function of cuBLASLt that is called, and none else: one that a version lacks would end the process where it is
  * called. Each status is checked where it comes from. Matrices are by columns there, so ours, by rows, are their own
- * transposes: what it is asked for is c^T = op(b)^T op(a)^T. The bias, one number a row of c^T, is ours, and the sums
- * of op(b)'s columns there, over the depth, are those of the rows of our op(a).
+ * transposes: what it is asked for is c^T = op(b)^T op(a)^T, and the bias, one number a row of c^T, is ours.
  */
 final class Blas {
   /** What operands are aligned to at least; no algorithm asks for more. */
@@ -104,7 +101,6 @@ final class Blas {
       if (p.transposeB()) set(operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T, p);
       if (p.transposeA()) set(operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_T, p);
       if (p.bias()) set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS, p);
-      if (p.sums()) set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BGRADB, p);
       return operation;
     }
   }
@@ -116,8 +112,8 @@ final class Blas {
     }
   }
 
-  /** Where the bias is, or the sums go, in the type of c. */
-  static void setBeside(cublasLtMatmulDescOpaque_t operation, long address, Product p) {
+  /** Where the bias is, in the type of c. */
+  static void setBias(cublasLtMatmulDescOpaque_t operation, long address, Product p) {
     try (LongPointer v = new LongPointer(1L).put(address)) {
       check(cublas.cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, v, Long.BYTES),
           "cublasLtMatmulDescSetAttribute", p);
@@ -160,7 +156,6 @@ final class Blas {
       int status = cublas.cublasLtMatmulAlgoGetHeuristic(handle, d.operation(), d.b(), d.a(), d.c(), d.c(), preference,
           most, results, count);
       if (status == CUBLAS_STATUS_NOT_SUPPORTED) return List.of();
-      if (p.sums() && status == CUBLAS_STATUS_INVALID_VALUE) return List.of(); // it does not say what it takes with sums
       check(status, "cublasLtMatmulAlgoGetHeuristic", p);
       List<Algorithm> found = new ArrayList<>();
       for (int i = 0; i < count[0]; i++) {

@@ -10,7 +10,6 @@ import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
 import org.dyr.op.Gemm;
-import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.tensor.DType;
@@ -44,11 +43,9 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
   }
 
   @Override public boolean supports(Op op, Spec[] in) {
-    if (!(op instanceof MatMul || op instanceof Gemm || op instanceof GemmSumRows)) return false;
-    if (in[1].shape().rank() != 2) return false;
+    if (!(op instanceof MatMul || op instanceof Gemm) || in[1].shape().rank() != 2) return false;
     if (in[0].type() != DType.F32 && !in[0].type().isHalf()) return false;
     Product p = Product.of(op, in);
-    if (p.sums() && (hasNoSum(p) || p.result().isHalf())) return false; // sums are in the type of c, ours in fp32
     if (hasNoSum(p)) return true;
     Driver.makeCurrent(context);
     return algorithms.has(p);
@@ -74,7 +71,7 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
 
   /** Bytes for a bias in the type of c; 0 where the library reads ours. */
   private static long roundedBias(Product p) {
-    return p.bias() && p.result().isHalf() ? Blas.aligned(p.besideBytes()) : 0;
+    return p.bias() && p.result().isHalf() ? Blas.aligned((long) p.n() * p.result().bytes()) : 0;
   }
 
   @Override public Kernel prepare(Op op, Operands o) {
@@ -90,8 +87,8 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
     long rounded = roundedBias(p);
     long scratch = scratchBytes(p, algorithm) == 0 ? 0 : Blas.aligned(o.scratch().address());
     CublasLtProduct product = new CublasLtProduct(handle, p, algorithm, new CublasLtProduct.Operands(
-        o.inputs()[0].address(), o.inputs()[1].address(),
-        p.sums() ? o.outputs()[1].address() : rounded > 0 ? scratch : bias, residual, c, scratch + rounded), stream);
+        o.inputs()[0].address(), o.inputs()[1].address(), rounded > 0 ? scratch : bias, residual, c, scratch + rounded),
+        stream);
     return rounded > 0 ? afterRounding(product, p, bias, scratch) : product;
   }
 

@@ -23,18 +23,14 @@ final class CublasLtProduct implements Kernel {
   private final Pointer workspace;
   private final CUstream_st stream;
 
-  /**
-   * The addresses of its operands; what it has not is 0.
-   *
-   * @param beside of the bias or of the sums
-   */
-  record Operands(long a, long b, long beside, long residual, long c, long workspace) {
+  /** The addresses of its operands; what it has not is 0. */
+  record Operands(long a, long b, long bias, long residual, long c, long workspace) {
 
     /** @throws IllegalArgumentException where an address is not as algorithms are chosen for */
     Operands {
-      if (((a | b | beside | residual | c) & Blas.ALIGNMENT - 1) != 0) {
+      if (((a | b | bias | residual | c) & Blas.ALIGNMENT - 1) != 0) {
         throw new IllegalArgumentException("operands of a product lie at multiples of %d bytes, not %x, %x, %x, %x, %x"
-            .formatted(Blas.ALIGNMENT, a, b, beside, residual, c));
+            .formatted(Blas.ALIGNMENT, a, b, bias, residual, c));
       }
     }
   }
@@ -44,7 +40,7 @@ final class CublasLtProduct implements Kernel {
     this.algorithm = algorithm;
     this.stream = stream;
     descriptors = Descriptors.of(product);
-    if (product.bias() || product.sums()) Blas.setBeside(descriptors.operation(), o.beside(), product);
+    if (product.bias()) Blas.setBias(descriptors.operation(), o.bias(), product);
     addend = new FloatPointer(product.residual() ? 1f : 0f);
     a = new At(o.a());
     b = new At(o.b());

@@ -1,7 +1,6 @@
 package org.dyr.kernels.cuda;
 
 import org.dyr.op.Gemm;
-import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.tensor.DType;
@@ -9,33 +8,29 @@ import org.dyr.tensor.Spec;
 
 /**
  * c = op(a) op(b) [+ bias] [+ residual] by all that an algorithm is chosen by; op(a) is (M,K), op(b) (K,N), bias (N),
- * residual and c (M,N). Beside it, where asked for, y (M), the sums of the rows of op(a).
+ * residual and c (M,N).
  *
  * @param type of a and b
  * @param result of c, bias and residual
  */
 record Product(int m, int n, int k, boolean transposeA, boolean transposeB, DType type, DType result, boolean bias,
-    boolean residual, boolean sums) {
+    boolean residual) {
 
-  /** Of a {@link MatMul}, a {@link Gemm} or a {@link GemmSumRows}. */
+  /** Of a {@link MatMul} or a {@link Gemm}. */
   static Product of(Op op, Spec[] in) {
     Gemm g = gemm(op);
     Spec c = g.outputs(in)[0];
     return new Product(c.shape().dim(0), c.shape().dim(1), in[0].shape().dim(g.transposeA() ? 0 : 1), g.transposeA(),
-        g.transposeB(), in[0].type(), c.type(), g.bias(), g.residual(), op instanceof GemmSumRows);
+        g.transposeB(), in[0].type(), c.type(), g.bias(), g.residual());
   }
 
   /** The plain product of two squares. */
   static Product square(DType type, int size) {
-    return new Product(size, size, size, false, true, type, type, false, false, false);
+    return new Product(size, size, size, false, true, type, type, false, false);
   }
 
   static Gemm gemm(Op op) {
-    return switch (op) {
-      case MatMul m -> Gemm.of(m);
-      case GemmSumRows s -> s.of();
-      default -> (Gemm) op;
-    };
+    return op instanceof MatMul m ? Gemm.of(m) : (Gemm) op;
   }
 
   Spec a() {
@@ -50,14 +45,9 @@ record Product(int m, int n, int k, boolean transposeA, boolean transposeB, DTyp
     return Spec.of(result, m, n);
   }
 
-  /** Bytes of the bias as the library reads it, or of the sums that it writes: in the type of c. */
-  long besideBytes() {
-    return (long) (sums ? m : n) * result.bytes();
-  }
-
   /** {@code bf16(512,768) bf16(3072,768)^T + bias -> bf16(512,3072)}. */
   @Override public String toString() {
-    return "%s%s %s%s%s%s -> %s%s".formatted(a(), transposeA ? "^T" : "", b(), transposeB ? "^T" : "",
-        bias ? " + bias" : "", residual ? " + residual" : "", c(), sums ? " and sums" : "");
+    return "%s%s %s%s%s%s -> %s".formatted(a(), transposeA ? "^T" : "", b(), transposeB ? "^T" : "",
+        bias ? " + bias" : "", residual ? " + residual" : "", c());
   }
 }

@@ -39,7 +39,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ProductsTest {
   private static final int MOST = 3;
   private static final int LAUNCHES = 200;
-  private static final Product PRODUCT = new Product(5, 6, 7, false, true, DType.F32, DType.F32, true, false, false);
+  private static final Product PRODUCT = new Product(5, 6, 7, false, true, DType.F32, DType.F32, true, false);
 
   private static CUctx_st context;
   private static CUstream_st stream;
@@ -138,7 +138,7 @@ class ProductsTest {
   }
 
   @Test void aFailureNamesFunctionProductAndStatus() {
-    Product empty = new Product(5, 6, 0, false, false, DType.BF16, DType.F32, false, true, false);
+    Product empty = new Product(5, 6, 0, false, false, DType.BF16, DType.F32, false, true);
     try (Descriptors d = Descriptors.of(empty)) {
       DeviceException e = assertThrows(DeviceException.class, () -> Blas.algorithms(handle, d, MOST));
       assertEquals("cublasLtMatmulAlgoGetHeuristic of bf16(5,0) bf16(0,6) + residual -> f32(5,6): "
