@@ -178,6 +178,7 @@ __global__ __launch_bounds__(BLOCK, M > 1 || D > 64 ? 2 : D > 32 ? 3 : 4) void f
     }
   }
   if (!works) return;
+  __syncwarp();  // all lanes have what they read of the queries, which o is written over
 #pragma unroll
   for (int m = 0; m < M; m++) {
     int row = first + m * 16, i = share.from + row;

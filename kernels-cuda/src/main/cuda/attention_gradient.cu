@@ -170,6 +170,7 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void queriesGradient(Gradie
     }
   }
   if (!works) return;
+  __syncwarp();  // all lanes have what they read of the rows that are written over
   queries.put(first, dq, scale, scale);  // where none but this warp reads
   __syncwarp();
   queries.store(first, x.dq + here + first * columns, columns, share.length - share.from - first);
@@ -304,6 +305,7 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void keysGradient(Gradient<
     }
   }
   if (!works) return;
+  __syncwarp();  // all lanes have what they read of the rows that are written over
   keys.put(first, dk, scale, scale);  // where none but this warp reads
   values.put(first, dv, x.d.scale, x.d.scale);
   __syncwarp();

@@ -13,11 +13,13 @@ namespace {
 /** Of an H100: so many blocks, times those that each has at once, are all under way together. */
 constexpr int MULTIPROCESSORS = 132;
 
-/** Warps of a block: what 1,024 columns take and, in 16 bits, as many as bring 24 warps onto a multiprocessor. */
+/** Warps of a block: what 1,024 columns take and, in 16 bits, more. */
 template <class T>
 constexpr int MOST_WARPS = sizeof(T) == 4 ? 8 : 6;
-template <class T>
-constexpr int RESIDENT = sizeof(T) == 4 ? 2 : 4;
+
+/** Blocks of a multiprocessor: as many as have room for their sums in registers. */
+template <class T, bool BIAS>
+constexpr int RESIDENT = sizeof(T) == 4 ? 2 : BIAS ? 3 : 4;
 
 /** f of two flags, as types. */
 template <class F>
@@ -54,7 +56,8 @@ struct NormGrad {
  * registers over all rows of a team, then team after team. blockDim: the threads of a row in whole warps, teams.
  */
 template <class T, bool DROP, bool BIAS>
-__global__ void __launch_bounds__(MOST_WARPS<T> * LANES, RESIDENT<T>) normGradTeams(NormGrad<T> of, Drop drop) {
+__global__ void __launch_bounds__(MOST_WARPS<T> * LANES, RESIDENT<T, BIAS>)
+    normGradTeams(NormGrad<T> of, Drop drop) {
   constexpr int V = WIDE<T>, SUMS = BIAS ? 3 : 2;
   __shared__ float2 sums[2][MOST_WARPS<T>];
   DYR_DYNAMIC_SHARED(float, shared);
@@ -206,7 +209,8 @@ int dropoutAddLayerNormGrad(int type, Address dy, Address x, Address w, Address 
       int warps = (columns + V * LANES - 1) / (V * LANES), blocks = most;
       if (columns % V == 0 && warps <= MOST_WARPS<T>) {
         dim3 block(warps * LANES, MOST_WARPS<T> / warps);
-        blocks = std::min(most, MULTIPROCESSORS * (MOST_WARPS<T> * RESIDENT<T> / (warps * static_cast<int>(block.y))));
+        int resident = MOST_WARPS<T> * RESIDENT<T, BIAS> / (warps * static_cast<int>(block.y));
+        blocks = std::min(most, MULTIPROCESSORS * resident);
         size_t shared = block.y > 1 ? sizeof(float) * SUMS * columns : 0;
         DYR_LAUNCH((normGradTeams<T, DROP, BIAS>), blocks, block, shared, stream, of, drop);
       } else {
