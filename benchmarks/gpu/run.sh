@@ -281,7 +281,8 @@ peer() {
     python3 "$here/peer.py" --check
   else
     # shellcheck disable=SC2086
-    python3 "$here/peer.py" --seconds 55 attention:128x512 attention:512x128 $works
+    python3 "$here/peer.py" --seconds 70 attention:128x512 attention:512x128 train:576x512 "train:$own" \
+      infer:512x512 "infer:$own" train:512x128
   fi
 }
 
@@ -333,7 +334,7 @@ export OUT work DEVICE="$device" SIZE="$size"
 all() {
   failed=
   for section in info:45:1800 card:60:800 parity:60:2000 steps:60:900 speed:90:1900 profile:5:2000 \
-      peer:70:1500 sanitizer:140:800; do
+      peer:100:1500 sanitizer:110:800; do
     name=${section%%:*}
     most=${section##*:}
     limit=${section#*:}

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "distances.h"
+#include "philox.h"
 
 namespace dyr {
 namespace DYR_ISA {
@@ -30,8 +31,8 @@ struct AttentionOperands {
   const int32_t* sequence;  // (S)
   int32_t tokens, sequences, heads, size, longest;
   int32_t site;
-  int32_t threshold;        // of words that are dropped
-  float dropScale;          // 1/(1-p)
+  int32_t threshold;        // of halves that are dropped
+  float dropScale;          // of what stays
   const Type* table;        // (R,D), embeddings of distances
   int32_t distances;        // R, 0 where positions are not relative
 };
@@ -50,7 +51,7 @@ struct AttentionGradients {
 constexpr int QUERIES = 96;  // at most, in a block: rows of scores that exist at a time
 constexpr int KEYS = 512;    // columns of them
 constexpr int SCORES_ROW = KEYS + LANES;  // a line more than a power of two, lest columns share sets of the cache
-constexpr int BLOCK = DropoutRows::BLOCK;  // keys that are packed together, and meet queries together in the gradient
+constexpr int BLOCK = DROP_COLUMNS;  // keys that are packed together, and meet queries together in the gradient
 constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 
 /** How the queries of a sequence are cut into blocks of nearly one length. */
@@ -150,11 +151,11 @@ struct Exponential {
 template <class Unit, bool DROP, int N>
 DYR_INLINE void softmaxBlocks(float* s, int v, int vectors, const Exponential& e, const DropoutRows& drop,
                               int32_t counter, Floats& sums) {
-  constexpr int DEPTH = Unit::DEPTH, VECTORS = DropoutRows::VECTORS;
+  constexpr int DEPTH = Unit::DEPTH, VECTORS = DROP_VECTORS;
   Mask kept[N][VECTORS];
   if constexpr (DROP) {
     int32_t counters[N];
-    for (int i = 0; i < N; i++) counters[i] = counter + (v / VECTORS + i) * DropoutRows::COUNTERS;
+    for (int i = 0; i < N; i++) counters[i] = counter + (v / VECTORS + i) * DROP_COUNTERS;
     drop.blocks(counters, kept);
   }
   auto step = [&](int i) __attribute__((always_inline)) {
@@ -178,20 +179,20 @@ DYR_INLINE void softmaxBlocks(float* s, int v, int vectors, const Exponential& e
 /** The softmax of a row, not yet over its sum, which it returns. */
 template <class Unit, bool DROP>
 float softmaxRow(float* s, int vectors, float by, float shift, const DropoutRows& drop, int32_t counter) {
-  constexpr int VECTORS = DropoutRows::VECTORS;
+  constexpr int VECTORS = DROP_VECTORS;
   Exponential e{broadcast(by), broadcast(-shift)};
   Floats sums = zero();
   if (vectors % Unit::DEPTH != 0) store(s + vectors++ * LANES, broadcast(-INFINITY));
   int v = 0;
-  for (; v + 2 * VECTORS <= vectors; v += 2 * VECTORS) {
+  for (; vectors - v > VECTORS; v += 2 * VECTORS) {
     softmaxBlocks<Unit, DROP, 2>(s, v, vectors, e, drop, counter, sums);
   }
-  for (; v < vectors; v += VECTORS) softmaxBlocks<Unit, DROP, 1>(s, v, vectors, e, drop, counter, sums);
+  if (v < vectors) softmaxBlocks<Unit, DROP, 1>(s, v, vectors, e, drop, counter, sums);
   return sum(sums);
 }
 
 /** Counters that a row of attention probabilities may use: Philox.ATTENTION_STRIDE. */
-constexpr int32_t DROPOUT_STRIDE = 1 << 14;
+constexpr int32_t DROPOUT_STRIDE = 1 << 13;
 
 /** One head of one sequence, a block of queries at a time. Keys and values are packed. */
 template <class Type, class Unit>
@@ -237,7 +238,7 @@ class Forward {
         // Where all scores so far are -infinity, nothing is taken so far: their powers and the factor are 0.
         shift[r] = m > -INFINITY ? m * by : 0;
         if (key == 0) prefetchNext(from + r);
-        int32_t counter = (from + r) * DROPOUT_STRIDE + key / 4;
+        int32_t counter = (from + r) * DROPOUT_STRIDE + key / DROP_COLUMNS * DROP_COUNTERS;
         float sum = x.random ? softmaxRow<Unit, true>(s, vectorsOf(keys), by, shift[r], drop, counter)
                              : softmaxRow<Unit, false>(s, vectorsOf(keys), by, shift[r], drop, counter);
         if (key > 0) {
@@ -338,8 +339,8 @@ struct GradientScratch {
 };
 
 /**
- * The gradient of one head of one sequence, all its queries, a block at a time. What is called ds and delta is 1-p of
- * either, p dropout's: the outputs make up for it.
+ * The gradient of one head of one sequence, all its queries, a block at a time. What is called ds and delta is either
+ * over dropScale: the outputs make up for it.
  */
 template <class Type, class Unit>
 class Backward {
@@ -369,7 +370,7 @@ class Backward {
   }
 
  private:
-  static constexpr int DEPTH = Unit::DEPTH, VECTORS = DropoutRows::VECTORS;
+  static constexpr int DEPTH = Unit::DEPTH, VECTORS = DROP_VECTORS;
   static constexpr long DS_ROW = GradientScratch<Unit>::DS_ROW;
 
   /** The queries [from, from + rows). */
@@ -406,7 +407,7 @@ class Backward {
             distances.add(distances.keys, r, from + r, key, own.scores + (r - strip) * BLOCK, vectorsOf(n));
             distances.add(distances.values, r, from + r, key, own.dp + (r - strip) * BLOCK, vectorsOf(n));
           }
-          int32_t counter = (from + r) * DROPOUT_STRIDE + key / 4;
+          int32_t counter = (from + r) * DROPOUT_STRIDE + key / DROP_COLUMNS * DROP_COUNTERS;
           if (x.random) gradientRows<true>(r, r - strip, vectorsOf(n), counter, ds, dsAcross, acrossRow);
           else gradientRows<false>(r, r - strip, vectorsOf(n), counter, ds, dsAcross, acrossRow);
           if (distances.any()) {

@@ -23,28 +23,28 @@ struct FirstOperands {
   const int32_t* random;    // (4); null where nothing is dropped
   const int32_t* sequence;  // (S)
   int32_t sequences, heads, size, site;
-  int32_t threshold;        // of words that are dropped
-  float dropScale;          // 1/(1-p)
+  int32_t threshold;        // of halves that are dropped
+  float dropScale;          // of what stays
 
   long columns() const { return static_cast<long>(heads) * size; }
   long row() const { return padded(size); }
   float scale() const { return 1 / std::sqrt(static_cast<float>(size)); }
 
   /** What stays of 64 keys from `key` on, for the first query of sequence s. */
-  DYR_INLINE void kept(int s, int head, int key, Mask (&m)[DropoutRows::VECTORS]) const {
+  DYR_INLINE void kept(int s, int head, int key, Mask (&m)[DROP_VECTORS]) const {
     if (random == nullptr) {
       for (Mask& all : m) all = first(LANES);
       return;
     }
-    const int32_t counter[1] = {key / 4};
-    Mask drawn[1][DropoutRows::VECTORS];
+    const int32_t counter[1] = {key / DROP_COLUMNS * DROP_COUNTERS};
+    Mask drawn[1][DROP_VECTORS];
     DropoutRows(random, sequence[s], site << 10 | head, threshold).blocks(counter, drawn);
-    for (int v = 0; v < DropoutRows::VECTORS; v++) m[v] = drawn[0][v];
+    for (int v = 0; v < DROP_VECTORS; v++) m[v] = drawn[0][v];
   }
 };
 
 /** Keys whose masks are drawn together. */
-constexpr int FIRST_KEYS = DropoutRows::BLOCK;
+constexpr int FIRST_KEYS = DROP_COLUMNS;
 
 struct FirstForwardScratch {
   Scratch s;
@@ -140,9 +140,9 @@ float firstSoftmax(const FirstOperands<T>& x, int s, int head, float* row, int l
   most = largest(m);
   Floats log2e = broadcast(LOG2_E), shift = broadcast(-most * LOG2_E);
   for (int key = 0; key < width; key += FIRST_KEYS) {
-    Mask kept[DropoutRows::VECTORS];
+    Mask kept[DROP_VECTORS];
     x.kept(s, head, key, kept);
-    for (int i = 0; i < DropoutRows::VECTORS; i++) {
+    for (int i = 0; i < DROP_VECTORS; i++) {
       Floats p = exp2(fma(load(row + key + i * LANES), log2e, shift));
       sums = add(sums, p);
       store(row + key + i * LANES, keep(p, kept[i]));
@@ -224,9 +224,9 @@ void firstGradient(const FirstOperands<T>& x, const FirstGradients<T>& d, const 
       Floats shift = broadcast(-d.lse[static_cast<long>(h) * x.sequences + s] * LOG2_E);
       Floats less = broadcast(-own.deltas[h]);
       float *p = own.p + h * FIRST_KEYS, *ds = own.ds + h * FIRST_KEYS;
-      Mask kept[DropoutRows::VECTORS];
+      Mask kept[DROP_VECTORS];
       x.kept(s, h, key, kept);
-      for (int i = 0; i < DropoutRows::VECTORS; i++) {
+      for (int i = 0; i < DROP_VECTORS; i++) {
         Floats y = exp2(fma(load(p + i * LANES), broadcast(LOG2_E), shift));
         store(ds + i * LANES, mul(y, addWhere(less, load(ds + i * LANES), kept[i])));
         store(p + i * LANES, keep(y, kept[i]));

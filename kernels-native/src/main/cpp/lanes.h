@@ -1,5 +1,4 @@
-// What attention and matrix products ask of vectors beyond simd.h: 2^x, transposed squares, pairs of bf16, and masks
-// of dropout in blocks of 64 columns.
+// What attention and matrix products ask of vectors beyond simd.h: 2^x, transposed squares, pairs of bf16.
 #pragma once
 
 #include "simd.h"
@@ -13,19 +12,6 @@ namespace DYR_ISA {
 DYR_INLINE Floats keep(Floats x, Mask m) { return _mm512_maskz_mov_ps(m, x); }
 /** a + b where the mask is set, else a. */
 DYR_INLINE Floats addWhere(Floats a, Floats b, Mask m) { return _mm512_mask_add_ps(a, m, a, b); }
-DYR_INLINE Mask atLeastUnsigned(Ints a, Ints b) { return _mm512_cmpge_epu32_mask(a, b); }
-/** The 64-bit products of the lower halves of 64-bit lanes. */
-DYR_INLINE Ints multiplyLower(Ints a, Ints b) { return _mm512_mul_epu32(a, b); }
-/** Upper halves of 64-bit lanes brought down, by the two ports in turn: a shift, and a shuffle. */
-DYR_INLINE Ints upperShifted(Ints a) { return _mm512_srli_epi64(a, 32); }
-DYR_INLINE Ints upperShuffled(Ints a) { return _mm512_shuffle_epi32(a, static_cast<_MM_PERM_ENUM>(0xF5)); }
-/** The lower halves of 64-bit lanes, those of a in even places and those of b in odd ones. */
-DYR_INLINE Ints interleaveLower(Ints a, Ints b) {
-  return _mm512_mask_shuffle_epi32(a, 0xAAAA, b, static_cast<_MM_PERM_ENUM>(0xA0));
-}
-DYR_INLINE Ints broadcastLong(int64_t x) { return _mm512_set1_epi64(x); }
-/** 0, 2, 4 .. in 64-bit lanes. */
-DYR_INLINE Ints evenLongs() { return _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14); }
 
 /**
  * 2^x: relative error below 1.5e-7; 0 and infinity beyond the exponents, NaN for NaN. 2^x = 2^k P(x - k), k the integer
@@ -100,13 +86,6 @@ DYR_INLINE Floats interleaved(Floats even, Floats odd) {
 
 DYR_INLINE Floats keep(Floats x, Mask m) { return _mm256_and_ps(x, floats(m)); }
 DYR_INLINE Floats addWhere(Floats a, Floats b, Mask m) { return add(a, keep(b, m)); }
-DYR_INLINE Mask atLeastUnsigned(Ints a, Ints b) { return _mm256_cmpeq_epi32(_mm256_max_epu32(a, b), a); }
-DYR_INLINE Ints multiplyLower(Ints a, Ints b) { return _mm256_mul_epu32(a, b); }
-DYR_INLINE Ints upperShifted(Ints a) { return _mm256_srli_epi64(a, 32); }
-DYR_INLINE Ints upperShuffled(Ints a) { return _mm256_shuffle_epi32(a, 0xF5); }
-DYR_INLINE Ints interleaveLower(Ints a, Ints b) { return _mm256_blend_epi32(a, _mm256_shuffle_epi32(b, 0xA0), 0xAA); }
-DYR_INLINE Ints broadcastLong(int64_t x) { return _mm256_set1_epi64x(x); }
-DYR_INLINE Ints evenLongs() { return _mm256_setr_epi64x(0, 2, 4, 6); }
 
 /** As above, k the integer nearest to x and P over [-1/2, 1/2]; 0 below -126.5. */
 DYR_INLINE Floats exp2(Floats x) {
@@ -152,101 +131,6 @@ DYR_INLINE Floats sums(const Floats (&r)[LANES]) {
 }
 
 #endif
-
-/**
- * Dropout's masks of the rows of one head of one sequence, 64 columns at a time; org.dyr.op.Philox has the rule.
- * Counters stand in the lower halves of 64-bit lanes, even ones in one vector and odd ones in another, so that a round
- * is two products, two moves and two exclusive ors; what gathers in the upper halves does no harm. Of the first two
- * rounds, half is the same for every counter and computed once.
- */
-struct DropoutRows {
-  static constexpr int BLOCK = 64;               // columns drawn together
-  static constexpr int VECTORS = BLOCK / LANES;  // of a block
-  static constexpr int COUNTERS = BLOCK / 4;     // likewise
-  static constexpr uint32_t MULTIPLIER_0 = 0xD2511F53, MULTIPLIER_1 = 0xCD9E8D57;
-
-  int32_t key0[10], key1[10];
-  int32_t second2;           // what round 0 adds to counters' third word
-  int32_t first0;            // what round 1 adds to the first word
-  int32_t first2, fourth;    // what round 1 adds to the third word; the fourth after it
-  int32_t threshold;         // words below it, unsigned, are dropped
-
-  DropoutRows() = default;
-
-  DropoutRows(const int32_t* random, int32_t sequence, int32_t site, int32_t threshold) : threshold(threshold) {
-    uint32_t k0 = random[0], k1 = random[1];
-    for (int round = 0; round < 10; round++) {
-      key0[round] = k0;
-      key1[round] = k1;
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
-    }
-    uint64_t p1 = static_cast<uint64_t>(MULTIPLIER_1) * static_cast<uint32_t>(site);
-    uint32_t c0 = static_cast<uint32_t>(p1 >> 32) ^ sequence ^ key0[0];
-    uint64_t p0 = static_cast<uint64_t>(MULTIPLIER_0) * c0;
-    second2 = random[2] ^ key1[0];
-    first0 = static_cast<uint32_t>(p1) ^ key0[1];
-    first2 = static_cast<uint32_t>(p0 >> 32) ^ key1[1];
-    fourth = static_cast<uint32_t>(p0);
-  }
-
-  /** What stays of N blocks of 64 columns, whose counters begin with these. */
-  template <int N> DYR_INLINE void blocks(const int32_t (&counter)[N], Mask (&kept)[N][VECTORS]) const {
-    constexpr int HALVES = COUNTERS / LANES;     // vectors of a block's counters
-    constexpr int AT_ONCE = HALVES == 1 ? N : 1;  // as many as registers take: one waits while the others go on
-    const Ints least = broadcast(threshold);
-#pragma GCC unroll 4
-    for (int i = 0; i < N * HALVES; i += AT_ONCE) {
-      Words w[2 * AT_ONCE];
-#pragma GCC unroll 4
-      for (int j = 0; j < AT_ONCE; j++) {
-        int first = counter[(i + j) / HALVES] + (i + j) % HALVES * LANES;
-        w[2 * j].c0 = add(evenLongs(), broadcast(first));
-        w[2 * j + 1].c0 = add(evenLongs(), broadcast(first + 1));
-      }
-      rounds(w);
-#pragma GCC unroll 4
-      for (int j = 0; j < AT_ONCE; j++) {
-        const Words &even = w[2 * j], &odd = w[2 * j + 1];
-        Mask* to = kept[(i + j) / HALVES] + (i + j) % HALVES;
-        to[0] = atLeastUnsigned(interleaveLower(even.c0, odd.c0), least);
-        to[HALVES] = atLeastUnsigned(interleaveLower(even.c1, odd.c1), least);
-        to[2 * HALVES] = atLeastUnsigned(interleaveLower(even.c2, odd.c2), least);
-        to[3 * HALVES] = atLeastUnsigned(interleaveLower(even.c3, odd.c3), least);
-      }
-    }
-  }
-
- private:
-  /** Words 0 to 3 of LANES/2 counters; before the first round c0 is the counter. */
-  struct Words {
-    Ints c0, c1, c2, c3;
-  };
-
-  template <int N> DYR_INLINE void rounds(Words (&w)[N]) const {
-    const Ints multiplier0 = broadcastLong(MULTIPLIER_0), multiplier1 = broadcastLong(MULTIPLIER_1);
-#pragma GCC unroll 4
-    for (Words& x : w) {
-      Ints p0 = multiplyLower(x.c0, multiplier0);
-      Ints p1 = multiplyLower(exclusiveOr(upperShifted(p0), broadcast(second2)), multiplier1);
-      x.c0 = exclusiveOr(upperShuffled(p1), broadcast(first0));
-      x.c1 = p1;
-      x.c2 = exclusiveOr(p0, broadcast(first2));
-      x.c3 = broadcast(fourth);
-    }
-#pragma GCC unroll 8
-    for (int round = 2; round < 10; round++) {
-#pragma GCC unroll 4
-      for (Words& x : w) {
-        Ints p0 = multiplyLower(x.c0, multiplier0), p1 = multiplyLower(x.c2, multiplier1);
-        x.c0 = parity(upperShifted(p1), x.c1, broadcast(key0[round]));
-        x.c2 = parity(upperShuffled(p0), x.c3, broadcast(key1[round]));
-        x.c1 = p1;
-        x.c3 = p0;
-      }
-    }
-  }
-};
 
 }  // namespace DYR_ISA
 }  // namespace dyr

@@ -1,7 +1,8 @@
-// Dropout and layer norm of rows. Bound by memory, where something is dropped by the drawing as well: some 120
-// instructions for a vector of counters, which serve four vectors.
+// Dropout and layer norm of rows. Bound by memory, where something is dropped by the drawing as well: some 90
+// instructions for a vector of counters, which serve eight vectors.
 #pragma once
 
+#include "philox.h"
 #include "sums.h"
 
 namespace dyr {
@@ -9,39 +10,30 @@ namespace DYR_ISA {
 
 /** What says which elements of a row are dropped: org.dyr.op.Philox. random: seed low and high, step, unused. */
 struct Drop {
+  const int32_t* random;    // (4)
   const int32_t* sequence;  // (R)
   const int32_t* position;  // (R)
   int32_t site, threshold;
-  float keep;  // 1 / (1 - p)
-  uint32_t key0 = 0, key1 = 0;
-  int32_t step = 0;
+  float scale;
 
-  Drop(const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold,
-      float keep)
-      : sequence(sequence), position(position), site(site), threshold(threshold), keep(keep) {
-    if (random == nullptr) return;
-    key0 = static_cast<uint32_t>(random[0]);
-    key1 = static_cast<uint32_t>(random[1]);
-    step = random[2];
-  }
-
-  /** Calls f(i, factor, lanes) for the vectors of the row's columns, factor 0 where dropped and else `keep`. */
+  /** Calls f(i, factor, lanes) for the vectors of the row's columns, factor 0 where dropped and else `scale`. */
   template <class F> DYR_INLINE void row(int64_t row, int32_t columns, F f) const {
-    // Copies, so that no store in f can change them.
-    int32_t counter = position[row] * ((columns + 63) / 64 * 16), sample = sequence[row];
-    Ints limit = broadcast(threshold);
-    Floats kept = broadcast(keep);
-    Drop self = *this;
-    for (int32_t block = 0; block < columns; block += 64) {
-      for (int32_t c = 0; c < 16; c += LANES) {
-        Philox p(add(broadcast(counter + block / 4 + c), iota()), sample, self.site, self.step, self.key0, self.key1);
-        Ints words[4] = {p.c0, p.c1, p.c2, p.c3};
-        for (int w = 0; w < 4; w++) {
-          int32_t i = block + 16 * w + c;
-          Floats factor = select(kept, zero(), lessUnsigned(words[w], limit));
-          if (i + LANES <= columns) f(i, factor, Whole{});
-          else if (i < columns) f(i, factor, first(columns - i));
-        }
+    int32_t counter = position[row] * ((columns + DROP_COLUMNS - 1) / DROP_COLUMNS * DROP_COUNTERS);
+    DropoutRows drop(random, sequence[row], site, threshold);
+    Floats factor = broadcast(scale);
+    for (int32_t block = 0; block < columns; block += DROP_BLOCKS * DROP_COLUMNS) {
+      int32_t counters[DROP_BLOCKS];
+      Mask kept[DROP_BLOCKS][DROP_VECTORS];
+      for (int32_t& c : counters) {
+        c = counter;
+        counter += DROP_COUNTERS;
+      }
+      drop.blocks(counters, kept);
+      for (int v = 0; v < DROP_BLOCKS * DROP_VECTORS; v++) {
+        int32_t i = block + v * LANES;
+        Floats some = select(zero(), factor, kept[v / DROP_VECTORS][v % DROP_VECTORS]);
+        if (i + LANES <= columns) f(i, some, Whole{});
+        else if (i < columns) f(i, some, first(columns - i));
       }
     }
   }
@@ -50,8 +42,8 @@ struct Drop {
 /** y = dropout(x) over rows. */
 template <class T>
 void dropout(const T* x, T* y, const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site,
-    int32_t threshold, float keep, int64_t from, int64_t to, int32_t columns) {
-  Drop drop(random, sequence, position, site, threshold, keep);
+    int32_t threshold, float scale, int64_t from, int64_t to, int32_t columns) {
+  Drop drop{random, sequence, position, site, threshold, scale};
   Output<T> out(y, from, to, columns);
   for (int64_t row = from; row < to; row++) {
     int64_t at = row * columns;
@@ -127,9 +119,9 @@ void layerNorm(const T* x, const float* w, const float* b, T* y, float* mean, fl
  */
 template <class T>
 void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const float* b, const int32_t* random,
-    const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold, float keep, T* y, T* h,
+    const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold, float scale, T* y, T* h,
     float* mean, float* rstd, float* row, int64_t from, int64_t to, int32_t columns, double eps) {
-  Drop drop(random, sequence, position, site, threshold, keep);
+  Drop drop{random, sequence, position, site, threshold, scale};
   Output<T> sums(h, from, to, columns), out(y, from, to, columns);
   for (int64_t r = from; r < to; r++) {
     int64_t at = r * columns;
@@ -232,8 +224,8 @@ void layerNormGrad(const T* dy, const T* x, const float* w, const float* mean, c
 template <class T>
 void dropoutAddLayerNormGrad(const T* dy, const T* h, const float* w, const float* mean, const float* rstd,
     const int32_t* random, const int32_t* sequence, const int32_t* position, int32_t site, int32_t threshold,
-    float keep, T* dx, T* dresidual, float* partial, int64_t from, int64_t to, int64_t rows, int32_t columns) {
-  Drop drop(random, sequence, position, site, threshold, keep);
+    float scale, T* dx, T* dresidual, float* partial, int64_t from, int64_t to, int64_t rows, int32_t columns) {
+  Drop drop{random, sequence, position, site, threshold, scale};
   int64_t width = partialWidth(columns);
   Output<T> out(dx, from * CHUNK_ROWS, to * CHUNK_ROWS, columns);
   Output<T> through(dresidual, from * CHUNK_ROWS, to * CHUNK_ROWS, columns);

@@ -1,6 +1,6 @@
 // One vector of floats, for the instruction set that this translation unit is compiled for. Every kernel is written
-// once, against these names; DYR_ISA is the namespace of the set: avx2, avx512 or avx512bf16. No other file but the
-// matrix product's inner loop uses an intrinsic.
+// once, against these names; DYR_ISA is the namespace of the set: avx2, avx512 or avx512bf16. Other intrinsics are in
+// lanes.h, philox.h and the matrix product's inner loop alone.
 #pragma once
 
 #include <immintrin.h>
@@ -55,21 +55,9 @@ DYR_INLINE Floats abs(Floats a) { return _mm512_abs_ps(a); }
 DYR_INLINE Ints bits(Floats a) { return _mm512_castps_si512(a); }
 DYR_INLINE Floats floats(Ints a) { return _mm512_castsi512_ps(a); }
 DYR_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
-DYR_INLINE Ints exclusiveOr(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
-/** a ^ b ^ c. */
-DYR_INLINE Ints parity(Ints a, Ints b, Ints c) { return _mm512_ternarylogic_epi32(a, b, c, 0x96); }
-/** The 64-bit products of the even lanes, unsigned; what the odd ones hold does not matter. */
-DYR_INLINE Ints multiplyEven(Ints a, Ints b) { return _mm512_mul_epu32(a, b); }
-/** The odd lanes, in the places of the even ones below them: a shuffle, for shifts share the products' port. */
-DYR_INLINE Ints oddToEven(Ints a) { return _mm512_shuffle_epi32(a, static_cast<_MM_PERM_ENUM>(0xF5)); }
-/** The even lanes of both, those of `odd` in the places above. */
-DYR_INLINE Ints interleaveEven(Ints even, Ints odd) {
-  return _mm512_mask_shuffle_epi32(even, 0xAAAA, odd, static_cast<_MM_PERM_ENUM>(0xA0));
-}
 template <int N> DYR_INLINE Ints shiftLeft(Ints a) { return _mm512_slli_epi32(a, N); }
 template <int N> DYR_INLINE Ints shiftRight(Ints a) { return _mm512_srli_epi32(a, N); }
 DYR_INLINE Mask less(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-DYR_INLINE Mask lessUnsigned(Ints a, Ints b) { return _mm512_cmplt_epu32_mask(a, b); }
 /** b where the mask is set, else a. */
 DYR_INLINE Floats select(Floats a, Floats b, Mask m) { return _mm512_mask_blend_ps(m, a, b); }
 /** table[i] for the lower five bits i of each lane, of a table of 32: from two registers. */
@@ -141,24 +129,9 @@ DYR_INLINE Floats abs(Floats a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f),
 DYR_INLINE Ints bits(Floats a) { return _mm256_castps_si256(a); }
 DYR_INLINE Floats floats(Ints a) { return _mm256_castsi256_ps(a); }
 DYR_INLINE Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
-DYR_INLINE Ints exclusiveOr(Ints a, Ints b) { return _mm256_xor_si256(a, b); }
-/** a ^ b ^ c. */
-DYR_INLINE Ints parity(Ints a, Ints b, Ints c) { return exclusiveOr(exclusiveOr(a, b), c); }
-/** The 64-bit products of the even lanes, unsigned; what the odd ones hold does not matter. */
-DYR_INLINE Ints multiplyEven(Ints a, Ints b) { return _mm256_mul_epu32(a, b); }
-/** The odd lanes, in the places of the even ones below them. */
-DYR_INLINE Ints oddToEven(Ints a) { return _mm256_shuffle_epi32(a, 0xF5); }
-/** The even lanes of both, those of `odd` in the places above. */
-DYR_INLINE Ints interleaveEven(Ints even, Ints odd) {
-  return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
-}
 template <int N> DYR_INLINE Ints shiftLeft(Ints a) { return _mm256_slli_epi32(a, N); }
 template <int N> DYR_INLINE Ints shiftRight(Ints a) { return _mm256_srli_epi32(a, N); }
 DYR_INLINE Mask less(Floats a, Floats b) { return bits(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
-DYR_INLINE Mask lessUnsigned(Ints a, Ints b) {
-  Ints sign = broadcast(INT32_MIN);
-  return _mm256_cmpgt_epi32(exclusiveOr(b, sign), exclusiveOr(a, sign));
-}
 /** b where the mask is set, else a. */
 DYR_INLINE Floats select(Floats a, Floats b, Mask m) { return _mm256_blendv_ps(a, b, floats(m)); }
 
@@ -289,53 +262,6 @@ DYR_INLINE Floats tanh(Floats x) {
   q = fma(fma(fma(q, s, broadcast(2.5876928e-2f)), s, broadcast(0.46714330f)), s, broadcast(1.0f));
   return div(mul(a, p), q);
 }
-
-/**
- * One block of Philox4x32-10 in every lane (org.dyr.op.Philox has the rule of counters). c0 differs by lane, the others
- * are one value. The even and the odd counters stand in two vectors, in the even lanes: a product is then one
- * instruction, and what gathers in the odd lanes does no harm. Some 120 instructions, 36 of them products.
- */
-struct Philox {
-  Ints c0, c1, c2, c3;
-
-  DYR_INLINE Philox(Ints counter, int32_t sequence, int32_t site, int32_t step, uint32_t key0, uint32_t key1) {
-    // In the first round c0 alone differs by lane, in the second c2 and c3: the rest of both is scalar.
-    uint64_t first = static_cast<uint64_t>(MULTIPLIER1) * static_cast<uint32_t>(site);
-    uint32_t n0 = static_cast<uint32_t>(first >> 32) ^ static_cast<uint32_t>(sequence) ^ key0;
-    uint32_t mixed = static_cast<uint32_t>(step) ^ key1;
-    uint64_t second = static_cast<uint64_t>(MULTIPLIER0) * n0;
-    uint32_t key0Second = key0 + WEYL0, key1Second = key1 + WEYL1;
-    Ints halves[2][4];
-    for (int odd = 0; odd < 2; odd++) {
-      Ints p = multiplyEven(odd ? oddToEven(counter) : counter, word(MULTIPLIER0));
-      Ints q = multiplyEven(exclusiveOr(oddToEven(p), word(mixed)), word(MULTIPLIER1));
-      halves[odd][0] = exclusiveOr(oddToEven(q), word(static_cast<uint32_t>(first) ^ key0Second));
-      halves[odd][1] = q;
-      halves[odd][2] = exclusiveOr(p, word(static_cast<uint32_t>(second >> 32) ^ key1Second));
-      halves[odd][3] = word(static_cast<uint32_t>(second));
-    }
-    for (int round = 2; round < 10; round++) {
-      Ints k0 = word(key0 + round * WEYL0), k1 = word(key1 + round * WEYL1);
-      for (Ints(&c)[4] : halves) {
-        Ints p = multiplyEven(c[0], word(MULTIPLIER0)), q = multiplyEven(c[2], word(MULTIPLIER1));
-        c[0] = parity(oddToEven(q), c[1], k0);
-        c[2] = parity(oddToEven(p), c[3], k1);
-        c[1] = q;
-        c[3] = p;
-      }
-    }
-    c0 = interleaveEven(halves[0][0], halves[1][0]);
-    c1 = interleaveEven(halves[0][1], halves[1][1]);
-    c2 = interleaveEven(halves[0][2], halves[1][2]);
-    c3 = interleaveEven(halves[0][3], halves[1][3]);
-  }
-
- private:
-  static constexpr uint32_t MULTIPLIER0 = 0xD2511F53, MULTIPLIER1 = 0xCD9E8D57;
-  static constexpr uint32_t WEYL0 = 0x9E3779B9, WEYL1 = 0xBB67AE85;
-
-  static DYR_INLINE Ints word(uint32_t x) { return broadcast(static_cast<int32_t>(x)); }
-};
 
 }  // namespace DYR_ISA
 }  // namespace dyr

@@ -32,16 +32,16 @@
       int32_t kind) \
   /* norm.h */ \
   K(dropout, int64_t x, int64_t y, int64_t random, int64_t sequence, int64_t position, int32_t site, \
-      int32_t threshold, float keep, int64_t from, int64_t to, int32_t columns) \
+      int32_t threshold, float scale, int64_t from, int64_t to, int32_t columns) \
   K(layerNorm, int64_t x, int64_t w, int64_t b, int64_t y, int64_t mean, int64_t rstd, int64_t from, int64_t to, \
       int32_t columns, double eps) \
   K(layerNormGrad, int64_t dy, int64_t x, int64_t w, int64_t mean, int64_t rstd, int64_t dx, int64_t partial, \
       int64_t from, int64_t to, int64_t rows, int32_t columns) \
   K(dropoutAddLayerNorm, int64_t x, int64_t residual, int64_t w, int64_t b, int64_t random, int64_t sequence, \
-      int64_t position, int32_t site, int32_t threshold, float keep, int64_t y, int64_t h, int64_t mean, \
+      int64_t position, int32_t site, int32_t threshold, float scale, int64_t y, int64_t h, int64_t mean, \
       int64_t rstd, int64_t row, int64_t from, int64_t to, int32_t columns, double eps) \
   K(dropoutAddLayerNormGrad, int64_t dy, int64_t h, int64_t w, int64_t mean, int64_t rstd, int64_t random, \
-      int64_t sequence, int64_t position, int32_t site, int32_t threshold, float keep, int64_t dx, \
+      int64_t sequence, int64_t position, int32_t site, int32_t threshold, float scale, int64_t dx, \
       int64_t dresidual, int64_t partial, int64_t from, int64_t to, int64_t rows, int32_t columns) \
   K(embeddingLayerNorm, int64_t words, int64_t word, int64_t types, int64_t kind, int64_t positions, \
       int64_t position, int64_t w, int64_t b, int64_t y, int64_t h, int64_t mean, int64_t rstd, int64_t row, \

@@ -19,7 +19,7 @@ final class AttentionDrop {
   }
 
   /**
-   * Writes 0 or 1/(1-p) for {@code width} keys, whole blocks, of the query at {@code place} of sequence {@code index};
+   * Writes 0 or the scale for {@code width} keys, whole blocks, of the query at {@code place} of sequence {@code index};
    * {@code out} has room for {@link PhiloxVector#scratch}.
    */
   void factors(int index, int head, int place, int width, long out) {

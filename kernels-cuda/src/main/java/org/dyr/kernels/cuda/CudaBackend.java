@@ -29,7 +29,7 @@ final class CudaBackend implements Backend {
   private static final long STAGING_BYTES = 4 << 20;
   private static final int HALVES = 2;
   private static final int BATCH_TOKENS = 32_768;
-  private static final int ALGORITHMS = 8; // measured for a product
+  private static final int ALGORITHMS = 24; // measured for a product
 
   private final CUctx_st context = Driver.context();
   private final CUstream_st stream = Driver.createStream();

@@ -32,7 +32,7 @@ final class AttentionCalls {
       int tokens = x.shape().rows();
       return new Sizes(tokens, offsets.shape().dim(0) - 1, op.heads(), x.shape().last() / op.heads(),
           Math.min(op.longest(), tokens), op.site(), Philox.threshold(op.probability()),
-          (float) (1 / (1 - op.probability())), distances);
+          (float) Philox.scale(op.probability()), distances);
     }
 
     static Sizes forward(Attention op, Spec[] in, boolean relative) {

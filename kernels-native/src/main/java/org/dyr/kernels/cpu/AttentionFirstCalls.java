@@ -27,7 +27,7 @@ final class AttentionFirstCalls {
       int tokens = k.shape().rows();
       return new Sizes(tokens, q.shape().rows(), op.heads(), q.shape().last() / op.heads(),
           Math.min(op.longest(), tokens), op.site(), Philox.threshold(op.probability()),
-          (float) (1 / (1 - op.probability())));
+          (float) Philox.scale(op.probability()));
     }
   }
 

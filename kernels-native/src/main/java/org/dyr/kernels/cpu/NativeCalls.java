@@ -70,7 +70,7 @@ final class NativeCalls {
   // norm.h
 
   @NoException static native void dropout(int isa, int type, long x, long y, long random, long sequence,
-      long position, int site, int threshold, float keep, long from, long to, int columns);
+      long position, int site, int threshold, float scale, long from, long to, int columns);
 
   @NoException static native void layerNorm(int isa, int type, long x, long w, long b, long y, long mean, long rstd,
       long from, long to, int columns, double eps);
@@ -79,11 +79,11 @@ final class NativeCalls {
       long dx, long partial, long from, long to, long rows, int columns);
 
   @NoException static native void dropoutAddLayerNorm(int isa, int type, long x, long residual, long w, long b,
-      long random, long sequence, long position, int site, int threshold, float keep, long y, long h, long mean,
+      long random, long sequence, long position, int site, int threshold, float scale, long y, long h, long mean,
       long rstd, long row, long from, long to, int columns, double eps);
 
   @NoException static native void dropoutAddLayerNormGrad(int isa, int type, long dy, long h, long w, long mean,
-      long rstd, long random, long sequence, long position, int site, int threshold, float keep, long dx,
+      long rstd, long random, long sequence, long position, int site, int threshold, float scale, long dx,
       long dresidual, long partial, long from, long to, long rows, int columns);
 
   @NoException static native void embeddingLayerNorm(int isa, int type, long words, long word, long types, long kind,

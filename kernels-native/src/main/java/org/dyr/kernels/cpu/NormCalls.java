@@ -15,13 +15,13 @@ final class NormCalls {
   private NormCalls() {}
 
   /** What a kernel is told of dropout; without it, addresses of 0. */
-  private record Drop(long random, long sequence, long position, int site, int threshold, float keep) {
+  private record Drop(long random, long sequence, long position, int site, int threshold, float scale) {
 
     /** @param first where random, sequence and position stand among the inputs */
     static Drop of(Binding o, int first, double probability, int site) {
       if (probability == 0 && o.operands.inputs().length <= first) return new Drop(0, 0, 0, 0, 0, 1);
       return new Drop(o.in(first), o.in(first + 1), o.in(first + 2), Philox.site(site, 0), Philox.threshold(probability),
-          (float) (1 / (1 - probability)));
+          (float) Philox.scale(probability));
     }
   }
 
@@ -31,7 +31,7 @@ final class NormCalls {
     long x = o.in(0), y = o.out(0);
     Drop d = Drop.of(o, 1, op.probability(), op.site());
     return o.rows((from, to, _) -> NativeCalls.dropout(isa, type, x, y, d.random, d.sequence, d.position, d.site, d.threshold,
-        d.keep, from, to, columns));
+        d.scale, from, to, columns));
   }
 
   /** Inputs x (R,C), w, b (C); outputs y (R,C), mean, rstd (R). */
@@ -64,7 +64,7 @@ final class NormCalls {
     double eps = op.eps();
     Drop d = Drop.of(o, 4, op.probability(), op.site());
     return o.rows((from, to, worker) -> NativeCalls.dropoutAddLayerNorm(isa, type, x, residual, w, b, d.random, d.sequence,
-        d.position, d.site, d.threshold, d.keep, y, h, mean, rstd, scratch + worker * bytes, from, to, columns, eps));
+        d.position, d.site, d.threshold, d.scale, y, h, mean, rstd, scratch + worker * bytes, from, to, columns, eps));
   }
 
   /** Inputs dy, h (R,C), w (C), mean, rstd (R) [random, sequence, position]; outputs dx, dresidual (R,C), dw, db (C). */
@@ -74,7 +74,7 @@ final class NormCalls {
     long dx = o.out(0), dresidual = o.out(1);
     Drop d = Drop.of(o, 5, op.probability(), op.site());
     return o.rowChunks(partial, (from, to, _) -> NativeCalls.dropoutAddLayerNormGrad(isa, type, dy, h, w, mean, rstd, d.random,
-        d.sequence, d.position, d.site, d.threshold, d.keep, dx, dresidual, partial, from, to, rows, columns),
+        d.sequence, d.position, d.site, d.threshold, d.scale, dx, dresidual, partial, from, to, rows, columns),
         o.out(2), o.out(3));
   }
 
