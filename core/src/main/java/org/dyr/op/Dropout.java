@@ -4,9 +4,10 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 
 /**
- * y = x / (1 - p) where the element stays, 0 where it is dropped; {@link Philox} says which. x, y (R,C). Further
- * inputs: random i32(4); sequence i32(R), each row's sequence by its number in the global batch; position i32(R), its
- * place there. Linear in x with a mask that is a function, so its gradient is the op itself.
+ * y = scale x where the element stays, 0 where it is dropped; {@link Philox} says which, and has the scale: 1/(1 - p),
+ * the p rounded. x, y (R,C). Further inputs: random i32(4); sequence i32(R), each row's sequence by its number in the
+ * global batch; position i32(R), its place there. Linear in x with a mask that is a function, so its gradient is the op
+ * itself.
  *
  * @param site tells the dropouts of one model apart
  */
