@@ -6,10 +6,10 @@
 // arrive in the other half of shared memory.
 //
 // 4 L C operations a token, on tensor cores: for D = 64 two products of 64 terms a score, beside one power of two and,
-// where something is dropped, a quarter of a Philox counter (about 70 instructions). Bytes: q and o once, k and v once
-// for each block of queries, mostly from the second cache. Shared memory is read once a warp: with 32 queries a warp
-// the tensor cores wait for it no longer, so 128 queries a block wherever sequences are longer than 64, but
-// for heads of 32 columns only where nothing is dropped.
+// where something is dropped, an eighth of a Philox counter (seven rounds of two products). Bytes: q and o once, k and
+// v once for each block of queries, mostly from the second cache. Shared memory is read once a warp: with 32 queries a
+// warp the tensor cores wait for it no longer, so 128 queries a block wherever sequences are longer than 64, but for
+// heads of 32 columns only where nothing is dropped.
 #include "attention_tiles.cuh"
 
 namespace dyr {

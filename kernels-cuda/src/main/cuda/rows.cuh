@@ -1,6 +1,8 @@
 // Rows of columns and their dropout: what norm.cu and norm_gradient.cu share.
 #pragma once
 
+#include <cstring>
+
 #include "philox.cuh"
 
 namespace dyr {
@@ -21,7 +23,9 @@ __device__ __forceinline__ void widen(const Raw& raw, float (&to)[WIDE<T>]) {
       to[i] = __uint_as_float(words[i]);
     } else {
       unsigned short half = static_cast<unsigned short>(words[i / 2] >> i % 2 * 16);
-      to[i] = widen(*reinterpret_cast<const T*>(&half));
+      T neighbour;
+      memcpy(&neighbour, &half, sizeof(half));
+      to[i] = widen(neighbour);
     }
   }
 }
