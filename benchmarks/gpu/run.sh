@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks a GPU against the CPU and measures it beside PyTorch, in under 10 minutes, from a bundle made --with-tests. A
+# Checks a GPU against the CPU and measures it beside PyTorch, in under 9 minutes, from a bundle made --with-tests. A
 # section that fails or is over its limit stops no other, but for the first. README.md has what is printed; the whole of
 # it is left in the folder OUT. SIZE=tiny tries the script: with DEVICE=cpu where no GPU is, or with
 # DYR_JAVA_OPTIONS=-Ddyr.cuda.emulator=FOLDER on the emulated one.
