@@ -20,8 +20,6 @@ final class AttentionCalls {
   /** Columns of the widest head: two tiles of 64 rows as floats fit in shared memory. */
   private static final int MOST_COLUMNS = 256;
 
-  /** What a block can have on every card from sm_80 on, by the size of a table of distances beside two tiles. */
-  private static final int MOST_SHARED = 160 << 10;
   private static final int TILE_ROWS = 64;
 
   private static final int LINE = 64;
@@ -44,10 +42,11 @@ final class AttentionCalls {
       return type != 0 && distances == 0 && (size == 32 || size == 64 || size == 128);
     }
 
+    /** Whether a block of this card has shared memory for two tiles and a table of distances. */
     boolean fit() {
       int row = Math.max(32, Integer.highestOneBit(2 * size - 1));
       long floats = 2L * TILE_ROWS * (row + 1) + (long) distances * (row + 4);
-      return size <= MOST_COLUMNS && Float.BYTES * floats <= MOST_SHARED;
+      return size <= MOST_COLUMNS && Float.BYTES * floats <= Driver.sharedBytes(0);
     }
   }
 
