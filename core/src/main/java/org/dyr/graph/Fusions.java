@@ -207,7 +207,7 @@ public final class Fusions {
     });
   }
 
-  /** + bias, (dropout,) + residual, layer norm: before a product takes the bias, which then costs nothing anywhere. */
+  /** + bias, (dropout,) + residual, layer norm: before a product takes the bias, whose gradient then is a pass more. */
   private static Optional<Rewrite> biasDropoutAddLayerNorm(Readers g, Node last) {
     return dropoutAddLayerNorm(g, last).flatMap(norm -> g.inner(norm.in().get(0), AddBias.class).map(add -> {
       DropoutAddLayerNorm op = (DropoutAddLayerNorm) norm.op();

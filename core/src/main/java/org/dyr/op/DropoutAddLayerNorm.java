@@ -11,7 +11,7 @@ import org.dyr.tensor.Spec;
  * Outputs y (R,C) and, where they are kept, h (R,C), mean, rstd (R).
  *
  * @param kept whether h, mean and rstd are outputs: the backward reads them
- * @param bias whether there is one: where the product that makes x cannot add it
+ * @param bias whether there is one: its gradient is then summed in the pass that makes dx
  */
 public record DropoutAddLayerNorm(double probability, int site, double eps, boolean kept, boolean bias)
     implements KeepingOp {
