@@ -20,8 +20,9 @@ int scale(int type, Address x, Address s, Address y, int64_t n, Address stream);
 int broadcast(int type, Address x, Address y, int64_t n, Address stream);
 int cast(int from, int to, Address x, Address y, int64_t n, Address stream);
 
-// norm.cu: random null where nothing is dropped; bias, dbias null without one; residual null, dresidual null, for a
-// layer norm alone; h, mean, rstd null where they are not kept; table2 null where there are two; partial (most,S,C)
+// norm.cu, norm_gradient.cu: random null where nothing is dropped; bias, dbias null without one; residual null,
+// dresidual null, for a layer norm alone; h, mean, rstd null where they are not kept; table2 null where there are two;
+// partial (most,S,C)
 int dropout(int type, Address x, Address y, Address random, Address sequence, Address position, int site, int threshold,
     float keep, int64_t rows, int columns, Address stream);
 int dropoutAddLayerNorm(int type, Address x, Address bias, Address residual, Address w, Address b, Address random,
