@@ -46,6 +46,7 @@ int64_t sumRowsScratch(int64_t rows, int columns);
 int sum(int type, Address x, Address y, Address partial, int64_t n, Address stream);
 int sumSquares(int type, Address x, Address y, Address partial, int64_t n, Address stream);
 int allFinite(int type, Address x, Address y, Address partial, int64_t n, Address stream);
+int ifFinite(int type, Address rows, Address x, Address y, int columns, Address stream);
 int clipFactor(int type, Address n2, Address s, Address factor, Address norm, double maxNorm, Address stream);
 int sumRows(int type, Address x, Address y, Address partial, int64_t rows, int columns, Address stream);
 

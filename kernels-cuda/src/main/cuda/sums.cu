@@ -73,6 +73,13 @@ int sumAll(int type, Address x, Address y, Address partial, int64_t n, Address s
   });
 }
 
+/** y (C) = rows (2,C), the first when x (1) is finite, else the second. */
+template <class T>
+__global__ void __launch_bounds__(THREADS) chooseRow(const T* rows, const T* x, T* y, int columns) {
+  const T* from = rows + (isfinite(widen(*x)) ? 0 : columns);
+  for (int i = threadIdx.x; i < columns; i += THREADS) y[i] = from[i];
+}
+
 /** norm = sqrt(n2) / s; factor = min(1, maxNorm / norm) / s, NaN for a norm that is not finite; (1) each. */
 template <class T>
 __global__ void clip(const T* n2, const T* s, T* factor, T* norm, double maxNorm) {
@@ -128,6 +135,16 @@ int sumSquares(int type, Address x, Address y, Address partial, int64_t n, Addre
 
 int allFinite(int type, Address x, Address y, Address partial, int64_t n, Address stream) {
   return sumAll<Finite>(type, x, y, partial, n, stream);
+}
+
+int ifFinite(int type, Address rows, Address x, Address y, int columns, Address stream) {
+  return typed(type, [=](auto t) {
+    typedef DYR_STORAGE(t) T;
+    const T *number = x, *both = rows;
+    T* to = y;
+    DYR_LAUNCH(chooseRow<T>, 1, THREADS, 0, stream, both, number, to, columns);
+    return DYR_LAUNCHED;
+  });
 }
 
 int clipFactor(int type, Address n2, Address s, Address factor, Address norm, double maxNorm, Address stream) {

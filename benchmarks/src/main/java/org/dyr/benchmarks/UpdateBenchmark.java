@@ -7,6 +7,7 @@ import org.dyr.nn.Bert;
 import org.dyr.nn.BertConfig;
 import org.dyr.nn.Weights;
 import org.dyr.optim.Optimizer;
+import org.dyr.optim.UpdateTerms;
 import org.dyr.optim.Updater;
 import org.dyr.tensor.DType;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -61,7 +62,7 @@ public class UpdateBenchmark {
   }
 
   @Benchmark public boolean run() {
-    return updater.step(1e-6, step++, 1, null);
+    return updater.step(new UpdateTerms(1e-6, 1, step++), null);
   }
 
   @TearDown(Level.Trial) public void tearDown() {

@@ -12,6 +12,7 @@ import org.dyr.op.Add;
 import org.dyr.op.Gradients;
 import org.dyr.op.Op;
 import org.dyr.op.Value;
+import org.dyr.tensor.ShapeException;
 import org.dyr.tensor.Spec;
 
 /**
@@ -20,7 +21,7 @@ import org.dyr.tensor.Spec;
  */
 public final class Backprop {
 
-  /** The input that carries the loss's own gradient, (1): 1, or the loss scale. */
+  /** The input that carries the loss's own gradient, (1), where a graph has no value for it: 1, or the loss scale. */
   public static final String LOSS_SCALE = "loss_scale";
 
   private final Graph graph;
@@ -34,18 +35,23 @@ public final class Backprop {
   /**
    * Appends the gradient of {@code loss} (1).
    *
+   * @param lossGradient the loss's own gradient (1)
    * @param parameters where each bound value's gradient goes; a parameter that the loss does not depend on is an error
    * @param accumulate whether the gradient is added to what is there, or written over it
    */
-  public static void append(Graph graph, Value loss, Map<Value, Span> parameters, boolean accumulate) {
-    new Backprop(graph).run(loss, parameters, accumulate);
+  public static void append(Graph graph, Value loss, Value lossGradient, Map<Value, Span> parameters,
+      boolean accumulate) {
+    if (!lossGradient.spec().equals(loss.spec())) {
+      throw new ShapeException("backprop: the loss is %s, its gradient %s".formatted(loss.spec(), lossGradient.spec()));
+    }
+    new Backprop(graph).run(loss, lossGradient, parameters, accumulate);
   }
 
-  private void run(Value loss, Map<Value, Span> parameters, boolean accumulate) {
+  private void run(Value loss, Value lossGradient, Map<Value, Span> parameters, boolean accumulate) {
     List<Node> forward = List.copyOf(graph.nodes());
     wanted.addAll(parameters.keySet());
     for (Node n : forward) if (n.in().stream().anyMatch(wanted::contains)) wanted.addAll(n.out());
-    gradients.put(loss, graph.input(LOSS_SCALE, loss.spec()));
+    gradients.put(loss, lossGradient);
     Map<Value, Integer> firstRead = new HashMap<>();
     for (int i = 0; i < forward.size(); i++) for (Value v : forward.get(i).in()) firstRead.putIfAbsent(v, i);
     Map<Integer, List<Value>> complete = new HashMap<>();

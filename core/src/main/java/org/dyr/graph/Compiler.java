@@ -42,15 +42,27 @@ public record Compiler(Backend backend, Set<String> fusionsOff, Recompute recomp
   }
 
   /**
-   * Compiles a graph together with the gradient of its output {@code loss}.
+   * Compiles a graph together with the gradient of its output {@code loss}, whose own is the input {@link
+   * Backprop#LOSS_SCALE}.
    *
    * @param gradients where the gradient of each parameter goes
    * @param accumulate whether it is added to what is there
    */
   public Compiled compile(Graph graph, String loss, Map<Value, Span> gradients, boolean accumulate) {
+    Value scale = graph.input(Backprop.LOSS_SCALE, graph.outputs().get(loss).spec());
+    return compile(graph, loss, scale, gradients, accumulate);
+  }
+
+  /**
+   * The same.
+   *
+   * @param lossGradient the loss's own gradient (1), a value of the graph: 1, or the loss scale
+   */
+  public Compiled compile(Graph graph, String loss, Value lossGradient, Map<Value, Span> gradients,
+      boolean accumulate) {
     Fusions.apply(graph, backend, Stage.ALWAYS, fusionsOff);
     int forward = graph.nodes().size();
-    Backprop.append(graph, graph.outputs().get(loss), gradients, accumulate);
+    Backprop.append(graph, graph.outputs().get(loss), lossGradient, gradients, accumulate);
     recompute.apply(graph, forward);
     return finish(graph);
   }

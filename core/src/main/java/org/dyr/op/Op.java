@@ -15,7 +15,7 @@ public sealed interface Op
         LayerNorm.Grad, Dropout, AttentionScores, AttentionScores.Grad, AttentionSoftmax, AttentionSoftmax.Grad,
         AttentionDropout, AttentionContext, AttentionContext.Grad, RelativeScores, RelativeScores.Grad, RelativeContext,
         RelativeContext.Grad, GroupCrossEntropy, GroupCrossEntropy.Grad, Sum, Broadcast, SumRows, SumSquares, AllFinite,
-        ClipFactor, Update, AllGather, AllGather.Grad, FusedOp {
+        IfFinite, ClipFactor, Update, AllGather, AllGather.Grad, FusedOp {
 
   /**
    * The shape rule.

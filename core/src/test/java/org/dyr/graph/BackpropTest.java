@@ -92,7 +92,7 @@ class BackpropTest {
     Value loss = sum(graph.emit1(new MatMul(false, false), inner, second));
     int forward = graph.nodes().size();
     Span d1 = Doubles.put(slab, 192, 0, 0, 0, 0), d2 = Doubles.put(slab, 256, 0, 0, 0, 0);
-    Backprop.append(graph, loss, Map.of(first, d1, second, d2), true);
+    Backprop.append(graph, loss, graph.input(Backprop.LOSS_SCALE, loss.spec()), Map.of(first, d1, second, d2), true);
     assertEquals(List.of("Broadcast", "MatMul", "MatMul", "Add", "MatMul", "Add"),
         graph.nodes().subList(forward, graph.nodes().size()).stream().map(n -> n.op().name()).toList());
   }
@@ -141,7 +141,8 @@ class BackpropTest {
         loss = alsoFirst ? g.emit1(new Add(false), mean, g.emit1(new Sum(), y[0])) : mean;
       }
       String message = assertThrows(UnsupportedOperationException.class,
-          () -> Backprop.append(g, loss, Map.of(p, slab.span(64, 16)), false)).getMessage();
+          () -> Backprop.append(g, loss, g.input(Backprop.LOSS_SCALE, loss.spec()), Map.of(p, slab.span(64, 16)), false))
+          .getMessage();
       assertEquals("LayerNorm has no gradient for its output 1, which the loss depends on   at norm", message);
     }
   }

@@ -65,6 +65,7 @@ class ShapeRuleTest {
     refused("AllGather.Grad: the 5 rows of dy must be 3 equal parts", new AllGather.Grad(3), f32(5, 1));
     assertThrows(ShapeException.class, () -> new AllGather(0));
     refused("Broadcast: x must be f32(1), not f32(2)", new Broadcast(Shape.of(3)), f32(2));
+    refused("IfFinite: rows must be floating (2,K), not f32(3,4)", new IfFinite(), f32(3, 4), f32(1));
     refused("ClipFactor: the norm to clip at must not be negative, it is -1.0", new ClipFactor(-1), f32(1), f32(1));
   }
 

@@ -71,7 +71,7 @@ class UpdaterTest {
         }
         write(type, gradients, g);
         double norm = Math.sqrt(norm2), factor = Math.min(1, MAX_NORM / norm) / SCALE;
-        assertTrue(updater.step(RATE, t, SCALE, null));
+        assertTrue(updater.step(new UpdateTerms(RATE, SCALE, t), null));
         assertEquals(norm, updater.gradientNorm(), tolerance * norm);
         for (Update.Segment s : weights.segments()) plain(optimizer, s, p, a, b, g, factor, t);
       }
@@ -127,13 +127,13 @@ class UpdaterTest {
       g[7] = Double.POSITIVE_INFINITY;
       write(type, weights.slab(), p);
       write(type, gradients, g);
-      assertFalse(updater.step(RATE, 0, SCALE, null));
+      assertFalse(updater.step(new UpdateTerms(RATE, SCALE, 0), null));
       assertEquals(Double.POSITIVE_INFINITY, updater.gradientNorm());
       assertArrayEquals(p, read(type, weights.slab()));
       updater.states().values().forEach(s -> assertArrayEquals(new double[n], read(type, s)));
       g[7] = 1;
       write(type, gradients, g);
-      assertTrue(updater.step(RATE, 0, 1, null));
+      assertTrue(updater.step(new UpdateTerms(RATE, 1, 0), null));
       assertEquals(1, updater.gradientNorm());
       assertTrue(read(type, weights.slab())[7] < 1);
     }
@@ -145,10 +145,11 @@ class UpdaterTest {
     try (Backend cpu = new CpuBackend(new Workers(1), List.of(new Idle()), PeakLoop.SCALAR);
         Weights weights = new Weights(cpu, DType.F32, PARAMETERS);
         Updater updater = new Updater(cpu, weights, weights.slab(), new Optimizer.Lamb(), MAX_NORM)) {
+      UpdateTerms terms = new UpdateTerms(RATE, 1, 0);
       long bytes = Long.MAX_VALUE;
       for (int round = 0; round < 100 && bytes != 0; round++) {
         long before = threads.getCurrentThreadAllocatedBytes();
-        for (int i = 0; i < 1000; i++) updater.step(RATE, i, 1, null);
+        for (int i = 0; i < 1000; i++) updater.step(terms, null);
         bytes = threads.getCurrentThreadAllocatedBytes() - before;
       }
       assertEquals(0, bytes);

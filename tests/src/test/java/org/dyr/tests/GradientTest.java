@@ -53,7 +53,7 @@ class GradientTest {
   /** The ops that are made for gradients and updates, and have none themselves. */
   private static final Set<String> WITHOUT_GRADIENT =
       Set.of("SumRows", "GemmSumRows", "GemmActivation", "AbsorbedAttention", "SumSquares", "AllFinite",
-          "ClipFactor", "Lamb", "AdamWeightDecay", "Momentum", "Panels");
+          "IfFinite", "ClipFactor", "Lamb", "AdamWeightDecay", "Momentum", "Panels");
 
   private static boolean hasGradient(OpCase c) {
     Op op = c.op();

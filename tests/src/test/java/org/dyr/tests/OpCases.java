@@ -28,6 +28,7 @@ import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
+import org.dyr.op.IfFinite;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Panels;
@@ -193,6 +194,9 @@ final class OpCases {
     add(of(new SumSquares(), Arg.of(100_003)), of(new SumSquares(), uniform(1e-15, 1e15, 65)).on("1e15 squared"));
     add(of(new AllFinite(), filled((r, i) -> 3e38, 65)).on("large but finite"));
     add(of(new Broadcast(Shape.of(7, 33)), Arg.of(1)));
+    for (double x : new double[] {0, -3, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY, Double.NaN}) {
+      for (int n : new int[] {1, 4, 300}) add(of(new IfFinite(), Arg.of(2, n), values(x)).on("for " + x));
+    }
     for (double max : new double[] {0, 1, 1e6}) {
       add(of(new ClipFactor(max), uniform(0, 50, 1), values(1)));
       add(of(new ClipFactor(max), uniform(1e9, 2e9, 1), values(1024)).on("with a loss scale"));

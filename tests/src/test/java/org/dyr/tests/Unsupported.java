@@ -17,6 +17,7 @@ import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
 import org.dyr.op.GemmSumRows;
+import org.dyr.op.IfFinite;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.op.Panels;
@@ -33,10 +34,10 @@ final class Unsupported {
   private static final Map<String, Predicate<Op>> BY_SET = Map.of(
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || isBiasedNorm(op) || op instanceof Cast || op instanceof AllGather
-          || op instanceof AllGather.Grad || op instanceof Panels || op instanceof GemmSumRows
+          || op instanceof AllGather.Grad || op instanceof IfFinite || op instanceof Panels || op instanceof GemmSumRows
           || op instanceof GemmActivation || op instanceof GemmActivation.Grad || op instanceof AbsorbedAttention,
       "native", op -> isPartOfAttention(op) || isBiasedNorm(op) || op instanceof Cast || op instanceof AllGather
-          || op instanceof AllGather.Grad,
+          || op instanceof AllGather.Grad || op instanceof IfFinite,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
       "cuda", op -> op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad
           || op instanceof AbsorbedAttention || op instanceof AllGather || op instanceof AllGather.Grad

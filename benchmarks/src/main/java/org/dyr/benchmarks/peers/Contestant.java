@@ -14,7 +14,7 @@ record Contestant(Kind kind, Precision precision) {
   /** An engine: what starts it, and the settings in which it may be fastest. */
   enum Kind {
     OURS("DYR", "org.dyr.benchmarks.peers.Own", List.of("auto"),
-        List.of("-XX:+UseSerialGC", "--add-modules=jdk.incubator.vector")),
+        List.of("-XX:+UseSerialGC", "-Xms64m", "--add-modules=jdk.incubator.vector")),
     TORCH("libtorch 2.13", "org.dyr.peers.Torch", List.of("sdpa", "plain"),
         List.of("-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-Dorg.bytedeco.javacpp.maxBytes=0")),
     ONNX("ONNX Runtime 1.29", "org.dyr.peers.Onnx", List.of("MULTI_HEAD", "ATTENTION", "STANDARD"), List.of());

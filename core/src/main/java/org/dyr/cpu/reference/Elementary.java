@@ -86,4 +86,9 @@ final class Elementary {
     for (long i = 0; i < x.size(); i++) finite &= Double.isFinite(x.get(i));
     y.set(0, finite ? 1 : 0);
   }
+
+  static void ifFinite(Tensor rows, Tensor x, Tensor y) {
+    long first = Double.isFinite(x.get(0)) ? 0 : y.size();
+    for (long i = 0; i < y.size(); i++) y.set(i, rows.get(first + i));
+  }
 }

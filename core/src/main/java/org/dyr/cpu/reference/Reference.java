@@ -20,6 +20,7 @@ import org.dyr.op.Dropout;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Gather;
 import org.dyr.op.GroupCrossEntropy;
+import org.dyr.op.IfFinite;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
@@ -86,6 +87,7 @@ public final class Reference implements KernelSet {
       case SumRows s -> () -> Elementary.sumRows(in[0], out[0]);
       case SumSquares s -> () -> Elementary.sumSquares(in[0], out[0]);
       case AllFinite f -> () -> Elementary.allFinite(in[0], out[0]);
+      case IfFinite f -> () -> Elementary.ifFinite(in[0], in[1], out[0]);
       case ClipFactor c -> () -> Updates.clip(c, in[0], in[1], out[0], out[1]);
       case Update.Lamb u -> () -> Updates.lamb(u, in);
       case Update.AdamWeightDecay u -> () -> Updates.adamWeightDecay(u, in);

@@ -64,6 +64,8 @@ final class CudaCalls {
 
   @NoException static native int allFinite(int type, long x, long y, long partial, long n, long stream);
 
+  @NoException static native int ifFinite(int type, long rows, long x, long y, int columns, long stream);
+
   @NoException static native int clipFactor(int type, long n2, long s, long factor, long norm, double maxNorm,
       long stream);
 

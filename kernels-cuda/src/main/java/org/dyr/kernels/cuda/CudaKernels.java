@@ -21,6 +21,7 @@ import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.GroupCrossEntropy;
+import org.dyr.op.IfFinite;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
 import org.dyr.op.RelativeAttention;
@@ -57,7 +58,7 @@ final class CudaKernels implements KernelSet {
       case LayerNorm _, LayerNorm.Grad _, DropoutAddLayerNorm _ -> NormCalls.fits(in[0], 2);
       case DropoutAddLayerNorm.Grad o -> NormCalls.fits(in[0], NormCalls.sums(o));
       case EmbeddingLayerNorm o -> NormCalls.embeds(o, in);
-      case Sum _, SumRows _, SumSquares _, AllFinite _, ClipFactor _ -> in[0].type().isFloating();
+      case Sum _, SumRows _, SumSquares _, AllFinite _, IfFinite _, ClipFactor _ -> in[0].type().isFloating();
       case Gather _, Gather.Grad _, GroupCrossEntropy _, GroupCrossEntropy.Grad _ -> true;
       case Update _ -> in[0].type() == DType.F32;
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ ->
@@ -105,6 +106,7 @@ final class CudaKernels implements KernelSet {
       case SumRows _ -> SumCalls.rows(b);
       case SumSquares _ -> SumCalls.squares(b);
       case AllFinite _ -> SumCalls.finite(b);
+      case IfFinite _ -> SumCalls.ifFinite(b);
       case ClipFactor o -> SumCalls.clipFactor(b, o);
       case Gather _ -> GatherCalls.gather(b);
       case Gather.Grad o -> GatherCalls.gatherGrad(b, o);

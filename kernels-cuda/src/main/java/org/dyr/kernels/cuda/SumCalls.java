@@ -48,6 +48,13 @@ final class SumCalls {
     return () -> check(CudaCalls.sumRows(type, x, y, partial, rows, columns, stream));
   }
 
+  /** y (C) = the first row of rows (2,C) when x (1) is finite, else the second. */
+  static Kernel ifFinite(Binding o) {
+    int type = o.type(), columns = o.columns();
+    long rows = o.in(0), x = o.in(1), y = o.out(0), stream = o.stream();
+    return () -> check(CudaCalls.ifFinite(type, rows, x, y, columns, stream));
+  }
+
   /** Inputs n2, s; outputs factor, norm; (1) each. */
   static Kernel clipFactor(Binding o, ClipFactor op) {
     int type = o.type();

@@ -13,7 +13,7 @@ import org.dyr.collective.RankBackend;
 import org.dyr.device.Backend;
 import org.dyr.device.Fetch;
 import org.dyr.device.Slab;
-import org.dyr.graph.Backprop;
+import org.dyr.device.Span;
 import org.dyr.graph.Bucket;
 import org.dyr.graph.Compiler;
 import org.dyr.graph.Graph;
@@ -64,13 +64,13 @@ final class RankStep implements AutoCloseable {
   private final Compiler compiler;
   private final Slab gradients;
   private final Slab sum;
+  private final Span lossScale;
   private final ProgramCache<Mode> programs;
   private final PackedBatch batch;
   private final NegativeSelection selection;
   private final MemorySegment order;
   private final MemorySegment blocks;
   private final MemorySegment weight;
-  private final MemorySegment scale;
   private Profile profile;
   private boolean checkNan;
 
@@ -79,11 +79,13 @@ final class RankStep implements AutoCloseable {
    *
    * @param model its weights are shared by all ranks of the process
    * @param sum where the gradients of all ranks are added; that of rank 0 for itself too
+   * @param lossScale (1): what the loss is multiplied by, in the memory of all ranks
    */
-  RankStep(Model model, Backend device, Slab sum, StepSettings settings, Collective ranks) {
+  RankStep(Model model, Backend device, Slab sum, Span lossScale, StepSettings settings, Collective ranks) {
     this.settings = settings;
     this.ranks = ranks;
     this.sum = sum;
+    this.lossScale = lossScale;
     boolean complete = false;
     try {
       if (device != model.backend()) opened.push(device::close);
@@ -105,9 +107,7 @@ final class RankStep implements AutoCloseable {
       opened.push(arena::close);
       order = arena.allocate(ValueLayout.JAVA_INT, group.size() > 1 ? (long) group.size() * most.sequences() : 0);
       blocks = arena.allocate(ValueLayout.JAVA_INT, group.size() > 1 ? most.groups() + 1 : 0);
-      int bytes = model.weights().type().bytes();
-      weight = arena.allocate(bytes, Double.BYTES);
-      scale = arena.allocate(bytes, Double.BYTES);
+      weight = arena.allocate(model.weights().type().bytes(), Double.BYTES);
       complete = true;
     } finally {
       if (!complete) close();
@@ -123,7 +123,8 @@ final class RankStep implements AutoCloseable {
     GroupLoss.record(pass.graph(), logits, bounds, pass.scalar(WEIGHT),
         settings.compression().form() == Compression.Form.IN_GRAPH ? settings.compression().kept()
             : GroupCrossEntropy.ALL);
-    return compiler.compile(pass.graph(), GroupLoss.LOSS, pass.gradients(gradients), mode.accumulate);
+    Value scale = pass.graph().bound(Spec.of(model.weights().type(), 1), lossScale);
+    return compiler.compile(pass.graph(), GroupLoss.LOSS, scale, pass.gradients(gradients), mode.accumulate);
   }
 
   /** The logits of all ranks of the group in the order of the blocks. */
@@ -146,10 +147,9 @@ final class RankStep implements AutoCloseable {
    * Launches this rank's part of a step and adds the gradients of all; several ranks wait for each other.
    *
    * @param all the blocks of the step, of every group of ranks
-   * @param lossScale what the gradients are multiplied by
    * @return the loss of the step, the same in every rank; one rank waits for it no sooner than it is asked for
    */
-  DoubleSupplier launch(List<EncodedGroup> all, long step, double lossScale) {
+  DoubleSupplier launch(List<EncodedGroup> all, long step) {
     int count = all.size() / settings.split().groups(), first = ranks.rank() / group.size() * count;
     int number = 0;
     for (EncodedGroup before : all.subList(0, first)) number += before.pairs().size();
@@ -161,7 +161,7 @@ final class RankStep implements AutoCloseable {
     for (MicroBatch m : cuts) {
       number = pack(mine, staying, m, number);
       batch.random(settings.seed(), (int) step);
-      losses.add(launch(m, m.from() > 0, 1.0 / all.size(), lossScale));
+      losses.add(launch(m, m.from() > 0, 1.0 / all.size()));
     }
     ranks.allReduce(gradients.span(0, sum.bytes()), sum.span(0, sum.bytes()), model.weights().type());
     DoubleSupplier total = () -> losses.stream().mapToDouble(DoubleSupplier::getAsDouble).reduce(0, Double::sum);
@@ -202,7 +202,7 @@ final class RankStep implements AutoCloseable {
     return number;
   }
 
-  private DoubleSupplier launch(MicroBatch m, boolean accumulate, double share, double lossScale) {
+  private DoubleSupplier launch(MicroBatch m, boolean accumulate, double share) {
     Program program = programs.get(new Mode(m.bucket(), accumulate));
     batch.writeTo(program, m.bucket());
     if (group.size() > 1) {
@@ -210,10 +210,9 @@ final class RankStep implements AutoCloseable {
       program.write(ORDER, order);
       program.write(BLOCKS, blocks);
     }
-    set(weight, share);
-    set(scale, lossScale);
+    if (isDouble()) weight.set(ValueLayout.JAVA_DOUBLE, 0, share);
+    else weight.set(ValueLayout.JAVA_FLOAT, 0, (float) share);
     program.write(WEIGHT, weight);
-    program.write(Backprop.LOSS_SCALE, scale);
     if (checkNan) program.runChecked();
     else if (profile != null) program.run(profile);
     else program.run();
@@ -227,11 +226,6 @@ final class RankStep implements AutoCloseable {
 
   private boolean isDouble() {
     return model.weights().type() == DType.F64;
-  }
-
-  private void set(MemorySegment s, double x) {
-    if (isDouble()) s.set(ValueLayout.JAVA_DOUBLE, 0, x);
-    else s.set(ValueLayout.JAVA_FLOAT, 0, (float) x);
   }
 
   /**

@@ -21,6 +21,7 @@ import org.dyr.nn.Numerics;
 import org.dyr.optim.LossScale;
 import org.dyr.optim.Optimizer;
 import org.dyr.optim.Schedule;
+import org.dyr.optim.UpdateTerms;
 import org.dyr.ranker.eval.Metrics;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelConfig;
@@ -66,7 +67,7 @@ public final class Trainer implements AutoCloseable {
   private final Profile profile;
   private final Optional<CkptFolder> ckpts;
   private TrainingState state;
-  private Reported launched;
+  private Unreported launched;
   private long reportedAt;
   private Optional<Metrics> evaluation = Optional.empty();
 
@@ -237,47 +238,51 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
-   * A step of which metrics are to be written.
+   * A step of which metrics are to be written; while there is one, {@link #state} is what it leads to if it makes its
+   * update.
    *
-   * @param after the state that it leads to
-   * @param mayOverflow whether a gradient that is not finite is the loss scale's doing
+   * @param before what it began with
    */
-  private record Reported(TrainingStep.Launched step, TrainingState after, double rate, double scale,
-      boolean mayOverflow) {}
+  private record Unreported(TrainingStep.Launched step, TrainingState before) {}
 
   /**
-   * Launches a step. A device that works on its own goes on with the next while the metrics of this one come, unless the
-   * next one's loss scale follows from them.
+   * Launches a step. A device that works on its own goes on with the next while the metrics of this one come: it is told
+   * what follows from either outcome.
    */
   private void oneStep(MetricsLog metrics) throws IOException {
     if (launched == null) reportedAt = System.nanoTime();
     List<EncodedGroup> groups = input.groups(state.groups(), groupsPerStep);
-    double rate = schedule.at(state.updates());
-    double scale = state.lossScale().map(LossScale::value).orElse(1.0);
-    boolean mayOverflow = state.lossScale().map(LossScale::canFall).orElse(false);
-    TrainingStep.Launched now = step.launch(groups, state.step(), state.updates(), rate, scale);
-    boolean applied = state.lossScale().isEmpty() || now.await().applied();
-    state = state.afterStep(groupsPerStep, applied);
+    TrainingState ifSkipped = launched == null ? state : launched.before.afterStep(groupsPerStep, false);
+    TrainingStep.Launched now = step.launch(groups, state.step(), terms(state), terms(ifSkipped));
     report(metrics);
-    launched = new Reported(now, state, rate, scale, mayOverflow);
-    if (now.isOver() || state.lossScale().isPresent()) report(metrics);
+    launched = new Unreported(now, state);
+    state = state.afterStep(groupsPerStep, true);
+    if (now.isOver()) report(metrics);
+  }
+
+  /** What a step goes by that begins in this state. */
+  private UpdateTerms terms(TrainingState s) {
+    return new UpdateTerms(schedule.at(s.updates()), s.lossScale().map(LossScale::value).orElse(1.0), s.updates());
   }
 
   /** Awaits the step that was launched last and writes its metrics, where that has not been done. */
   private void report(MetricsLog metrics) throws IOException {
     if (launched == null) return;
-    Reported step = launched;
+    TrainingStep.Result r = launched.step.await();
+    TrainingState before = launched.before;
     launched = null;
-    TrainingStep.Result r = step.step.await();
-    if (!r.applied() && !step.mayOverflow) {
+    state = before.afterStep(groupsPerStep, r.applied());
+    boolean mayOverflow = before.lossScale().map(LossScale::canFall).orElse(false);
+    if (!r.applied() && !mayOverflow) {
       throw new IllegalStateException(("the gradient of step %d is not finite (loss %s): --check-nan names the op; "
-          + "a lower optimizer.learning_rate may help; the last checkpoint is untouched").formatted(step.after.step(),
+          + "a lower optimizer.learning_rate may help; the last checkpoint is untouched").formatted(state.step(),
           r.loss()));
     }
+    UpdateTerms terms = terms(before);
     long now = System.nanoTime();
-    var record = new TrainingListener.StepRecord(step.after.step(),
-        (double) step.after.groups() / input.groupsPerEpoch(), r.loss(), step.rate, r.gradientNorm(), step.scale,
-        step.after.skipped(), (now - reportedAt) / 1e9, r.sequences(), r.tokens());
+    var record = new TrainingListener.StepRecord(state.step(), (double) state.groups() / input.groupsPerEpoch(), r.loss(),
+        terms.learningRate(), r.gradientNorm(), terms.lossScale(), state.skipped(), (now - reportedAt) / 1e9,
+        r.sequences(), r.tokens());
     reportedAt = now;
     ObjectNode line = MetricsLog.JSON.createObjectNode();
     line.put("step", record.step()).put("epoch", record.epoch()).put("loss", record.loss())

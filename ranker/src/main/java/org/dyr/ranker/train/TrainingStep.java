@@ -11,6 +11,7 @@ import org.dyr.device.Backend;
 import org.dyr.device.Slab;
 import org.dyr.graph.Profile;
 import org.dyr.optim.Optimizer;
+import org.dyr.optim.UpdateTerms;
 import org.dyr.optim.Updater;
 import org.dyr.ranker.model.Model;
 
@@ -101,7 +102,7 @@ public final class TrainingStep implements AutoCloseable {
       threads.run(all -> {
         int rank = all.rank();
         Backend device = all.size() == 1 ? model.backend() : devices.apply(rank);
-        ranks[rank] = new RankStep(model, device, gradients, settings, all);
+        ranks[rank] = new RankStep(model, device, gradients, updater.lossScale(), settings, all);
       });
       complete = true;
     } finally {
@@ -122,24 +123,27 @@ public final class TrainingStep implements AutoCloseable {
 
   /** Runs a step without a loss scale, and waits for it. */
   public Result run(List<EncodedGroup> groups, long step, double learningRate) {
-    return launch(groups, step, step, learningRate, 1).await();
+    UpdateTerms terms = new UpdateTerms(learningRate, 1, step);
+    return launch(groups, step, terms, terms).await();
   }
 
   /**
-   * Launches a step; on a device that works on its own the next may be launched before this one is awaited. What a rank throws is thrown on.
+   * Launches a step; on a device that works on its own the next may be launched before this one is awaited. What a rank
+   * throws is thrown on.
    *
    * @param groups as many for each group of ranks, one run of them after the other
    * @param step from 0: dropout follows from it
-   * @param updates made so far: Lamb's bias corrections follow from it
-   * @param lossScale what the gradients are multiplied by until they are clipped
+   * @param ifMade its terms when the step launched last made its update
+   * @param ifSkipped its terms when that step did not; the same as the others where this is the first, or is known
    */
-  public Launched launch(List<EncodedGroup> groups, long step, long updates, double learningRate, double lossScale) {
+  public Launched launch(List<EncodedGroup> groups, long step, UpdateTerms ifMade, UpdateTerms ifSkipped) {
     if (groups.isEmpty() || groups.size() % split.groups() != 0) {
       throw new IllegalArgumentException("a step of %d blocks cannot be shared by %d groups of ranks".formatted(
           groups.size(), split.groups()));
     }
-    threads.run(all -> losses[all.rank()] = ranks[all.rank()].launch(groups, step, lossScale));
-    Updater.Launched update = updater.launch(learningRate, updates, lossScale, profile);
+    updater.begin(ifMade, ifSkipped, profile);
+    threads.run(all -> losses[all.rank()] = ranks[all.rank()].launch(groups, step));
+    Updater.Launched update = updater.launch(profile);
     if (profile != null) profile.endStep();
     int sequences = 0, tokens = 0;
     for (EncodedGroup g : groups) {

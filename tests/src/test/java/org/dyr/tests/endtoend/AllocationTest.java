@@ -14,6 +14,7 @@ import org.dyr.nn.Bert;
 import org.dyr.nn.PackedBatch;
 import org.dyr.nn.Weights;
 import org.dyr.optim.Optimizer;
+import org.dyr.optim.UpdateTerms;
 import org.dyr.optim.Updater;
 import org.dyr.ranker.text.EncodedPair;
 import org.dyr.tensor.DType;
@@ -115,10 +116,11 @@ class AllocationTest {
               new BertProgram(rig.backend, rig.bert, rig.weights, rig.batch.bucket(), true, Set.of());
           Updater updater = new Updater(rig.backend, rig.weights, program.gradients(), new Optimizer.Lamb(), 1)) {
         int[] step = {0};
+        UpdateTerms terms = new UpdateTerms(1e-4, 1, 0);
         assertAllocatesNothing(rig, () -> {
-          rig.fill(step[0]);
+          rig.fill(step[0]++);
           program.run(rig.batch);
-          updater.step(1e-4, step[0]++, 1, null);
+          updater.step(terms, null);
         });
         assertTrue(Double.isFinite(program.loss()));
       }

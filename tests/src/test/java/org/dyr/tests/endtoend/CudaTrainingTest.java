@@ -22,6 +22,7 @@ import org.dyr.device.Devices;
 import org.dyr.nn.Bert;
 import org.dyr.nn.Parameter;
 import org.dyr.optim.Optimizer;
+import org.dyr.optim.UpdateTerms;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.text.Tokenizer;
@@ -73,7 +74,8 @@ class CudaTrainingTest {
         TrainingStep step = new TrainingStep(model, new Optimizer.Lamb(), 1, settings); Arena arena = Arena.ofConfined()) {
       List<TrainingStep.Launched> launched = new ArrayList<>();
       for (int i = 0; i < STEPS; i++) {
-        launched.add(step.launch(groups, i, i, RATE, scale));
+        UpdateTerms terms = new UpdateTerms(RATE, scale, i);
+        launched.add(step.launch(groups, i, terms, terms));
         if (i == 0) continue;
         TrainingStep.Result r = launched.get(i - 1).await();
         losses.add(r.loss());
@@ -145,6 +147,26 @@ class CudaTrainingTest {
     Runs.train(data.config(parts, settings), Optional.of(parts), () -> false);
     assertEquals(Runs.metrics(whole), Runs.metrics(parts));
     assertEquals(8, Runs.metrics(parts).size());
+  }
+
+  /** The scale and the count of updates that follow from an overflow are taken on the device: the next step is under way. */
+  @Test void nobodyWaitsForAnOverflow() throws IOException {
+    Map<String, String> settings = new HashMap<>(Map.of("device", "cuda", "compute_type", "float16", "keep_checkpoints", "30"));
+    List<List<String>> metrics = new ArrayList<>();
+    for (String every : List.of("1", "100")) { // each step is awaited for its checkpoint, or none is
+      Path out = folder.resolve("every-" + every);
+      settings.putAll(Map.of("checkpoint_every", "1", "max_steps", "2"));
+      Runs.train(data.config(out, settings));
+      Runs.setLossScale(out, 2, "1.0E10");
+      settings.putAll(Map.of("checkpoint_every", every, "max_steps", "24"));
+      Runs.train(data.config(out, settings), Optional.of(Runs.checkpoint(out, 2)), () -> false);
+      metrics.add(Runs.metrics(out));
+    }
+    assertEquals(metrics.getFirst(), metrics.getLast());
+    List<Integer> skipped = metrics.getLast().stream().map(line -> line.replaceAll(".* skipped (\\d+) .*", "$1"))
+        .map(Integer::valueOf).toList();
+    assertTrue(skipped.getLast() > 1 && skipped.getLast() < 22, "skipped: " + skipped);
+    assertTrue(skipped.lastIndexOf(skipped.getLast() - 1) < 22, "updates follow: " + skipped);
   }
 
   @Test void rerankingGivesTheScoresOfTheCpu() throws IOException {

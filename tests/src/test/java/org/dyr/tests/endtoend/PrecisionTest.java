@@ -84,12 +84,6 @@ class PrecisionTest {
         Files.readAllBytes(out.resolve("model/model.safetensors")));
   }
 
-  private void setScale(Path out, int step, String value) throws IOException {
-    Path file = Runs.checkpoint(out, step).resolve("training.json");
-    Files.writeString(file, Files.readString(file)
-        .replaceAll("\"loss_scale\" : [0-9.E]+", "\"loss_scale\" : " + value));
-  }
-
   private Path trained(String type) throws IOException {
     Path out = folder.resolve("run");
     Runs.train(config(out, type, "checkpoint_every", "1", "keep_checkpoints", "9"));
@@ -98,7 +92,7 @@ class PrecisionTest {
 
   @Test void anOverflowIsSkippedCountedAndHalvesTheScale() throws IOException {
     Path out = trained("float16");
-    setScale(out, 2, "1.0E10");
+    Runs.setLossScale(out, 2, "1.0E10");
     Runs.train(config(out, "float16", "checkpoint_every", "1", "keep_checkpoints", "30", "max_steps", "24"),
         Optional.of(Runs.checkpoint(out, 2)), () -> false);
     List<JsonNode> lines = metrics(out);
@@ -124,7 +118,7 @@ class PrecisionTest {
   @ValueSource(strings = {"float32", "float16"})
   void whatNoScaleCuresIsAnError(String type) throws IOException {
     Path out = trained(type);
-    if (type.equals("float16")) setScale(out, 2, "1.0");
+    if (type.equals("float16")) Runs.setLossScale(out, 2, "1.0");
     TrainConfig hot = config(out, type, "checkpoint_every", "1", "keep_checkpoints", "9", "optimizer.learning_rate",
         "1e30", "max_steps", "12");
     IllegalStateException e = assertThrows(IllegalStateException.class,

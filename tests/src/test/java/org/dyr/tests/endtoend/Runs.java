@@ -1,5 +1,7 @@
 package org.dyr.tests.endtoend;
 
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
@@ -33,16 +35,16 @@ final class Runs {
   }
 
   /**
-   * Each line of {@code metrics.jsonl} without the time it took: step, epoch, loss, rate, norm and sizes, to the last
-   * bit.
+   * Each line of {@code metrics.jsonl} without the time it took: step, epoch, loss, rate, norm, scale and sizes, to the
+   * last bit.
    */
   static List<String> metrics(Path out) throws IOException {
     List<String> lines = new ArrayList<>();
     for (String line : Files.readAllLines(out.resolve("metrics.jsonl"))) {
       JsonNode json = JSON.readTree(line);
-      lines.add("step %s epoch %s loss %s lr %s grad_norm %s sequences %s tokens %s".formatted(json.get("step"),
-          json.get("epoch"), json.get("loss"), json.get("lr"), json.get("grad_norm"), json.get("sequences"),
-          json.get("tokens")));
+      lines.add("step %s epoch %s loss %s lr %s grad_norm %s scale %s skipped %s sequences %s tokens %s".formatted(json.get("step"),
+          json.get("epoch"), json.get("loss"), json.get("lr"), json.get("grad_norm"), json.get("loss_scale"),
+          json.get("skipped"), json.get("sequences"), json.get("tokens")));
     }
     return lines;
   }
@@ -69,5 +71,13 @@ final class Runs {
     try (Stream<Path> files = Files.list(folder)) {
       return files.sorted().toList();
     }
+  }
+
+  /** Has the run go on from a checkpoint with another loss scale. */
+  static void setLossScale(Path out, int step, String value) throws IOException {
+    Path file = checkpoint(out, step).resolve("training.json");
+    String state = Files.readString(file), other = state.replaceAll("\"loss_scale\" : [0-9.E]+", "\"loss_scale\" : " + value);
+    assertNotEquals(state, other);
+    Files.writeString(file, other);
   }
 }

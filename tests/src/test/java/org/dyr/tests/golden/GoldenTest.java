@@ -19,6 +19,7 @@ import org.dyr.nn.Weights;
 import org.dyr.op.Activation;
 import org.dyr.optim.Optimizer;
 import org.dyr.optim.Schedule;
+import org.dyr.optim.UpdateTerms;
 import org.dyr.optim.Updater;
 import org.dyr.tensor.DType;
 import org.dyr.tests.endtoend.BertProgram;
@@ -105,7 +106,7 @@ class GoldenTest {
       for (int step = 0; step < STEPS; step++) {
         assertEquals(golden.get("rates")[step], SCHEDULE.at(step), 1e-15, name + ": rate of step " + step);
         program.run(batch);
-        updater.step(SCHEDULE.at(step), step, 1, null);
+        updater.step(new UpdateTerms(SCHEDULE.at(step), 1, step), null);
         assertEquals(golden.get("losses")[step], program.loss(), way.tolerance(), name + ": loss of step " + step);
         assertEquals(golden.get("gradient_norms")[step], updater.gradientNorm(),
             way.tolerance() * golden.get("gradient_norms")[step], name + ": gradient norm of step " + step);
