@@ -27,6 +27,14 @@ public interface Collective {
   void allGather(Span from, Span to);
 
   /**
+   * This rank's part of what {@link #allGather} lays out; nobody is waited for.
+   *
+   * @param all {@link #size} times the bytes of {@code mine}
+   * @throws IllegalArgumentException when the sizes do not fit
+   */
+  void own(Span all, Span mine);
+
+  /**
    * Adds what the ranks give, element by element, in the order of ranks: the same bits in every rank. Ranks that share
    * memory may give one {@code to}, which may be the {@code from} of one of them; then it is written once, and each of
    * them has added its part of it.

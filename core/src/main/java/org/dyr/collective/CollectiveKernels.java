@@ -8,7 +8,7 @@ import org.dyr.op.AllGather;
 import org.dyr.op.Op;
 import org.dyr.tensor.Spec;
 
-/** One rank's kernels of the ops that reach beyond it, over memory that the host can address. */
+/** One rank's kernels of the ops that reach beyond it. */
 public final class CollectiveKernels implements KernelSet {
   private final Collective ranks;
 
@@ -33,7 +33,7 @@ public final class CollectiveKernels implements KernelSet {
     Span in = o.inputs()[0], out = o.outputs()[0];
     return switch (op) {
       case AllGather _ -> () -> ranks.allGather(in, out);
-      case AllGather.Grad _ -> () -> Spans.copy(in, ranks.rank() * out.bytes(), out, 0, out.bytes());
+      case AllGather.Grad _ -> () -> ranks.own(in, out);
       default -> throw new UnsupportedOperationException("collective has no kernel for " + op.name());
     };
   }

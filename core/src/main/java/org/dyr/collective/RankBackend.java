@@ -6,12 +6,16 @@ import java.util.ArrayList;
 import java.util.List;
 import org.dyr.device.Backend;
 import org.dyr.device.Fetch;
+import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Peak;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
 
-/** A rank's device: {@link CollectiveKernels} stand on top of its stack. */
+/**
+ * A rank's device: {@link CollectiveKernels} stand on top of its stack. Its programs go kernel by kernel, recorded by no
+ * device: in between the ranks meet.
+ */
 public final class RankBackend implements Backend {
   private final Backend device;
   private final List<KernelSet> sets;
@@ -40,6 +44,10 @@ public final class RankBackend implements Backend {
     return sets;
   }
 
+  @Override public boolean isHostMemory() {
+    return device.isHostMemory();
+  }
+
   @Override public int batchTokens() {
     return device.batchTokens();
   }
@@ -62,6 +70,10 @@ public final class RankBackend implements Backend {
 
   @Override public void synchronize() {
     device.synchronize();
+  }
+
+  @Override public long time(Kernel kernel) {
+    return device.time(kernel);
   }
 
   @Override public Peak measurePeak() {

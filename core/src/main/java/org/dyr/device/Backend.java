@@ -41,6 +41,11 @@ public interface Backend extends AutoCloseable {
     return choose(new MatMul(false, true), new Spec[] {x, weight}).flatMap(set -> set.panels(weight));
   }
 
+  /** Whether the host can address this device's memory: {@link Slab#host} gives it. */
+  default boolean isHostMemory() {
+    return true;
+  }
+
   /** Tokens of a batch that keep all of the device at work; more of them only take more memory. */
   int batchTokens();
 

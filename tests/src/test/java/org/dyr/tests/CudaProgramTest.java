@@ -117,6 +117,34 @@ class CudaProgramTest {
     }
   }
 
+  /** Many more, of all sizes, than the staging memory has places for; the host's memory is overwritten at once. */
+  @Test void uploadsThatGetAheadArriveInOrder() {
+    int[] sizes = {4, 64, 100, 4, 70_001, 12, 3_000_000, 4, 4, 65_536, 4_200_000, 8};
+    try (Backend backend = open(Launching.RECORDED); Arena arena = Arena.ofConfined()) {
+      int uploads = 700;
+      long bytes = 0;
+      for (int i = 0; i < uploads; i++) bytes += sizes[i % 97 % sizes.length];
+      try (Slab slab = backend.allocate(bytes, "test")) {
+        MemorySegment host = arena.allocate(4_200_000, 8), all = arena.allocate(bytes, 8);
+        long at = 0;
+        for (int i = 0; i < uploads; i++) {
+          int n = sizes[i % 97 % sizes.length];
+          host.asSlice(0, n).fill((byte) (i % 251 + 1));
+          backend.upload(host, n, slab.span(at, n));
+          if (i % 150 == 149) backend.download(slab.span(at, n), all.asSlice(at, n));
+          at += n;
+        }
+        backend.download(slab.span(0, bytes), all);
+        at = 0;
+        for (int i = 0; i < uploads; i++) {
+          int n = sizes[i % 97 % sizes.length];
+          assertEquals(-1, all.asSlice(at, n).mismatch(host.asSlice(0, n).fill((byte) (i % 251 + 1))), "upload " + i);
+          at += n;
+        }
+      }
+    }
+  }
+
   @Test void memoryThatIsRefusedSaysWhatIsHeldAndWhatHelps() {
     try (Backend backend = open(Launching.RECORDED); Slab held = backend.allocate(1 << 20, "weights")) {
       String said = assertThrows(OutOfDeviceMemory.class, () -> backend.allocate(1L << 50, "workspace")).getMessage();

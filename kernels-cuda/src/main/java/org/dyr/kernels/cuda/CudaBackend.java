@@ -6,9 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.cuda.cudart.CUctx_st;
-import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
-import org.bytedeco.javacpp.Pointer;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions.Launching;
 import org.dyr.device.Fetch;
@@ -21,13 +19,11 @@ import org.dyr.device.Span;
 import org.dyr.io.CacheFolder;
 
 /**
- * One card: its memory, and one stream on which everything goes in order. Uploads pass through pinned memory in two
- * halves, one filled while the card copies the other: the caller's memory is free as soon as {@code upload} returns,
- * and nothing waits unless both are on their way. Downloads wait for what was launched before them.
+ * One card: its memory, and one stream on which everything goes in order. Uploads pass through pinned memory ({@link
+ * Staging}): the caller's memory is free as soon as {@code upload} returns, and the host gets several batches ahead of
+ * the card. Downloads wait for what was launched before them.
  */
 final class CudaBackend implements Backend {
-  private static final long STAGING_BYTES = 4 << 20;
-  private static final int HALVES = 2;
   private static final int BATCH_TOKENS = 32_768;
 
   /** Algorithms that are measured for a product. Of those proposed later some round a sum before they add its bias. */
@@ -35,16 +31,13 @@ final class CudaBackend implements Backend {
 
   private final CUctx_st context = Driver.context();
   private final CUstream_st stream = Driver.createStream();
-  private final Pointer[] pinned = new Pointer[HALVES];
-  private final MemorySegment[] staging = new MemorySegment[HALVES];
-  private final CUevent_st[] copied = new CUevent_st[HALVES];
+  private final Staging staging = new Staging(stream);
   private final Map<Slab, String> held = new LinkedHashMap<>();
   private final CublasLtKernels products;
   private final GeneratedKernels generated = new GeneratedKernels(context, stream);
   private final List<KernelSet> sets;
   private final Fetches fetches = new Fetches();
   private final Launching launching;
-  private int next;
 
   CudaBackend(Launching launching) {
     this.launching = launching;
@@ -52,11 +45,6 @@ final class CudaBackend implements Backend {
     List<KernelSet> stack = List.of(products, new CudaKernels(stream.address()), generated);
     sets = launching != Launching.WAITED ? stack
         : stack.stream().<KernelSet>map(set -> new WaitedKernels(set, () -> Driver.synchronize(stream))).toList();
-    for (int i = 0; i < HALVES; i++) {
-      pinned[i] = Driver.allocatePinned(STAGING_BYTES);
-      staging[i] = Driver.segment(pinned[i], STAGING_BYTES);
-      copied[i] = Driver.createEvent();
-    }
   }
 
   @Override public String name() {
@@ -103,6 +91,10 @@ final class CudaBackend implements Backend {
     };
   }
 
+  @Override public boolean isHostMemory() {
+    return false;
+  }
+
   @Override public int batchTokens() {
     return BATCH_TOKENS;
   }
@@ -112,28 +104,12 @@ final class CudaBackend implements Backend {
       throw new IndexOutOfBoundsException("%s: %d bytes do not fit a span of %d".formatted(name(), bytes, to.bytes()));
     }
     Driver.makeCurrent(context);
-    for (long at = 0; at < bytes; at += STAGING_BYTES) {
-      long n = Math.min(STAGING_BYTES, bytes - at);
-      int half = next;
-      next = (next + 1) % HALVES;
-      Driver.synchronize(copied[half]);
-      MemorySegment.copy(from, at, staging[half], 0, n);
-      Driver.upload(to.address() + at, pinned[half], n, stream);
-      Driver.record(copied[half], stream);
-    }
+    staging.upload(from, bytes, to.address());
   }
 
   @Override public synchronized void download(Span from, MemorySegment to) {
     Driver.makeCurrent(context);
-    for (long at = 0; at < from.bytes(); at += STAGING_BYTES) {
-      long n = Math.min(STAGING_BYTES, from.bytes() - at);
-      int half = next;
-      next = (next + 1) % HALVES;
-      Driver.synchronize(copied[half]);
-      Driver.download(pinned[half], from.address() + at, n, stream);
-      Driver.synchronize(stream);
-      MemorySegment.copy(staging[half], 0, to, at, n);
-    }
+    staging.download(from.address(), from.bytes(), to);
   }
 
   @Override public synchronized Fetch fetch(Span from, MemorySegment to) {
@@ -170,10 +146,7 @@ final class CudaBackend implements Backend {
   @Override public synchronized void close() {
     Driver.makeCurrent(context);
     Driver.synchronize(stream);
-    for (int i = 0; i < HALVES; i++) {
-      Driver.destroy(copied[i]);
-      Driver.freePinned(pinned[i]);
-    }
+    staging.close();
     fetches.close();
     products.close();
     generated.close();

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.function.DoubleSupplier;
 import org.dyr.collective.Collective;
 import org.dyr.collective.RankBackend;
+import org.dyr.collective.ThroughHost;
 import org.dyr.device.Backend;
 import org.dyr.device.Fetch;
 import org.dyr.device.Slab;
@@ -83,13 +84,13 @@ final class RankStep implements AutoCloseable {
    */
   RankStep(Model model, Backend device, Slab sum, Span lossScale, StepSettings settings, Collective ranks) {
     this.settings = settings;
-    this.ranks = ranks;
+    this.ranks = ThroughHost.of(ranks, device);
     this.sum = sum;
     this.lossScale = lossScale;
     boolean complete = false;
     try {
       if (device != model.backend()) opened.push(device::close);
-      group = ranks.split(ranks.rank() / settings.split().along());
+      group = this.ranks.split(ranks.rank() / settings.split().along());
       Backend backend = group.size() > 1 ? new RankBackend(device, group) : device;
       this.model = model.on(backend);
       compiler = new Compiler(backend, settings.fusionsOff(), settings.recompute());
@@ -167,6 +168,7 @@ final class RankStep implements AutoCloseable {
     DoubleSupplier total = () -> losses.stream().mapToDouble(DoubleSupplier::getAsDouble).reduce(0, Double::sum);
     if (ranks.size() == 1) return total;
     double known = ranks.sum(group.rank() == 0 ? total.getAsDouble() : 0);
+    model.backend().synchronize();
     return () -> known;
   }
 

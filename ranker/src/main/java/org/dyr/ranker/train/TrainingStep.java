@@ -61,6 +61,7 @@ public final class TrainingStep implements AutoCloseable {
   }
 
   private final Deque<Runnable> opened = new ArrayDeque<>();
+  private final Backend backend;
   private final BlockSplit split;
   private final long weights;
   private final Slab gradients;
@@ -84,15 +85,16 @@ public final class TrainingStep implements AutoCloseable {
    */
   public TrainingStep(Model model, Optimizer optimizer, double clipNorm, StepSettings settings,
       IntFunction<Backend> devices) {
+    backend = model.backend();
     split = settings.split();
     weights = model.weights().bytes();
     ranks = new RankStep[split.ranks()];
     losses = new DoubleSupplier[split.ranks()];
     boolean complete = false;
     try {
-      gradients = model.backend().allocate(model.weights().bytes(), "gradients");
+      gradients = backend.allocate(model.weights().bytes(), "gradients");
       opened.push(gradients::close);
-      updater = new Updater(model.backend(), model.weights(), gradients, optimizer, clipNorm);
+      updater = new Updater(backend, model.weights(), gradients, optimizer, clipNorm);
       opened.push(updater::close);
       threads = new ThreadRanks(split.ranks());
       opened.push(threads::close);
@@ -101,7 +103,7 @@ public final class TrainingStep implements AutoCloseable {
       });
       threads.run(all -> {
         int rank = all.rank();
-        Backend device = all.size() == 1 ? model.backend() : devices.apply(rank);
+        Backend device = all.size() == 1 ? backend : devices.apply(rank);
         ranks[rank] = new RankStep(model, device, gradients, updater.lossScale(), settings, all);
       });
       complete = true;
@@ -142,6 +144,7 @@ public final class TrainingStep implements AutoCloseable {
           groups.size(), split.groups()));
     }
     updater.begin(ifMade, ifSkipped, profile);
+    if (ranks.length > 1) backend.synchronize(); // the ranks' devices go on by themselves, and read what it has written
     threads.run(all -> losses[all.rank()] = ranks[all.rank()].launch(groups, step));
     Updater.Launched update = updater.launch(profile);
     if (profile != null) profile.endStep();

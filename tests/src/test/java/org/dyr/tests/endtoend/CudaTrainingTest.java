@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -147,6 +148,29 @@ class CudaTrainingTest {
     Runs.train(data.config(parts, settings), Optional.of(parts), () -> false);
     assertEquals(Runs.metrics(whole), Runs.metrics(parts));
     assertEquals(8, Runs.metrics(parts).size());
+  }
+
+  /** Ranks on one card, each with a stream of its own, their gradients and logits brought together through the host. */
+  @Test void aRunOnRanksIsThatOfOne() throws IOException {
+    Map<String, String> settings = new HashMap<>(Map.of("device", "cuda", "group_size", "4", "dropout", "0.1",
+        "optimizer.name", "momentum", "batch_groups", "2"));
+    Path one = folder.resolve("one"), four = folder.resolve("four");
+    Runs.train(data.config(one, settings));
+    settings.putAll(Map.of("batch_groups", "1", "group_num", "2", "ranks", "4"));
+    Runs.train(data.config(four, settings));
+    List<String> expected = Files.readAllLines(one.resolve("metrics.jsonl"));
+    List<String> actual = Files.readAllLines(four.resolve("metrics.jsonl"));
+    assertEquals(8, expected.size());
+    for (int i = 0; i < 8; i++) {
+      for (String name : List.of("loss", "grad_norm")) {
+        assertEquals(number(expected.get(i), name), number(actual.get(i), name), 1e-5, name + " of step " + (i + 1));
+      }
+    }
+    assertEquals(Files.readString(one.resolve("evaluations.jsonl")), Files.readString(four.resolve("evaluations.jsonl")));
+  }
+
+  private static double number(String line, String name) {
+    return Double.parseDouble(line.replaceAll(".*\"" + name + "\":([^,}]+).*", "$1"));
   }
 
   /** The scale and the count of updates that follow from an overflow are taken on the device: the next step is under way. */
