@@ -61,7 +61,10 @@ public final class Graph implements Recorder {
     return v;
   }
 
-  /** Has the value's producer write into outside memory. */
+  /**
+   * Has the value's producer write into outside memory. What stands there is lost when the program begins: until the
+   * value is made, its memory may hold others.
+   */
   public void place(Value v, Span span) {
     if (producer(v) == null || placed.containsKey(v)) throw new IllegalArgumentException("graph: cannot place " + v);
     placed.put(v, span);

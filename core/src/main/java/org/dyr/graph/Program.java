@@ -81,6 +81,8 @@ public final class Program implements AutoCloseable {
   private Span span(Value v) {
     Span outside = graph.bound().containsKey(v) ? graph.bound().get(v) : graph.placed().get(v);
     if (outside != null) return outside;
+    Span lent = plan.lent().get(v);
+    if (lent != null) return lent;
     Long offset = plan.offsets().get(v);
     if (offset != null) return workspace.slice(offset, v.spec().bytes());
     return span(Plan.homes(graph).get(v));

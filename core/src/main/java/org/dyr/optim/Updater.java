@@ -231,9 +231,9 @@ public final class Updater implements AutoCloseable {
     return states;
   }
 
-  /** Bytes of the workspace of the update. */
+  /** Bytes of the workspace of the update, and of the terms and the norm. */
   public long workspaceBytes() {
-    return workspace.bytes();
+    return workspace.bytes() + numbers.bytes();
   }
 
   @Override public void close() {

@@ -241,10 +241,11 @@ final class RankStep implements AutoCloseable {
     int staying = settings.compression().form() == Compression.Form.TWO_PASS
         ? Math.min(samples, settings.compression().kept() + 1) : samples;
     int share = Math.ceilDiv(staying, group.size());
-    int tokens = (int) Math.min(settings.tokens(), (long) blocks * share * length);
+    long all = (long) blocks * share * length;
+    int tokens = (int) Math.min(settings.tokens(), all);
     Bucket most = Bucket.of(tokens, Math.min(tokens, blocks * share), blocks);
     long bytes = 0;
-    for (boolean accumulate : new boolean[] {false, true}) {
+    for (boolean accumulate : all > settings.tokens() ? new boolean[] {false, true} : new boolean[] {false}) {
       bytes = Math.max(bytes, compile(new Mode(most, accumulate)).plan().bytes());
     }
     programs.reserve(bytes);
