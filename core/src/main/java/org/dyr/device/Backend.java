@@ -63,8 +63,8 @@ public interface Backend extends AutoCloseable {
   void download(Span from, MemorySegment to);
 
   /**
-   * As {@link #download}, for a few bytes that the host does not wait for now: a device that works on its own returns
-   * at once. Both memories stay as they are until the fetch has been awaited.
+   * As {@link #download}, for what the host does not wait for now, numbers or scores: a device that works on its own
+   * returns at once. Both memories stay as they are until the fetch has been awaited.
    */
   default Fetch fetch(Span from, MemorySegment to) {
     download(from, to);

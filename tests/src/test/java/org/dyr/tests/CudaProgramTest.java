@@ -27,6 +27,7 @@ import org.dyr.tensor.Spec;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Programs on the device cuda: recorded, launched one by one, and waited for; memory, and what refuses it. */
 class CudaProgramTest {
@@ -71,29 +72,30 @@ class CudaProgramTest {
   }
 
   /** More fetches than there are places for, awaited late and in any order, while runs go on. */
-  @Test void fetchesArriveAsTheyWereWhenTheyWereBegun() {
+  @ParameterizedTest @ValueSource(ints = {1, 16, 17, 5000})
+  void fetchesArriveAsTheyWereWhenTheyWereBegun(int n) {
     Graph graph = new Graph(DType.F32);
-    Value x = graph.input("x", Spec.of(DType.F32, 1));
+    Value x = graph.input("x", Spec.of(DType.F32, n));
     graph.output("y", graph.emit1(new Add(false), x, x));
     try (Backend backend = open(Launching.RECORDED); Arena arena = Arena.ofConfined()) {
       Compiler.Compiled compiled = new Compiler(backend).compile(graph);
       try (Slab workspace = backend.allocate(compiled.plan().bytes(), "workspace");
           Program program = compiled.program(backend, workspace)) {
         int runs = 600;
-        MemorySegment in = arena.allocate(ValueLayout.JAVA_FLOAT);
+        MemorySegment in = arena.allocate(ValueLayout.JAVA_FLOAT, n);
         MemorySegment[] out = new MemorySegment[runs];
         Fetch[] fetches = new Fetch[runs];
         for (int run = 0; run < runs; run++) {
-          in.set(ValueLayout.JAVA_FLOAT, 0, run);
+          in.setAtIndex(ValueLayout.JAVA_FLOAT, n - 1, run);
           program.write("x", in);
           program.run();
-          out[run] = arena.allocate(ValueLayout.JAVA_FLOAT);
+          out[run] = arena.allocate(ValueLayout.JAVA_FLOAT, n);
           fetches[run] = program.fetch("y", out[run]);
         }
         for (int i = 0; i < runs; i++) {
           int run = i * 7 % runs;
           fetches[run].await();
-          assertEquals(2 * run, out[run].get(ValueLayout.JAVA_FLOAT, 0));
+          assertEquals(2 * run, out[run].getAtIndex(ValueLayout.JAVA_FLOAT, n - 1));
         }
       }
     }

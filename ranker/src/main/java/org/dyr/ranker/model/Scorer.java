@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.dyr.device.Fetch;
 import org.dyr.graph.Bucket;
 import org.dyr.graph.Compiler;
 import org.dyr.graph.NotFiniteException;
@@ -41,12 +42,16 @@ public final class Scorer implements AutoCloseable {
     final ProgramCache<Bucket> programs = new ProgramCache<>(model.backend(), Scorer.this::compile);
     final PackedBatch batch = new PackedBatch(new Bucket(budget, budget, 1));
     final Arena arena = Arena.ofShared();
-    final MemorySegment logits = arena.allocate((long) Bucket.of(budget, budget, 1).sequences()
-        * model.weights().type().bytes(), Double.BYTES);
+    private final MemorySegment[] logits = {allocate(), allocate()};
+    private int next;
 
-    float logit(int i) {
-      return model.weights().type() == DType.F64 ? (float) logits.getAtIndex(ValueLayout.JAVA_DOUBLE, i)
-          : logits.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+    private MemorySegment allocate() {
+      return arena.allocate((long) Bucket.of(budget, budget, 1).sequences() * model.weights().type().bytes(), Double.BYTES);
+    }
+
+    /** Where a batch's logits go; those of the batch before last are read by then. */
+    MemorySegment nextLogits() {
+      return logits[next++ & 1];
     }
 
     @Override public void close() {
@@ -99,11 +104,37 @@ public final class Scorer implements AutoCloseable {
     float[] scores = new float[pairs.size()];
     Lease lease = take();
     try {
-      for (int from = 0; from < order.length; ) from = scoreBatch(lease, pairs, order, from, scores);
+      scoreAll(lease, pairs, order, scores);
     } finally {
       giveBack(lease);
     }
     return scores;
+  }
+
+  /** Batch after batch; a device that works on its own has the next one before the logits of this one are read. */
+  private void scoreAll(Lease lease, List<EncodedPair> pairs, int[] order, float[] scores) {
+    Launched before = null, now = null;
+    try {
+      for (int from = 0; from < order.length; from = now.to) {
+        now = launch(lease, pairs, order, from);
+        if (before != null) collect(lease, before, pairs, order, scores);
+        before = now;
+      }
+      if (before != null) collect(lease, before, pairs, order, scores);
+    } catch (RuntimeException | Error e) {
+      awaitAfter(e, now);
+      throw e;
+    }
+  }
+
+  /** Nothing may arrive in a workspace that is another's by then. */
+  private static void awaitAfter(Throwable failure, Launched batch) {
+    if (batch == null) return;
+    try {
+      batch.fetch.await();
+    } catch (RuntimeException e) {
+      failure.addSuppressed(e);
+    }
   }
 
   /** A workspace that nobody uses; made when there is none yet. Waits where all are in use. */
@@ -148,34 +179,53 @@ public final class Scorer implements AutoCloseable {
     }
   }
 
-  /**
-   * Packs pairs from place {@code from} of the order until the batch is full, scores them, and returns the next place.
-   */
-  private int scoreBatch(Lease lease, List<EncodedPair> pairs, int[] order, int from, float[] scores) {
-    PackedBatch batch = lease.batch;
-    batch.clear();
+  /** A batch that may be under way: the pairs at the places [from,to) of the order. */
+  private record Launched(int from, int to, Bucket bucket, MemorySegment logits, Fetch fetch) {}
+
+  /** Packs pairs from a place of the order on until the batch is full, and launches it. */
+  private Launched launch(Lease lease, List<EncodedPair> pairs, int[] order, int from) {
     int to = from;
     for (int tokens = 0; to < order.length; to++) {
-      EncodedPair p = pairs.get(order[to]);
-      tokens += p.length();
+      tokens += pairs.get(order[to]).length();
       if (to > from && tokens > budget) break;
-      batch.add(p.ids(), p.firstSegment(), to);
     }
-    Bucket bucket = batch.bucket();
-    Program program = lease.programs.get(bucket);
-    batch.writeTo(program, bucket);
+    Program program = packed(lease, pairs, order, from, to);
     Profile timed = profile;
     if (timed == null) program.run();
     else program.run(timed);
-    program.read(LOGITS, lease.logits);
-    for (int i = from; i < to; i++) {
-      float logit = lease.logit(i - from);
-      if (!Float.isFinite(logit)) throw explain(program, logit);
-      scores[order[i]] = logit;
-    }
-    return to;
+    MemorySegment logits = lease.nextLogits();
+    return new Launched(from, to, lease.batch.bucket(), logits, program.fetch(LOGITS, logits));
   }
 
+  /** The program for these pairs, which are written to it. */
+  private Program packed(Lease lease, List<EncodedPair> pairs, int[] order, int from, int to) {
+    PackedBatch batch = lease.batch;
+    batch.clear();
+    for (int i = from; i < to; i++) {
+      EncodedPair p = pairs.get(order[i]);
+      batch.add(p.ids(), p.firstSegment(), i);
+    }
+    Program program = lease.programs.get(batch.bucket());
+    batch.writeTo(program, batch.bucket());
+    return program;
+  }
+
+  /** Waits for a batch, and puts its logits where they belong. */
+  private void collect(Lease lease, Launched batch, List<EncodedPair> pairs, int[] order, float[] scores) {
+    batch.fetch.await();
+    for (int i = batch.from; i < batch.to; i++) {
+      float logit = logit(batch.logits, i - batch.from);
+      if (!Float.isFinite(logit)) throw explain(packed(lease, pairs, order, batch.from, batch.to), logit);
+      scores[order[i]] = logit;
+    }
+  }
+
+  private float logit(MemorySegment logits, int i) {
+    return model.weights().type() == DType.F64 ? (float) logits.getAtIndex(ValueLayout.JAVA_DOUBLE, i)
+        : logits.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+  }
+
+  /** Runs the batch again, node by node, for the place where it goes wrong. */
   private static IllegalStateException explain(Program program, float logit) {
     try {
       program.runChecked();

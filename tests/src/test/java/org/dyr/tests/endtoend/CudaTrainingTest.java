@@ -2,11 +2,13 @@ package org.dyr.tests.endtoend;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
@@ -26,6 +29,8 @@ import org.dyr.optim.Optimizer;
 import org.dyr.optim.UpdateTerms;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.model.Model;
+import org.dyr.ranker.model.Scorer;
+import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.text.Tokenizer;
 import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.StepSettings;
@@ -191,6 +196,33 @@ class CudaTrainingTest {
         .map(Integer::valueOf).toList();
     assertTrue(skipped.getLast() > 1 && skipped.getLast() < 22, "skipped: " + skipped);
     assertTrue(skipped.lastIndexOf(skipped.getLast() - 1) < 22, "updates follow: " + skipped);
+  }
+
+  /** Small batches, each launched before the scores of the one before are read; a damaged one is found behind the next. */
+  @Test void scoresOfManyBatchesAreThoseOfTheCpu() throws IOException {
+    List<EncodedPair> pairs = TinyBatches.pairs(1, 60, 32);
+    float[][] scores = new float[2][];
+    for (int i = 0; i < 2; i++) {
+      try (Backend backend = i == 0 ? cpu() : cuda(Launching.RECORDED);
+          Model model = Model.create(TinyData.model(0), Tokenizer.load(folder.resolve("vocab.txt")), backend, 3);
+          Scorer scorer = new Scorer(model, Set.of(), 32); Arena arena = Arena.ofConfined()) {
+        scores[i] = scorer.score(pairs);
+        Parameter words = model.weights().parameters().getFirst();
+        MemorySegment table = arena.allocate(model.weights().spec(words).bytes(), 8);
+        table.copyFrom(model.weights().view(model.weights().slab(), words, arena));
+        int longest = 0;
+        for (int p = 1; p < pairs.size(); p++) if (pairs.get(p).length() > pairs.get(longest).length()) longest = p;
+        int word = pairs.get(longest).ids()[1], width = words.shape().dim(1);
+        table.setAtIndex(ValueLayout.JAVA_FLOAT, (long) word * width, Float.NaN);
+        model.weights().upload(words, table);
+        String said = assertThrows(IllegalStateException.class, () -> scorer.score(pairs)).getMessage();
+        assertTrue(said.contains("embeddings"), said);
+        table.setAtIndex(ValueLayout.JAVA_FLOAT, (long) word * width, 0.25f);
+        model.weights().upload(words, table);
+        for (float score : scorer.score(pairs)) assertTrue(Float.isFinite(score), "it goes on: " + score);
+      }
+    }
+    assertArrayEquals(scores[0], scores[1], 1e-4f);
   }
 
   @Test void rerankingGivesTheScoresOfTheCpu() throws IOException {
