@@ -75,11 +75,16 @@ final class GeneratedKernels implements KernelSet, AutoCloseable {
     return new Launch(function, blocks, stream, cells, parameters);
   }
 
-  /** Holds the parameters as long as it may be launched. */
+  /** Holds the parameters, host memory, as long as it may be launched. */
   private record Launch(CUfunc_st function, int blocks, CUstream_st stream, LongPointer cells,
       PointerPointer<LongPointer> parameters) implements Kernel {
     @Override public void launch() {
       Driver.launch(function, blocks, PointwiseSource.THREADS, stream, parameters);
+    }
+
+    @Override public void close() {
+      parameters.close();
+      cells.close();
     }
   }
 
