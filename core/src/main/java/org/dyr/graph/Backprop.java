@@ -13,7 +13,6 @@ import org.dyr.op.Gradients;
 import org.dyr.op.Op;
 import org.dyr.op.Value;
 import org.dyr.tensor.ShapeException;
-import org.dyr.tensor.Spec;
 
 /**
  * Reverse-mode differentiation of a recorded graph: walks the nodes backwards and has each op record its gradient. The
