@@ -41,7 +41,7 @@ class GivingBackTest {
   @Test void aTrainingStepThatDoesNotFit() {
     try (CountingBackend backend = new CountingBackend(KernelSets.open("reference"));
         Model model = Model.create(TinyData.model(0), Tokenizer.load(folder.resolve("vocab.txt")), backend, 1)) {
-      int slabs = 4; // gradients, two states of Lamb, the update's workspace
+      int slabs = 5; // gradients, the numbers of a step, two states of Lamb, the update's workspace
       for (int refused = 1; refused <= slabs; refused++) {
         backend.refuse(refused);
         assertThrows(OutOfDeviceMemory.class, () -> step(model));
