@@ -18,6 +18,13 @@ final class Spans {
         "allReduce: %d bytes and %d are not as many %s", from.bytes(), to.bytes(), type);
   }
 
+  /** The part of a rank in what an allGather lays out, of as many bytes as {@code mine}. */
+  static Span part(Span all, Span mine, int rank, int size) {
+    check(all.bytes() == size * mine.bytes(), "own: %d bytes are not the parts of %d ranks with %d each", all.bytes(), size,
+        mine.bytes());
+    return all.slice(rank * mine.bytes(), mine.bytes());
+  }
+
   static boolean same(Span a, Span b) {
     return a.bytes() == b.bytes() && (a.bytes() == 0 || a.address() == b.address());
   }

@@ -44,9 +44,7 @@ final class ThreadRank implements Collective {
   }
 
   @Override public void own(Span all, Span mine) {
-    Spans.check(all.bytes() == size() * mine.bytes(), "own: %d bytes are not the parts of %d ranks with %d each",
-        all.bytes(), size(), mine.bytes());
-    Spans.copy(all, rank * mine.bytes(), mine, 0, mine.bytes());
+    Spans.copy(Spans.part(all, mine, rank, size()), mine);
   }
 
   /** Writes the spans where the others see them, and returns when all have. */

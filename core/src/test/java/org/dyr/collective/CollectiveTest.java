@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -50,6 +51,41 @@ class CollectiveTest {
 
   private Slab slab(long bytes) {
     return backend.allocate(bytes + 128, "test");
+  }
+
+  /** A device with memory of its own: whoever asks for its address there is told so. */
+  private Backend apart() {
+    return (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class},
+        (proxy, method, args) -> method.getName().equals("isHostMemory") ? false : method.invoke(backend, args));
+  }
+
+  @Test void throughHostMemoryRanksGetTheSame() {
+    int count = 3, n = 3000;
+    run(count, ranks -> {
+      Collective through = ThroughHost.of(ranks, apart());
+      assertInstanceOf(ThroughHost.class, through);
+      assertSame(ranks, ThroughHost.of(ranks, backend));
+      assertInstanceOf(Solo.class, through.split(ranks.rank()), "nobody to meet");
+      Collective pair = through.split(ranks.rank() / 2);
+      assertEquals(ranks.rank() == 2 ? 1 : 2, pair.size());
+      try (Slab from = slab(4 * n); Slab sum = slab(4 * n); Slab all = slab(4L * n * count); Slab own = slab(4 * n)) {
+        MemorySegment given = middle(from).segment();
+        for (int i = 0; i < n; i++) given.setAtIndex(ValueLayout.JAVA_FLOAT, i, 1000 * ranks.rank() + i);
+        through.allGather(middle(from), middle(all));
+        for (int i = 0; i < n * count; i++) {
+          assertEquals(1000 * (i / n) + i % n, middle(all).segment().getAtIndex(ValueLayout.JAVA_FLOAT, i));
+        }
+        through.own(middle(all), middle(own));
+        assertEquals(-1, given.mismatch(middle(own).segment()));
+        through.allReduce(middle(from), middle(sum), DType.F32);
+        for (int i = 0; i < n; i++) {
+          assertEquals(3000 + 3 * i, middle(sum).segment().getAtIndex(ValueLayout.JAVA_FLOAT, i));
+        }
+        assertEquals(3, through.sum(ranks.rank()));
+        String said = assertThrows(IllegalArgumentException.class, () -> through.own(middle(from), middle(sum))).getMessage();
+        assertEquals("own: 12000 bytes are not the parts of 3 ranks with 12000 each", said);
+      }
+    });
   }
 
   @ParameterizedTest
