@@ -180,7 +180,7 @@ public final class Scorer implements AutoCloseable {
   }
 
   /** A batch that may be under way: the pairs at the places [from,to) of the order. */
-  private record Launched(int from, int to, Bucket bucket, MemorySegment logits, Fetch fetch) {}
+  private record Launched(int from, int to, MemorySegment logits, Fetch fetch) {}
 
   /** Packs pairs from a place of the order on until the batch is full, and launches it. */
   private Launched launch(Lease lease, List<EncodedPair> pairs, int[] order, int from) {
@@ -194,7 +194,7 @@ public final class Scorer implements AutoCloseable {
     if (timed == null) program.run();
     else program.run(timed);
     MemorySegment logits = lease.nextLogits();
-    return new Launched(from, to, lease.batch.bucket(), logits, program.fetch(LOGITS, logits));
+    return new Launched(from, to, logits, program.fetch(LOGITS, logits));
   }
 
   /** The program for these pairs, which are written to it. */
