@@ -244,11 +244,9 @@ final class RankStep implements AutoCloseable {
     long all = (long) blocks * share * length;
     int tokens = (int) Math.min(settings.tokens(), all);
     Bucket most = Bucket.of(tokens, Math.min(tokens, blocks * share), blocks);
-    long bytes = 0;
-    for (boolean accumulate : all > settings.tokens() ? new boolean[] {false, true} : new boolean[] {false}) {
-      bytes = Math.max(bytes, compile(new Mode(most, accumulate)).plan().bytes());
-    }
-    programs.reserve(bytes);
+    // The second micro-batch's program adds to the gradients, and cannot live in their places: it is the larger.
+    if (all > settings.tokens()) programs.reserve(compile(new Mode(most, true)).plan().bytes());
+    programs.reserve(compile(new Mode(most, false)).plan().bytes());
     selection.reserve();
   }
 
