@@ -114,6 +114,15 @@ DYR_INLINE Floats columns(const bf16* x, int64_t stride, int k, int depth, int n
 /** Rows of depth that are packed together: what is read of them stays in the first caches until all its columns are. */
 constexpr int PACK = 32;
 
+/** Asks for a line of an operand that is packed soon: into the second cache, since the first has no room to wait in. */
+DYR_INLINE void expect(const void* line) { __builtin_prefetch(line, 0, 2); }
+
+/** The same of the line at `column` in each row of the units [k, k + n) of depth. */
+template <class T> DYR_INLINE void expectRows(const T* x, int64_t stride, int64_t k, int n, int column) {
+  constexpr int d = UnitOf<T>::type::DEPTH;
+  for (int64_t i = k * d; i < (k + n) * d; i++) expect(x + i * stride + column);
+}
+
 /** Panels [from,to) of b (depth, N), its rows `stride` apart. Panel j holds columns from j COLUMNS on: (units, COLUMNS). */
 template <class T>
 void packStraight(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
@@ -124,6 +133,7 @@ void packStraight(const T* b, int64_t stride, int depth, int n, int from, int to
       float* p = panels + (static_cast<int64_t>(j) * deep + top) * COLUMNS;
       const int column = j * COLUMNS;
       for (int k = top; k < bottom; k++, p += COLUMNS) {
+        expectRows(b, stride, k + PACK, 1, column);
         for (int v = 0; v < VECTORS; v++) {
           int width = least(LANES, n - column - v * LANES);
           store(p + v * LANES, width <= 0 ? zero() : columns(b + column + v * LANES, stride, k, depth, width));
@@ -155,6 +165,7 @@ void packTransposed(const T* b, int64_t stride, int depth, int n, int from, int 
       const int steps = least(LANES, deep - k);
       for (int v = 0; v < VECTORS; v++) {
         const int column = j * COLUMNS + v * LANES;
+        for (int64_t i = column; i < column + LANES; i++) expect(b + i * stride + (k + 2 * LANES) * UnitOf<T>::type::DEPTH);
         Floats x[LANES];
         for (int i = 0; i < LANES; i++) x[i] = column + i < n ? unitsOfRow(b + (column + i) * stride, k, depth) : zero();
         transpose(x);
@@ -187,6 +198,7 @@ void packRowsTransposed(const T* a, int64_t stride, int depth, int row, int rows
     for (int r = 0; r < rows; r += LANES) {
       Floats x[LANES];
       int width = least(LANES, rows - r);
+      if (r * sizeof(T) % 64 == 0) expectRows(a, stride, k + LANES, LANES, row + r);
       for (int i = 0; i < LANES; i++) {
         x[i] = k + i < deep ? columns(a + row + r, stride, k + i, depth, width) : zero();
       }
