@@ -9,6 +9,7 @@
 //
 // What is multiplied is a 32-bit unit: one float, or a pair of bf16 that are neighbours in depth, which one instruction
 // of AVX-512 BF16 multiplies and adds. Where that is missing, bf16 is widened as it is packed, and multiplied as floats.
+// A weight that is trained lies in floats and is rounded as it is packed.
 #pragma once
 
 #include <type_traits>
@@ -58,11 +59,17 @@ struct Pair {
 };
 #endif
 
+/** A float that is multiplied as bf16: rounded as it is packed. */
+struct Rounded {
+  float x;
+};
+
 /** What elements of a type are multiplied as. */
 template <class T> struct UnitOf { using type = Single; };
 #if defined(__AVX512BF16__)
 template <> struct UnitOf<bf16> { using type = Pair; };
 #endif
+template <> struct UnitOf<Rounded> : UnitOf<bf16> {};
 
 template <class T> DYR_INLINE int units(int depth) {
   constexpr int d = UnitOf<T>::type::DEPTH;
@@ -82,6 +89,22 @@ inline int64_t blockSize(int32_t units) {
 /** n elements as floats, n at most LANES, zeros behind them. */
 template <class T> DYR_INLINE Floats elements(const T* p, int n) { return n == LANES ? load(p) : load(p, first(n)); }
 
+/** LANES units from unit k on of a row that has them all. */
+DYR_INLINE Floats wholeUnits(const float* row, int k) { return load(row + k); }
+
+DYR_INLINE Floats wholeUnits(const bf16* row, int k) {
+  if constexpr (UnitOf<bf16>::type::DEPTH == 1) return load(row + k);
+  else return load(reinterpret_cast<const float*>(row) + k);
+}
+
+DYR_INLINE Floats wholeUnits(const Rounded* row, int k) {
+#if defined(__AVX512BF16__)
+  return neighbours(load(&row[2 * k].x), load(&row[2 * k + LANES].x));
+#else
+  return rounded(load(&row[k].x));
+#endif
+}
+
 /** Units [0,n) of a row whose depth ends after `depth` elements. */
 DYR_INLINE void copyRow(const float* from, int n, int, float* to) {
   for (int i = 0; i < n; i += LANES) store(to + i, elements(from + i, least(LANES, n - i)));
@@ -95,6 +118,13 @@ DYR_INLINE void copyRow(const bf16* from, int n, int depth, float* to) {
     if (depth < 2 * n) reinterpret_cast<bf16*>(to)[depth] = bf16{0};
     for (int i = n; i % LANES != 0; i++) to[i] = 0;
   }
+}
+
+/** At most LANES units. */
+DYR_INLINE void copyRow(const Rounded* from, int n, int depth, float* to) {
+  alignas(64) float row[2 * LANES] = {};
+  std::memcpy(row, from, sizeof(float) * least(depth, UnitOf<bf16>::type::DEPTH * n));
+  store(to, wholeUnits(reinterpret_cast<const Rounded*>(row), 0));
 }
 
 /** n columns (at most LANES) of unit k of a matrix (depth, columns) with neighbouring columns side by side. */
@@ -111,21 +141,27 @@ DYR_INLINE Floats columns(const bf16* x, int64_t stride, int k, int depth, int n
   }
 }
 
+DYR_INLINE Floats columns(const Rounded* x, int64_t stride, int k, int depth, int n) {
+#if defined(__AVX512BF16__)
+  const Rounded *even = x + 2 * k * stride, *odd = even + stride;
+  return interleaved(elements(&even->x, n), 2 * k + 1 == depth ? zero() : elements(&odd->x, n));
+#else
+  return rounded(elements(&x[k * stride].x, n));
+#endif
+}
+
 /** Rows of depth that are packed together: what is read of them stays in the first caches until all its columns are. */
 constexpr int PACK = 32;
 
-/** Asks for a line of an operand that is packed soon: into the second cache, since the first has no room to wait in. */
-DYR_INLINE void expect(const void* line) { __builtin_prefetch(line, 0, 2); }
-
-/** The same of the line at `column` in each row of the units [k, k + n) of depth. */
-template <class T> DYR_INLINE void expectRows(const T* x, int64_t stride, int64_t k, int n, int column) {
-  constexpr int d = UnitOf<T>::type::DEPTH;
-  for (int64_t i = k * d; i < (k + n) * d; i++) expect(x + i * stride + column);
+/** Asks for n elements that are packed soon: into the second cache, since the first has no room for them to wait in. */
+template <class T> DYR_INLINE void expect(const T* x, int n) {
+  for (int i = 0; i < n; i += 64 / sizeof(T)) __builtin_prefetch(x + i, 0, 2);
 }
 
 /** Panels [from,to) of b (depth, N), its rows `stride` apart. Panel j holds columns from j COLUMNS on: (units, COLUMNS). */
 template <class T>
 void packStraight(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
+  constexpr int d = UnitOf<T>::type::DEPTH;
   const int deep = units<T>(depth);
   for (int top = 0; top < deep; top += PACK) {
     const int bottom = least(top + PACK, deep);
@@ -133,7 +169,7 @@ void packStraight(const T* b, int64_t stride, int depth, int n, int from, int to
       float* p = panels + (static_cast<int64_t>(j) * deep + top) * COLUMNS;
       const int column = j * COLUMNS;
       for (int k = top; k < bottom; k++, p += COLUMNS) {
-        expectRows(b, stride, k + PACK, 1, column);
+        for (int i = 0; i < d; i++) expect(b + ((k + PACK) * d + i) * stride + column, COLUMNS);
         for (int v = 0; v < VECTORS; v++) {
           int width = least(LANES, n - column - v * LANES);
           store(p + v * LANES, width <= 0 ? zero() : columns(b + column + v * LANES, stride, k, depth, width));
@@ -146,10 +182,7 @@ void packStraight(const T* b, int64_t stride, int depth, int n, int from, int to
 /** LANES units from unit k on of a row of depth elements, zeros past its end. */
 template <class T> DYR_INLINE Floats unitsOfRow(const T* row, int k, int depth) {
   constexpr int d = UnitOf<T>::type::DEPTH;
-  if (k + LANES <= depth / d) {
-    if constexpr (d == 1) return load(row + k);
-    else return load(reinterpret_cast<const float*>(row) + k);
-  }
+  if (k + LANES <= depth / d) return wholeUnits(row, k);
   alignas(64) float copy[LANES];
   copyRow(row + k * d, least(LANES, units<T>(depth) - k), depth - k * d, copy);
   return load(copy);
@@ -158,6 +191,7 @@ template <class T> DYR_INLINE Floats unitsOfRow(const T* row, int k, int depth) 
 /** The same of b^T: b is (N, depth). */
 template <class T>
 void packTransposed(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
+  constexpr int d = UnitOf<T>::type::DEPTH;
   const int deep = units<T>(depth);
   for (int j = from; j < to; j++) {
     float* panel = panels + static_cast<int64_t>(j) * deep * COLUMNS;
@@ -165,7 +199,7 @@ void packTransposed(const T* b, int64_t stride, int depth, int n, int from, int 
       const int steps = least(LANES, deep - k);
       for (int v = 0; v < VECTORS; v++) {
         const int column = j * COLUMNS + v * LANES;
-        for (int64_t i = column; i < column + LANES; i++) expect(b + i * stride + (k + 2 * LANES) * UnitOf<T>::type::DEPTH);
+        for (int i = column; i < column + LANES; i++) expect(b + i * stride + (k + 2 * LANES) * d, LANES * d);
         Floats x[LANES];
         for (int i = 0; i < LANES; i++) x[i] = column + i < n ? unitsOfRow(b + (column + i) * stride, k, depth) : zero();
         transpose(x);
@@ -192,13 +226,16 @@ void packRows(const T* a, int64_t stride, int depth, int row, int rows, float* b
 /** The same of a^T: a is (depth, M). Transposed in registers as it is read. */
 template <class T>
 void packRowsTransposed(const T* a, int64_t stride, int depth, int row, int rows, float* block) {
+  constexpr int d = UnitOf<T>::type::DEPTH;
   const int deep = units<T>(depth), height = blockRows(deep);
   for (int k = 0; k < deep; k += LANES) {
     float* to = block + static_cast<int64_t>(k / STEP) * height * STRIDE + k % STEP;
     for (int r = 0; r < rows; r += LANES) {
       Floats x[LANES];
       int width = least(LANES, rows - r);
-      if (r * sizeof(T) % 64 == 0) expectRows(a, stride, k + LANES, LANES, row + r);
+      if (r * sizeof(T) % 64 == 0) {
+        for (int i = 0; i < LANES * d; i++) expect(a + ((k + LANES) * d + i) * stride + row + r, 1);
+      }
       for (int i = 0; i < LANES; i++) {
         x[i] = k + i < deep ? columns(a + row + r, stride, k + i, depth, width) : zero();
       }
@@ -397,6 +434,12 @@ void packPanels(const T* b, int64_t stride, bool transposed, int32_t depth, int3
     float* panels) {
   if (transposed) gemm::packTransposed(b, stride, depth, n, from, to, panels);
   else gemm::packStraight(b, stride, depth, n, from, to, panels);
+}
+
+/** The same of a weight in floats that is multiplied in bf16. */
+inline void packRounded(const float* b, int64_t stride, bool transposed, int32_t depth, int32_t n, int32_t from,
+    int32_t to, float* panels) {
+  packPanels(reinterpret_cast<const gemm::Rounded*>(b), stride, transposed, depth, n, from, to, panels);
 }
 
 /**

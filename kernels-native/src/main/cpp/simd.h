@@ -83,6 +83,8 @@ DYR_INLINE __m256i toBf16(Floats x) {
   Ints r = _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
   return _mm512_cvtepi32_epi16(shiftRight<16>(r));
 }
+/** x rounded to bf16. */
+DYR_INLINE Floats rounded(Floats x) { return floats(shiftLeft<16>(_mm512_cvtepu16_epi32(toBf16(x)))); }
 DYR_INLINE void store(bf16* p, Floats x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), toBf16(x)); }
 /** Past the caches; p at a multiple of the bytes written. */
 DYR_INLINE void stream(float* p, Floats x) { _mm512_stream_ps(p, x); }
@@ -151,6 +153,8 @@ DYR_INLINE __m128i toBf16(Floats x) {
   Ints r = shiftRight<16>(bits(select(floats(rounded), floats(quiet), bits(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)))));
   return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(r, r), 0x08));
 }
+/** x rounded to bf16. */
+DYR_INLINE Floats rounded(Floats x) { return floats(shiftLeft<16>(_mm256_cvtepu16_epi32(toBf16(x)))); }
 DYR_INLINE void store(bf16* p, Floats x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), toBf16(x)); }
 /** Past the caches; p at a multiple of the bytes written. */
 DYR_INLINE void stream(float* p, Floats x) { _mm256_stream_ps(p, x); }

@@ -65,6 +65,8 @@
   /* gemm.h */ \
   K(packPanels, int64_t b, int64_t stride, bool transposed, int32_t depth, int32_t n, int32_t from, int32_t to, \
       int64_t panels) \
+  F(packRounded, int64_t b, int64_t stride, bool transposed, int32_t depth, int32_t n, int32_t from, int32_t to, \
+      int64_t panels) \
   K(multiply, int64_t a, int64_t stride, bool transposed, int32_t depth, int64_t panels, int32_t rowBegin, \
       int32_t rowEnd, int32_t panelBegin, int32_t panelEnd, int64_t c, int64_t residual, int64_t bias, int32_t n, \
       bool wide, int32_t then, int32_t kind, int64_t u, int64_t block, int64_t sums, bool more) \

@@ -26,6 +26,7 @@ import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
+import org.dyr.op.GemmRounding;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.KeepingOp;
 import org.dyr.op.LayerNorm;
@@ -64,6 +65,7 @@ public final class Fusions {
       new Fusion("matmul-add", Fusions::matMulAdd),
       new Fusion("matmul-accumulate", Fusions::matMulAccumulate),
       new Fusion("matmul-sum-rows", Stage.LAST, Fusions::matMulSumRows),
+      new Fusion("matmul-rounding", Stage.LAST, Fusions::matMulRounding),
       new Fusion("unread-outputs", Stage.LAST, Fusions::unreadOutputs));
 
   private Fusions() {}
@@ -314,6 +316,24 @@ public final class Fusions {
           List.of(n.out().get(0), last.out().get(0))));
     }
     return Optional.empty();
+  }
+
+  /** A weight rounded for products alone: each rounds it itself, and with the last of them the copy goes. */
+  private static Optional<Rewrite> matMulRounding(Readers g, Node last) {
+    if (!multiplies(last)) return Optional.empty();
+    Value b = last.in().get(GemmRounding.RIGHT);
+    return g.madeOnlyFor(b, Cast.class, n -> multiplies(n) && !n.in().get(0).equals(b))
+        .filter(cast -> cast.in().get(0).spec().type() == b.spec().type().accumulator()).map(cast -> {
+          List<Value> in = new ArrayList<>(last.in());
+          in.set(GemmRounding.RIGHT, cast.in().get(0));
+          return new Rewrite(g.of(b).size() == 1 ? List.of(cast, last) : List.of(last), new GemmRounding(last.op()), in,
+              last.out());
+        });
+  }
+
+  private static boolean multiplies(Node n) {
+    return n.op() instanceof MatMul || n.op() instanceof Gemm || n.op() instanceof GemmActivation
+        || n.op() instanceof GemmActivation.Grad;
   }
 
   /** What is kept for a backward, and there is none. */

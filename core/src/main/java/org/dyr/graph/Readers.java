@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.dyr.op.Op;
 import org.dyr.op.Value;
 
@@ -51,6 +52,13 @@ public final class Readers {
   public <T extends Op> Optional<Node> madeFor(Node first, Value v, Class<T> op) {
     Node n = producers.get(v);
     return n != null && op.isInstance(n.op()) && of(v).get(0) == first ? Optional.of(n) : Optional.empty();
+  }
+
+  /** The node that makes the value, if it is of this op and all who read the value are such nodes. */
+  public <T extends Op> Optional<Node> madeOnlyFor(Value v, Class<T> op, Predicate<Node> readers) {
+    Node n = producers.get(v);
+    boolean is = n != null && op.isInstance(n.op()) && !kept.contains(v) && of(v).stream().allMatch(readers);
+    return is ? Optional.of(n) : Optional.empty();
   }
 
   /** The node that makes the value, if it is of this op and nobody but the caller's node reads the value. */

@@ -24,6 +24,7 @@ import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
+import org.dyr.op.GemmRounding;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.KeepingOp;
 import org.dyr.op.LayerNorm;
@@ -121,6 +122,11 @@ final class FusionSamples {
             (r, in) -> {
           Value c = r.emit1(new MatMul(true, false), in[0], in[1]);
           return new Recorded(r.emit1(new Add(true), in[2], c), List.of(c));
+        }),
+        new Sample("matmul-rounding", "", GemmRounding.class, false, List.of(Arg.of(5, 7), Arg.of(7, 7)), (r, in) -> {
+          Value w = r.emit1(new Cast(in[1].spec().type().accumulator()), in[1]);
+          Value x = r.emit1(new MatMul(false, true), in[0], w);
+          return new Recorded(r.emit1(new MatMul(false, false), x, w), List.of(w));
         }),
         unreadOutputs("layer norm", new DropoutAddLayerNorm(0, 0, EPS, false), Arg.of(5, 7), Arg.of(5, 7), Arg.of(7),
             Arg.of(7)));

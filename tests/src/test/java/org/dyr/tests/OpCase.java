@@ -12,6 +12,7 @@ import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
+import org.dyr.op.GemmRounding;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.Op;
@@ -65,8 +66,12 @@ record OpCase(Op op, String remark, List<Arg> in) {
         : in.stream().flatMap(a -> Panels.of(a.shape()).stream()).findFirst();
   }
 
-  /** Whether input {@code i} is a bias, the weight of a norm, or a statistic. */
+  /** Whether input {@code i} is a bias, the weight of a norm, a statistic, or a weight that the op rounds. */
   private boolean besideSums(int i) {
+    return op instanceof GemmRounding g ? i == GemmRounding.RIGHT || besideSums(g.of(), i) : besideSums(op, i);
+  }
+
+  private static boolean besideSums(Op op, int i) {
     return switch (op) {
       case AddBias _, BiasActivation _ -> i == 1;
       case BiasActivation.Grad _, GemmActivation _ -> i == 2;

@@ -26,11 +26,13 @@ import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
+import org.dyr.op.GemmRounding;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.IfFinite;
 import org.dyr.op.LayerNorm;
 import org.dyr.op.MatMul;
+import org.dyr.op.Op;
 import org.dyr.op.Panels;
 import org.dyr.op.Scale;
 import org.dyr.op.Sum;
@@ -112,10 +114,30 @@ final class OpCases {
     }
     activated(Activation.Kind.GELU, 17, 40, 1600, "depth in parts");
     activated(Activation.Kind.GELU, 700, 33, 40, "several blocks of rows");
+    roundings();
     add(product(true, false, 3, 40, 9001).on("depth in parts"));
     add(gemm(new Gemm(false, true, true, true, false), 17, 5, 4097).on("depth in parts"));
     add(gemm(new Gemm(true, false, false, true, true), 29, 40, 4100).on("depth in parts"));
     add(product(false, true, 700, 33, 515).on("several blocks of rows"));
+  }
+
+  /** Products of every kind, and b both ways, that round b themselves. */
+  private void roundings() {
+    for (int[] s : PRODUCTS) {
+      int m = s[0], n = s[1], k = s[2];
+      Arg a = left(false, m, k), c = Arg.of(m, n), bias = Arg.of(n);
+      for (boolean tb : new boolean[] {false, true}) add(of(new GemmRounding(new MatMul(false, tb)), a, right(tb, k, n)));
+      add(of(new GemmRounding(new Gemm(false, true, true, true, false)), a, right(true, k, n), bias, c));
+      for (boolean kept : new boolean[] {false, true}) {
+        Op of = new GemmActivation(false, true, Activation.Kind.GELU, kept);
+        add(of(new GemmRounding(of), a, right(true, k, n), bias));
+      }
+      Op of = new GemmActivation.Grad(false, false, Activation.Kind.GELU);
+      add(of(new GemmRounding(of), a, right(false, k, n), c, bias));
+    }
+    add(of(new GemmRounding(new Gemm(false, true, true, false, false)), left(false, 32, 768), right(true, 768, 192),
+        Arg.of(192)));
+    add(of(new GemmRounding(new MatMul(false, false)), left(false, 3, 4097), right(false, 4097, 5)).on("depth in parts"));
   }
 
   /** Weights laid out as each instruction set packs them, in fp32 and in bf16, and the products that read them so. */

@@ -11,6 +11,7 @@ import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
+import org.dyr.op.GemmRounding;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
@@ -51,6 +52,7 @@ final class Tolerance {
       case DropoutAddLayerNorm.Grad n -> Math.max(x.rows(), x.last());
       case GemmActivation g -> x.dim(g.transposeA() ? 0 : 1);
       case GemmActivation.Grad g -> x.dim(g.transposeA() ? 0 : 1);
+      case GemmRounding g -> reduction(g.of(), in);
       case SumRows s -> x.rows();
       case Gather.Grad g -> x.rows();
       case Sum s -> x.size();

@@ -15,6 +15,7 @@ import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.FusedOp;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
+import org.dyr.op.GemmRounding;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.IfFinite;
 import org.dyr.op.MatMul;
@@ -33,12 +34,14 @@ final class Unsupported {
       "reference", op -> op instanceof FusedOp,
       "vector", op -> isPartOfAttention(op) || isBiasedNorm(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad || op instanceof IfFinite || op instanceof Panels || op instanceof GemmSumRows
-          || op instanceof GemmActivation || op instanceof GemmActivation.Grad || op instanceof AbsorbedAttention,
+          || op instanceof GemmActivation || op instanceof GemmActivation.Grad || op instanceof GemmRounding
+          || op instanceof AbsorbedAttention,
       "native", op -> isPartOfAttention(op) || isBiasedNorm(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad || op instanceof IfFinite,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
       "cuda", op -> op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad
-          || op instanceof AbsorbedAttention || op instanceof AllGather || op instanceof AllGather.Grad
+          || op instanceof GemmRounding || op instanceof AbsorbedAttention || op instanceof AllGather
+          || op instanceof AllGather.Grad
           || op instanceof Panels || op instanceof Cast c && c.to() == DType.F64);
 
   private Unsupported() {}

@@ -133,6 +133,9 @@ final class NativeCalls {
   @NoException static native void packPanels(int isa, int type, long b, long stride, boolean transposed, int depth,
       int n, int from, int to, long panels);
 
+  @NoException static native void packRounded(int isa, long b, long stride, boolean transposed, int depth, int n,
+      int from, int to, long panels);
+
   @NoException static native void multiply(int isa, int type, long a, long stride, boolean transposed, int depth,
       long panels, int rowBegin, int rowEnd, int panelBegin, int panelEnd, long c, long residual, long bias, int n,
       boolean wide, int then, int kind, long u, long block, long sums, boolean more);

@@ -6,6 +6,7 @@ import org.dyr.cpu.Workers;
 import org.dyr.device.Kernel;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
+import org.dyr.op.GemmRounding;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.MatMul;
 import org.dyr.op.Op;
@@ -18,7 +19,7 @@ import org.dyr.tensor.Spec;
  * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}, and an activation or its gradient behind it. The workers
  * pack b together where it is not in panels, then each multiplies its own rows of c by all panels, or, where rows are
  * few, all rows by its own panels. A depth beyond {@link #DEPTH} goes in equal parts, the later ones added to c. The
- * sums of a's rows are taken from the packed block. Scratch: the panels, then a packed block of a for each worker.
+ * sums of a's rows are taken from the packed block. A weight that is rounded is rounded as it is packed. Scratch: the panels, then a packed block of a for each worker.
  * Compute-bound: 2 M N K operations.
  */
 final class NativeGemm implements Kernel {
@@ -74,10 +75,12 @@ final class NativeGemm implements Kernel {
   private final Workers.Task multiply = this::multiply;
   private final int isa;
   private final int type;
+  private final int bytes; // of an element of a
   private final boolean transposeA;
   private final boolean transposeB;
   private final boolean wide;
   private final Size size;
+  private final boolean rounds;
   private final boolean inPanels;
   private final int panelCount;
   private final int shares;
@@ -98,15 +101,18 @@ final class NativeGemm implements Kernel {
   private final long blockBytes;
   private int part;
 
-  NativeGemm(Op op, Binding o, Instructions set) {
+  NativeGemm(Op made, Binding o, Instructions set) {
+    Op op = made instanceof GemmRounding g ? g.of() : made;
     Gemm gemm = gemm(op);
     workers = o.workers;
     isa = o.isa;
     type = o.type;
+    bytes = o.operands.in()[0].type().bytes();
     transposeA = gemm.transposeA();
     transposeB = gemm.transposeB();
     wide = o.operands.out()[0].type() == DType.F32;
-    size = Size.of(op, o.operands.in(), set);
+    size = Size.of(made, o.operands.in(), set);
+    rounds = o.operands.in()[1].type() != o.operands.in()[0].type();
     inPanels = Panels.of(o.operands.in()[1].shape()).isPresent();
     panelCount = size.panels(NativeCalls.panelColumns(isa));
     a = o.in(0);
@@ -142,6 +148,7 @@ final class NativeGemm implements Kernel {
       case MatMul m -> Gemm.of(m);
       case GemmActivation g -> new Gemm(g.transposeA(), g.transposeB(), false, false, false);
       case GemmActivation.Grad g -> new Gemm(g.transposeA(), g.transposeB(), false, false, false);
+      case GemmRounding g -> gemm(g.of());
       default -> throw new IllegalArgumentException(op.name() + " is no matrix product");
     };
   }
@@ -229,8 +236,8 @@ final class NativeGemm implements Kernel {
   }
 
   /** The address of element {@code begin} of the depth. */
-  private long at(long x, boolean depthIsRows, long stride) {
-    return x + (type == 1 ? 2 : 4) * size.begin(part) * (depthIsRows ? stride : 1);
+  private long at(long x, int bytes, boolean depthIsRows, long stride) {
+    return x + bytes * size.begin(part) * (depthIsRows ? stride : 1);
   }
 
   private void pack(int worker) {
@@ -238,8 +245,9 @@ final class NativeGemm implements Kernel {
   }
 
   private void pack(int from, int to) {
-    NativeCalls.packPanels(isa, type, at(b, !transposeB, bStride), bStride, transposeB, depth(), size.n, from, to,
-        panels);
+    long at = at(b, rounds ? Float.BYTES : bytes, !transposeB, bStride);
+    if (rounds) NativeCalls.packRounded(isa, at, bStride, transposeB, depth(), size.n, from, to, panels);
+    else NativeCalls.packPanels(isa, type, at, bStride, transposeB, depth(), size.n, from, to, panels);
   }
 
   private void multiply(int worker) {
@@ -254,7 +262,7 @@ final class NativeGemm implements Kernel {
     }
     boolean last = part == size.parts - 1, takesBias = part == (then == NOTHING ? 0 : size.parts - 1);
     long sum = then == ACTIVATE && u != 0 ? u : c; // where the parts are added up
-    NativeCalls.multiply(isa, type, at(a, transposeA, aStride), aStride, transposeA, depth(), panelsOf(part), rowBegin,
+    NativeCalls.multiply(isa, type, at(a, bytes, transposeA, aStride), aStride, transposeA, depth(), panelsOf(part), rowBegin,
         rowEnd, panelBegin, panelEnd, last ? c : sum, part == 0 ? residual : sum, takesBias ? bias : 0, size.n, wide,
         last ? then : NOTHING, kind, u, blocks + worker * blockBytes, panelBegin == 0 ? sums : 0, part > 0);
   }

@@ -22,6 +22,7 @@ import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.Gather;
 import org.dyr.op.Gemm;
 import org.dyr.op.GemmActivation;
+import org.dyr.op.GemmRounding;
 import org.dyr.op.GemmSumRows;
 import org.dyr.op.GroupCrossEntropy;
 import org.dyr.op.LayerNorm;
@@ -60,7 +61,7 @@ final class NativeKernels implements KernelSet {
     return switch (op) {
       case Cast o -> in[0].type() == DType.F32 && o.to() == DType.BF16
           || in[0].type() == DType.BF16 && o.to() == DType.F32;
-      case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _ ->
+      case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _, GemmRounding _ ->
           NativeGemm.supports(op, in, instructions);
       case Panels o -> NativeGemm.areNative(o, in[0].type(), instructions);
       case Update _ -> in[0].type() == DType.F32;
@@ -83,7 +84,7 @@ final class NativeKernels implements KernelSet {
 
   @Override public long scratchBytes(Op op, Spec[] in) {
     return switch (op) {
-      case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _ ->
+      case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _, GemmRounding _ ->
           NativeGemm.scratchBytes(op, in, instructions, workers.count());
       case Sum _, SumSquares _, AllFinite _ -> SumCalls.scratchBytes(in[0]);
       case SumRows _ -> Binding.rowChunkBytes(in[0], 1);
@@ -109,7 +110,7 @@ final class NativeKernels implements KernelSet {
       case Add _ -> ElementwiseCalls.add(b);
       case AddBias _ -> ElementwiseCalls.addBias(b);
       case Scale _ -> ElementwiseCalls.scale(b);
-      case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _ ->
+      case MatMul _, Gemm _, GemmSumRows _, GemmActivation _, GemmActivation.Grad _, GemmRounding _ ->
           new NativeGemm(op, b, instructions);
       case Panels o -> NativeGemm.panels(o, b);
       case Broadcast _ -> ElementwiseCalls.broadcast(b);
