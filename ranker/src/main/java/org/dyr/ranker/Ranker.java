@@ -29,9 +29,6 @@ import org.dyr.tensor.DType;
  * }</pre>
  */
 public final class Ranker implements AutoCloseable {
-  /** Tokens of a query that are read. */
-  public static final int MAX_QUERY_LENGTH = 64;
-
   private final Backend backend;
   private final Model model;
   private final Scorer scorer;
@@ -41,8 +38,7 @@ public final class Ranker implements AutoCloseable {
   private Ranker(Backend backend, Model model) {
     this.backend = backend;
     this.model = model;
-    int longest = model.bert().config().maxPositions();
-    this.encoder = new PairEncoder(model.tokenizer(), longest, Math.min(MAX_QUERY_LENGTH, longest / 2));
+    this.encoder = model.encoder();
     this.scorer = new Scorer(model, Set.of());
   }
 

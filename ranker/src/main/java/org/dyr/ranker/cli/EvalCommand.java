@@ -10,7 +10,6 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import org.dyr.device.Backend;
 import org.dyr.device.Devices;
-import org.dyr.ranker.Ranker;
 import org.dyr.ranker.data.RankingData;
 import org.dyr.ranker.eval.Metrics;
 import org.dyr.ranker.eval.MetricsReport;
@@ -109,10 +108,8 @@ final class EvalCommand implements Callable<Integer> {
     try (Backend backend = backend();
         Model loaded = checkpoint.source(model).loadForScoring(backend, common.compute().type());
         Scorer scorer = new Scorer(loaded, Set.of())) {
-      int longest = loaded.bert().config().maxPositions();
-      PairEncoder encoder =
-          new PairEncoder(loaded.tokenizer(), longest, Math.min(Ranker.MAX_QUERY_LENGTH, longest / 2));
-      TokenCache tokens = new TokenCache(loaded.tokenizer(), longest, TOKEN_CACHE_BYTES);
+      PairEncoder encoder = loaded.encoder();
+      TokenCache tokens = new TokenCache(loaded.tokenizer(), encoder.maxLength(), TOKEN_CACHE_BYTES);
       List<ScoredPool> pools;
       try (CountProgress progress = new CountProgress("queries", set.queries().size(), spec.commandLine().getErr())) {
         pools = new PoolEvaluator(scorer, encoder, tokens).score(set.queries(), progress::at);

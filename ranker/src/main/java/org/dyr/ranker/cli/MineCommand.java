@@ -12,7 +12,6 @@ import java.util.concurrent.CancellationException;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
-import org.dyr.ranker.Ranker;
 import org.dyr.ranker.bm25.Bm25;
 import org.dyr.ranker.bm25.Bm25Settings;
 import org.dyr.ranker.bm25.FalseNegatives;
@@ -171,10 +170,8 @@ final class MineCommand implements Callable<Integer> {
     try (Backend backend = Devices.open(common.device(), options);
         Model loaded = checkpoint.source(model).loadForScoring(backend, common.compute().type());
         Scorer scorer = new Scorer(loaded, Set.of())) {
-      int longest = loaded.bert().config().maxPositions();
-      PairEncoder encoder =
-          new PairEncoder(loaded.tokenizer(), longest, Math.min(Ranker.MAX_QUERY_LENGTH, longest / 2));
-      TokenCache tokens = new TokenCache(loaded.tokenizer(), longest, TOKEN_CACHE_BYTES);
+      PairEncoder encoder = loaded.encoder();
+      TokenCache tokens = new TokenCache(loaded.tokenizer(), encoder.maxLength(), TOKEN_CACHE_BYTES);
       FalseNegatives filter =
           new FalseNegatives(new PoolEvaluator(scorer, encoder, tokens), qrels, relevantFrom, margin);
       mine(queries, index, Optional.of(filter), target, interrupt);

@@ -4,6 +4,8 @@ import org.dyr.device.Backend;
 import org.dyr.nn.Bert;
 import org.dyr.nn.BertConfig;
 import org.dyr.nn.Weights;
+import org.dyr.ranker.text.PairEncoder;
+import org.dyr.ranker.text.PairLengths;
 import org.dyr.ranker.text.Tokenizer;
 import org.dyr.tensor.DType;
 
@@ -12,11 +14,17 @@ import org.dyr.tensor.DType;
  *
  * @param tokenizer null where no vocabulary came with the weights; such a model scores ready-made tokens
  * @param compute the type that the encoder computes in, see {@link org.dyr.nn.Pass}
+ * @param lengths how much of a text it reads
  */
-public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend, DType compute)
+public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend, DType compute, PairLengths lengths)
     implements AutoCloseable {
 
-  /** A model that computes in its weights' compute type. */
+  /** A model that reads as much as it has positions for. */
+  public Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend, DType compute) {
+    this(bert, weights, tokenizer, backend, compute, PairLengths.of(bert.config().maxPositions()));
+  }
+
+  /** The same, computing in its weights' compute type. */
   public Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend) {
     this(bert, weights, tokenizer, backend, weights.compute());
   }
@@ -25,14 +33,19 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
    * The same model, weights and all, computing in another type, as training does; only one of the two is to be closed.
    */
   public Model in(DType type) {
-    return new Model(bert, weights, tokenizer, backend, type);
+    return new Model(bert, weights, tokenizer, backend, type, lengths);
   }
 
   /**
    * The same model, weights and all, computing on another opening of its device; only one of the two is to be closed.
    */
   public Model on(Backend other) {
-    return new Model(bert, weights, tokenizer, other, compute);
+    return new Model(bert, weights, tokenizer, other, compute, lengths);
+  }
+
+  /** The same model, weights and all, reading as much of a text; only one of the two is to be closed. */
+  public Model reading(PairLengths of) {
+    return new Model(bert, weights, tokenizer, backend, compute, of);
   }
 
   /**
@@ -63,6 +76,15 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
     if (tokenizer != null) return tokenizer;
     throw new ModelException("the model has no vocabulary and reads no texts: a vocab.txt or tokenizer.json in its "
         + "directory, or --vocab (vocab in a configuration), gives it one");
+  }
+
+  /**
+   * What lays out its pairs of texts.
+   *
+   * @throws ModelException when it reads no texts
+   */
+  public PairEncoder encoder() {
+    return new PairEncoder(tokenizer(), lengths.pair(), lengths.query());
   }
 
   static void checkVocabulary(BertConfig config, Tokenizer tokenizer) {

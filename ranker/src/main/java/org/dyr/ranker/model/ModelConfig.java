@@ -10,11 +10,16 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.dyr.nn.BertConfig;
+import org.dyr.ranker.text.PairEncoder;
+import org.dyr.ranker.text.PairLengths;
 
 /** Reads and writes Hugging Face's {@code config.json} of a BERT with one label. */
 public final class ModelConfig {
   /** The file's name in a model directory. */
   public static final String FILE = "config.json";
+
+  /** What is this project's. */
+  private static final String OWN = "dyr";
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -27,17 +32,8 @@ public final class ModelConfig {
    *     field is missing, of another type, or out of range
    */
   public static BertConfig read(Path file) {
-    JsonNode json;
-    try {
-      json = JSON.readTree(Files.readString(file));
-    } catch (JsonProcessingException e) {
-      throw new ModelException(file, "no valid JSON: " + e.getOriginalMessage(), e);
-    } catch (NoSuchFileException e) {
-      throw new ModelException(file, "no such file", e);
-    } catch (IOException e) {
-      throw new ModelException(file, "cannot be read: " + e, e);
-    }
-    Fields f = new Fields(file, json);
+    Fields f = Fields.of(file);
+    JsonNode json = f.json;
     f.only("model_type", "bert");
     int labels = f.integer("num_labels", json.has("id2label") ? json.get("id2label").size() : 1);
     if (labels != 1) {
@@ -58,10 +54,29 @@ public final class ModelConfig {
   }
 
   /**
+   * How much of a text the model reads: {@code max_length} and {@code max_query_length} in the object {@code dyr}, which
+   * others pass over; where there is none, {@link PairLengths#of}.
+   *
+   * @param positions that the model has
+   * @throws ModelException as {@link #read}, or when a passage has no room
+   */
+  static PairLengths readLengths(Path file, int positions) {
+    Fields all = Fields.of(file);
+    if (!all.json.has(OWN)) return PairLengths.of(positions);
+    Fields own = new Fields(file, all.json.get(OWN));
+    PairLengths is = new PairLengths(own.integer("max_length"), own.integer("max_query_length"));
+    if (is.pair() > positions || is.query() < 1 || is.pair() <= is.query() + PairEncoder.SPECIAL_TOKENS) {
+      throw new ModelException(file, ("%s.max_length %d and %1$s.max_query_length %d do not fit %d positions and a "
+          + "passage of a token").formatted(OWN, is.pair(), is.query(), positions));
+    }
+    return is;
+  }
+
+  /**
    * Writes the config so that Hugging Face's BertForSequenceClassification reads it. It has no relative positions like
    * this project's: it would read such a model, and score without positions.
    */
-  static void write(Path file, BertConfig c) throws IOException {
+  static void write(Path file, BertConfig c, PairLengths lengths) throws IOException {
     ObjectNode json = JSON.createObjectNode();
     json.put("model_type", "bert");
     json.putArray("architectures").add("BertForSequenceClassification");
@@ -72,6 +87,7 @@ public final class ModelConfig {
         .put("hidden_dropout_prob", c.hiddenDropout()).put("attention_probs_dropout_prob", c.attentionDropout())
         .put("classifier_dropout", c.classifierDropout()).put("initializer_range", c.initializerRange())
         .put("position_embedding_type", c.positionEmbeddingType()).put("pad_token_id", 0).put("torch_dtype", "float32");
+    json.putObject(OWN).put("max_length", lengths.pair()).put("max_query_length", lengths.query());
     json.putObject("id2label").put("0", "LABEL_0");
     json.putObject("label2id").put("LABEL_0", 0);
     Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n",
@@ -80,6 +96,18 @@ public final class ModelConfig {
 
   /** Typed access to the fields of one file. */
   private record Fields(Path file, JsonNode json) {
+
+    static Fields of(Path file) {
+      try {
+        return new Fields(file, JSON.readTree(Files.readString(file)));
+      } catch (JsonProcessingException e) {
+        throw new ModelException(file, "no valid JSON: " + e.getOriginalMessage(), e);
+      } catch (NoSuchFileException e) {
+        throw new ModelException(file, "no such file", e);
+      } catch (IOException e) {
+        throw new ModelException(file, "cannot be read: " + e, e);
+      }
+    }
 
     void only(String name, String value) {
       String is = text(name, value);

@@ -38,7 +38,7 @@ public final class ModelDirectory {
     model.weights().requireTrainable();
     try {
       Files.createDirectories(directory);
-      ModelConfig.write(directory.resolve(ModelConfig.FILE), model.bert().config());
+      ModelConfig.write(directory.resolve(ModelConfig.FILE), model.bert().config(), model.lengths());
     } catch (IOException e) {
       throw new ModelException(directory, "cannot be written: " + e, e);
     }

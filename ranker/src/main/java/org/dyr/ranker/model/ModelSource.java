@@ -14,6 +14,7 @@ import org.dyr.nn.Bert;
 import org.dyr.nn.BertConfig;
 import org.dyr.nn.Parameter;
 import org.dyr.nn.Weights;
+import org.dyr.ranker.text.PairLengths;
 import org.dyr.ranker.text.Tokenizer;
 import org.dyr.tensor.DType;
 
@@ -39,10 +40,14 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
         && !Files.isDirectory(path);
   }
 
+  /** The file that tells, or none. */
+  private Optional<Path> configFile() {
+    return isCheckpoint(path) ? config : Optional.of(path.resolve(ModelConfig.FILE));
+  }
+
   /** The model's configuration; of a checkpoint what its tensors tell. */
   public BertConfig bert() {
-    if (!isCheckpoint(path)) return ModelConfig.read(path.resolve(ModelConfig.FILE));
-    if (config.isPresent()) return ModelConfig.read(config.get());
+    if (configFile().isPresent()) return ModelConfig.read(configFile().get());
     try (CheckpointParameters parameters = new CheckpointParameters(path)) {
       return parameters.config(heads);
     }
@@ -91,6 +96,9 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
 
   /** @param memory allocates the weights */
   private Model load(Bert net, Function<Bert, Weights> memory, Backend backend, long seed, List<String> fresh) {
+    int positions = net.config().maxPositions();
+    PairLengths lengths =
+        configFile().map(file -> ModelConfig.readLengths(file, positions)).orElse(PairLengths.of(positions));
     Tokenizer tokenizer = tokenizer();
     Weights weights = null;
     try (ParameterSource parameters =
@@ -107,7 +115,7 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
           throw new ModelException(path, "has no tensor " + p.name());
         }
       }
-      return new Model(net, weights, tokenizer, backend);
+      return new Model(net, weights, tokenizer, backend).reading(lengths);
     } catch (RuntimeException | Error e) {
       if (weights != null) weights.close();
       if (tokenizer != null) tokenizer.close();

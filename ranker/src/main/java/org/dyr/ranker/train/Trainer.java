@@ -28,6 +28,7 @@ import org.dyr.ranker.model.ModelConfig;
 import org.dyr.ranker.model.ModelDirectory;
 import org.dyr.ranker.model.ModelSource;
 import org.dyr.ranker.model.Scorer;
+import org.dyr.ranker.text.PairLengths;
 import org.dyr.ranker.text.Tokenizer;
 
 /**
@@ -98,7 +99,8 @@ public final class Trainer implements AutoCloseable {
       opened.push(backend::close);
       Model loaded = from.isPresent()
           ? new ModelSource(from.get(), Optional.empty(), config.vocab(), 0).load(backend) : fresh();
-      model = loaded.in(config.computeType().type());
+      model = loaded.in(config.computeType().type()).reading(
+          new PairLengths(config.maxLength(), config.maxQueryLength()));
       opened.push(model::close);
       if (model.bert().config().maxPositions() < config.maxLength()) {
         throw new ConfigException("",

@@ -1,5 +1,6 @@
 package org.dyr.ranker.model;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -7,14 +8,36 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
+import org.dyr.ranker.text.PairLengths;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ModelTest {
   @TempDir Path folder;
+
+  private Path config(String own) throws IOException {
+    return Files.writeString(folder.resolve("config.json"), "{\"max_position_embeddings\": 16%s}".formatted(own));
+  }
+
+  @Test void lengthsOfTextsAreTheConfigsOrWhatPositionsAllow() throws IOException {
+    assertEquals(new PairLengths(16, 8), ModelConfig.readLengths(config(""), 16));
+    assertEquals(new PairLengths(512, 64), ModelConfig.readLengths(config(""), 512));
+    Path file = config(", \"dyr\": {\"max_length\": 12, \"max_query_length\": 3}");
+    assertEquals(new PairLengths(12, 3), ModelConfig.readLengths(file, 16));
+  }
+
+  @Test void lengthsThatDoNotFitAreAnError() throws IOException {
+    for (String own : List.of("\"max_length\": 17, \"max_query_length\": 3", "\"max_length\": 7, \"max_query_length\": 4",
+        "\"max_length\": 16, \"max_query_length\": 0", "\"max_length\": 16", "\"max_length\": \"16\"")) {
+      Path file = config(", \"dyr\": {" + own + "}");
+      ModelException e = assertThrows(ModelException.class, () -> ModelConfig.readLengths(file, 16), own);
+      assertTrue(e.getMessage().contains("config.json") && e.getMessage().contains("max_"), e.getMessage());
+    }
+  }
 
   @Test void aModelWithoutATokenizerIsMadeAndReadsNoText() throws IOException {
     Path config = Files.writeString(folder.resolve("config.json"), """

@@ -22,6 +22,7 @@ import org.dyr.ranker.Ranked;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelDirectory;
+import org.dyr.ranker.text.PairLengths;
 import org.dyr.ranker.text.Tokenizer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -93,6 +94,24 @@ class RankerTest {
       float[] scores = ranker.score("where", List.of(longest, "the river ".repeat(600), "the river"));
       assertEquals(2, ranker.truncatedPassages());
       assertEquals(scores[0], scores[1], 1e-5, "cut at the same place");
+    }
+  }
+
+  /** What follows the cut of its training does not reach it, though it has positions for more. */
+  @Test void itReadsAsMuchAsItWasTrainedOn() {
+    PairLengths lengths = new PairLengths(10, 4);
+    try (Backend backend = KernelSets.open("reference"); Model model = ModelDirectory.load(directory, backend)) {
+      assertEquals(PairLengths.of(model.bert().config().maxPositions()), model.lengths());
+      ModelDirectory.save(model.reading(lengths), folder.resolve("short"));
+    }
+    try (Backend backend = KernelSets.open("reference");
+        Model model = ModelDirectory.load(folder.resolve("short"), backend)) {
+      assertEquals(lengths, model.lengths());
+    }
+    try (Ranker ranker = Ranker.load(folder.resolve("short"))) {
+      float[] scores = ranker.score("where", List.of("the river ".repeat(9), "the river ".repeat(4)));
+      assertEquals(scores[0], scores[1], 1e-5);
+      assertEquals(2, ranker.truncatedPassages());
     }
   }
 
