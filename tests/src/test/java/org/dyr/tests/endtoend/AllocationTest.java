@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Set;
 import org.dyr.cpu.CpuBackend;
 import org.dyr.graph.Bucket;
+import org.dyr.graph.Compiler;
 import org.dyr.nn.Bert;
 import org.dyr.nn.PackedBatch;
 import org.dyr.nn.Weights;
@@ -100,20 +101,26 @@ class AllocationTest {
   @ParameterizedTest
   @MethodSource("sets")
   void aTrainingStepAllocatesNothing(String set) {
-    aTrainingStepAllocatesNothing(set, false);
+    aTrainingStepAllocatesNothing(set, false, DType.F32);
+  }
+
+  @ParameterizedTest
+  @MethodSource("sets")
+  void norDoesOneInBf16(String set) {
+    aTrainingStepAllocatesNothing(set, false, DType.BF16);
   }
 
   @ParameterizedTest
   @MethodSource("sets")
   void norDoesOneWithRelativePositions(String set) {
-    aTrainingStepAllocatesNothing(set, true);
+    aTrainingStepAllocatesNothing(set, true, DType.F32);
   }
 
-  private static void aTrainingStepAllocatesNothing(String set, boolean relativePositions) {
+  private static void aTrainingStepAllocatesNothing(String set, boolean relativePositions, DType compute) {
     try (Rig rig = new Rig(set, relativePositions)) {
       rig.fill(0);
-      try (BertProgram program =
-              new BertProgram(rig.backend, rig.bert, rig.weights, rig.batch.bucket(), true, Set.of());
+      try (BertProgram program = new BertProgram(rig.bert, rig.weights, rig.batch.bucket(), true, compute,
+              new Compiler(rig.backend));
           Updater updater = new Updater(rig.backend, rig.weights, program.gradients(), new Optimizer.Lamb(), 1)) {
         int[] step = {0};
         UpdateTerms terms = new UpdateTerms(1e-4, 1, 0);

@@ -43,6 +43,11 @@ public final class BertProgram implements AutoCloseable {
   }
 
   public BertProgram(Bert bert, Weights weights, Bucket bucket, boolean training, Compiler compiler) {
+    this(bert, weights, bucket, training, weights.compute(), compiler);
+  }
+
+  /** @param compute the type of the encoder */
+  public BertProgram(Bert bert, Weights weights, Bucket bucket, boolean training, DType compute, Compiler compiler) {
     Backend backend = compiler.backend();
     this.weights = weights;
     this.bucket = bucket;
@@ -53,7 +58,7 @@ public final class BertProgram implements AutoCloseable {
     loss = arena.allocate(bytes, Double.BYTES);
     logits = arena.allocate((long) bucket.sequences() * bytes, Double.BYTES);
     gradients = backend.allocate(weights.bytes(), "gradients");
-    Pass pass = new Pass(weights, bucket, training);
+    Pass pass = new Pass(weights, bucket, training, compute);
     Value z = bert.apply(pass);
     pass.graph().output(LOGITS, z);
     Compiler.Compiled compiled;

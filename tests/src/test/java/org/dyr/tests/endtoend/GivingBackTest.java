@@ -7,7 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import java.util.Properties;
+import org.dyr.device.Backend;
+import org.dyr.device.DeviceOptions;
 import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.graph.Bucket;
 import org.dyr.graph.Compiler;
@@ -19,6 +23,7 @@ import org.dyr.optim.Optimizer;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.data.DataException;
 import org.dyr.ranker.model.Model;
+import org.dyr.ranker.model.ModelDirectory;
 import org.dyr.ranker.text.Tokenizer;
 import org.dyr.ranker.train.TrainConfig;
 import org.dyr.ranker.train.StepSettings;
@@ -90,6 +95,24 @@ class GivingBackTest {
     DataException e = assertThrows(DataException.class, () -> Runs.train(config));
     assertTrue(e.getMessage().contains("queries.dev.tsv"), e.getMessage());
     assertEquals(before, workers());
+  }
+
+  /** What a ranker that was used gives back: its threads; and it leaves the JVM's properties as they were. */
+  @Test void aRankerThatIsClosed() {
+    Path directory = folder.resolve("model");
+    try (Backend backend = KernelSets.open("reference");
+        Model model = Model.create(TinyData.model(0), Tokenizer.load(folder.resolve("vocab.txt")), backend, 1)) {
+      ModelDirectory.save(model, directory);
+    }
+    Ranker.load(directory).close(); // what loading classes does, it does once
+    long before = workers();
+    Properties properties = (Properties) System.getProperties().clone();
+    try (Ranker ranker = Ranker.load(directory, "cpu", new DeviceOptions(3, "auto"))) {
+      assertEquals(2, ranker.score("where", List.of("the river", "a town")).length);
+      assertEquals(before + 2, workers(), "beside the caller");
+    }
+    assertEquals(before, workers());
+    assertEquals(properties, System.getProperties());
   }
 
   @Test void aRankerWithoutItsModel() {
