@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.dyr.device.Backend;
 import org.dyr.device.Slab;
 import org.dyr.io.SafeTensorsFile;
@@ -38,8 +39,8 @@ final class Checkpoint {
   private Checkpoint() {}
 
   /** Writes all files into a directory that nobody reads yet. */
-  static void write(Path directory, Model model, Updater updater, TrainingState state, TrainConfig config)
-      throws IOException {
+  static void write(Path directory, Model model, Updater updater, TrainingState state, int groupsPerEpoch,
+      TrainConfig config) throws IOException {
     ModelDirectory.save(model, directory);
     Weights weights = model.weights();
     try (Arena arena = Arena.ofConfined()) {
@@ -55,7 +56,7 @@ final class Checkpoint {
     ObjectNode json = JSON.createObjectNode();
     json.put("step", state.step()).put("groups", state.groups()).put("seed", state.seed());
     state.lossScale().ifPresent(s -> json.put("loss_scale", s.value()).put("loss_scale_good_steps", s.good()));
-    json.put("skipped", state.skipped());
+    json.put("skipped", state.skipped()).put("groups_per_epoch", groupsPerEpoch);
     if (!Double.isNaN(state.best())) json.put("best", state.best()).put("best_step", state.bestStep());
     Files.writeString(directory.resolve(STATE), json.toPrettyString() + "\n");
     Files.writeString(directory.resolve(CONFIG), config.toYaml());
@@ -81,6 +82,12 @@ final class Checkpoint {
     } catch (IOException e) {
       throw new ModelException(file, "cannot be read: " + e, e);
     }
+  }
+
+  /** What tells other data from that of the run; nothing where the checkpoint does not say. */
+  static OptionalInt readGroupsPerEpoch(Path directory) throws IOException {
+    JsonNode json = JSON.readTree(Files.readString(directory.resolve(STATE))).path("groups_per_epoch");
+    return json.isInt() ? OptionalInt.of(json.asInt()) : OptionalInt.empty();
   }
 
   /** Reads the optimizer's states into the updater. */

@@ -93,6 +93,11 @@ final class Checkpoints {
     for (Path p : all()) if (step(p) > step) remove(p);
   }
 
+  /** Whether a checkpoint is one of this run's. */
+  boolean has(Path checkpoint) throws IOException {
+    return checkpoint.toRealPath().getParent().equals(folder.toRealPath());
+  }
+
   /** Whether the run has a checkpoint. */
   boolean any() throws IOException {
     return !all().isEmpty();

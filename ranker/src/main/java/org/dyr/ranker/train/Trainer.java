@@ -10,6 +10,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import org.dyr.device.Backend;
@@ -26,6 +27,7 @@ import org.dyr.ranker.eval.Metrics;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelConfig;
 import org.dyr.ranker.model.ModelDirectory;
+import org.dyr.ranker.model.ModelException;
 import org.dyr.ranker.model.ModelSource;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.PairLengths;
@@ -55,6 +57,7 @@ public final class Trainer implements AutoCloseable {
 
   private final TrainConfig config;
   private final TrainingListener listener;
+  private final RunLock lock;
   private final Checkpoints checkpoints;
   private final Backend backend;
   private final Model model;
@@ -73,32 +76,34 @@ public final class Trainer implements AutoCloseable {
   private Optional<Metrics> evaluation = Optional.empty();
 
   /**
-   * Opens the device, loads data and model, and makes or finds the run's directory. When anything fails, all that was
-   * opened is closed and no checkpoint has been touched.
+   * Opens the device, loads data and model, and makes or finds the run's directory, which is this run's alone until it is
+   * closed. When anything fails, all that was opened is closed and no checkpoint has been touched.
    *
    * @param resume a checkpoint, or the output directory of a run, to go on from
-   * @throws ConfigException when the config does not fit the checkpoint or the model, or {@code out} has another run's
-   *     checkpoints
+   * @throws ConfigException when the config does not fit the checkpoint or the model, {@code out} has another run's
+   *     checkpoints, or another run is at work there
    */
   public Trainer(TrainConfig config, Optional<Path> resume, Watch watch, TrainingListener listener) throws IOException {
     this.config = config;
     this.listener = listener;
     Optional<Path> from = resume.map(Checkpoints::find);
     Files.createDirectories(config.out());
-    checkpoints = new Checkpoints(config.out(), config.keepCheckpoints());
-    checkpoints.open();
-    if (from.isEmpty() && checkpoints.any()) {
-      throw new ConfigException("", ("out %s has the checkpoints of another run: go on with it (--resume %1$s), "
-          + "name another out, or remove its folder checkpoints").formatted(config.out()));
-    }
     Deque<Runnable> opened = new ArrayDeque<>();
     boolean complete = false;
+    lock = new RunLock(config.out());
+    opened.push(lock::close);
     try {
+      checkpoints = new Checkpoints(config.out(), config.keepCheckpoints());
+      checkpoints.open();
+      boolean goesOnHere = from.isPresent() && checkpoints.has(from.get());
+      if (checkpoints.any() && !goesOnHere) {
+        throw new ConfigException("", ("out %s has the checkpoints of another run: go on with it (--resume %1$s), "
+            + "name another out, or remove its folder checkpoints").formatted(config.out()));
+      }
       int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
       backend = Devices.open(config.device(), config.device(threads));
       opened.push(backend::close);
-      Model loaded = from.isPresent()
-          ? new ModelSource(from.get(), Optional.empty(), config.vocab(), 0).load(backend) : fresh();
+      Model loaded = from.isPresent() ? resumed(from.get()) : fresh();
       model = loaded.in(config.computeType().type()).reading(
           new PairLengths(config.maxLength(), config.maxQueryLength()));
       opened.push(model::close);
@@ -126,7 +131,7 @@ public final class Trainer implements AutoCloseable {
       state = TrainingState.start(config.seed(), config.computeType().lossScale());
       ckpts = config.saveCkpt() ? Optional.of(new CkptFolder(config.out(), config.version())) : Optional.empty();
       ckpts.ifPresent(c -> c.check(model));
-      if (from.isPresent()) goOn(from.get());
+      if (from.isPresent()) goOn(from.get(), goesOnHere);
       else if (ckpts.isPresent()) ckpts.get().begin();
       complete = true;
     } finally {
@@ -163,6 +168,21 @@ public final class Trainer implements AutoCloseable {
     return Model.create(bert, Tokenizer.load(config.vocab().orElseThrow()), backend, config.seed());
   }
 
+  /** The model of a checkpoint; the run may give it another dropout. */
+  private Model resumed(Path checkpoint) {
+    ModelSource source = new ModelSource(checkpoint, Optional.empty(), config.vocab(), 0);
+    BertConfig is = source.bert(), bert = config.dropout().map(is::withDropout).orElse(is);
+    if (!adapted(bert).equals(bert)) {
+      throw new ConfigException("", ("numerics and use_relative_positions are those that the run began with: %s says "
+          + "otherwise").formatted(checkpoint.resolve(ModelConfig.FILE)));
+    }
+    List<String> begun = new ArrayList<>();
+    Model model = source.load(bert, backend, config.seed(), begun);
+    if (begun.isEmpty()) return model;
+    model.close();
+    throw new ModelException(checkpoint, "the weights of %s are missing".formatted(begun));
+  }
+
   /** The model's configuration with what the run changes of it. */
   private BertConfig adapted(BertConfig bert) {
     BertConfig b = config.dropout().map(bert::withDropout).orElse(bert);
@@ -189,7 +209,8 @@ public final class Trainer implements AutoCloseable {
     };
   }
 
-  private void goOn(Path checkpoint) throws IOException {
+  /** @param here whether it is one of this run's checkpoints: then its best model is here too */
+  private void goOn(Path checkpoint, boolean here) throws IOException {
     state = Checkpoint.readState(checkpoint);
     if (state.seed() != config.seed()) {
       throw new ConfigException("", "seed is %d, the checkpoint was made with %d".formatted(config.seed(),
@@ -199,8 +220,16 @@ public final class Trainer implements AutoCloseable {
       state = state.withLossScale(config.computeType().lossScale());
       notes.add("the checkpoint was made with another compute_type: the loss scale begins anew");
     }
+    OptionalInt groups = Checkpoint.readGroupsPerEpoch(checkpoint);
+    if (groups.isPresent() && groups.getAsInt() != input.groupsPerEpoch()) {
+      throw new ConfigException("", ("the data has %,d groups an epoch, that of the checkpoint had %,d: a run goes on with "
+          + "the data that it began with").formatted(input.groupsPerEpoch(), groups.getAsInt()));
+    }
+    if (!here && !Double.isNaN(state.best())) {
+      state = state.withoutBest();
+      notes.add("the best model so far stays with the run that it is of: the best of this one begins anew");
+    }
     Checkpoint.readOptimizer(checkpoint, backend, model.weights(), step.updater());
-    checkpoints.removeAfter(state.step());
     if (ckpts.isPresent() && state.groups() > 0) ckpts.get().goOn(epoch(), stepOfEpoch());
     notes.add("going on from %s, after step %d".formatted(checkpoint, state.step()));
     if (!Files.readString(checkpoint.resolve(Checkpoint.CONFIG)).equals(config.toYaml())) {
@@ -213,6 +242,7 @@ public final class Trainer implements AutoCloseable {
    * returned.
    */
   public boolean run(BooleanSupplier stop) throws IOException {
+    checkpoints.removeAfter(state.step());
     listener.started(description(), state.step(), schedule.total());
     long profiled = state.step() + Math.min(WARM_UP, (schedule.total() - state.step()) / 2);
     try (MetricsLog metrics = new MetricsLog(config.out().resolve("metrics.jsonl"), state.step());
@@ -225,7 +255,7 @@ public final class Trainer implements AutoCloseable {
         boolean evaluates = last || due(config.evalEvery(), epochEnds);
         boolean saves = last || stopped || due(config.checkpointEvery(), epochEnds);
         if (evaluates || saves) report(metrics);
-        if (evaluates) evaluate(evaluations);
+        if (evaluates) evaluateOrSave(evaluations);
         if (saves) save();
         if (stopped) return false;
       }
@@ -295,6 +325,20 @@ public final class Trainer implements AutoCloseable {
     listener.stepped(record);
   }
 
+  /** A measurement that fails costs no step: the run can go on from here. */
+  private void evaluateOrSave(MetricsLog evaluations) throws IOException {
+    try {
+      evaluate(evaluations);
+    } catch (IOException | RuntimeException e) {
+      try {
+        save();
+      } catch (IOException | RuntimeException other) {
+        e.addSuppressed(other);
+      }
+      throw e;
+    }
+  }
+
   /** Measures MRR@10 over all judged dev queries and keeps the model when it is the best so far. */
   private void evaluate(MetricsLog evaluations) throws IOException {
     if (input.dev.isEmpty()) return;
@@ -313,7 +357,7 @@ public final class Trainer implements AutoCloseable {
 
   private void save() throws IOException {
     checkpoints.publish(state.step(),
-        directory -> Checkpoint.write(directory, model, step.updater(), state, config));
+        directory -> Checkpoint.write(directory, model, step.updater(), state, input.groupsPerEpoch(), config));
     if (ckpts.isPresent()) ckpts.get().write(model, epoch(), stepOfEpoch());
     listener.saved(config.out().resolve("checkpoints"));
   }
@@ -375,5 +419,6 @@ public final class Trainer implements AutoCloseable {
     input.close();
     model.close();
     backend.close();
+    lock.close();
   }
 }

@@ -37,6 +37,11 @@ public record TrainingState(long step, long groups, long seed, double best, long
     return new TrainingState(step, groups, seed, measure, step, lossScale, skipped);
   }
 
+  /** The same before its first evaluation. */
+  TrainingState withoutBest() {
+    return new TrainingState(step, groups, seed, Double.NaN, 0, lossScale, skipped);
+  }
+
   /** The same with the loss scale that another compute type begins with. */
   TrainingState withLossScale(Optional<LossScale> other) {
     return new TrainingState(step, groups, seed, best, bestStep, other, skipped);

@@ -3,6 +3,7 @@ package org.dyr.tests.endtoend;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -14,8 +15,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.dyr.ranker.eval.Metrics;
 import org.dyr.ranker.train.ConfigException;
 import org.dyr.ranker.train.TrainConfig;
+import org.dyr.ranker.train.Trainer;
+import org.dyr.ranker.train.TrainingListener;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -133,6 +137,93 @@ class ResumeTest {
     ConfigException e = assertThrows(ConfigException.class, () -> Runs.train(config(out)));
     assertTrue(e.getMessage().startsWith("out " + out + " has the checkpoints of another run"), e.getMessage());
     assertEquals(before, Runs.metrics(out));
+  }
+
+  /** Nor does it take another run's folder when it goes on from a third. */
+  @Test void aRunThatGoesOnRefusesTheFolderOfAnother() throws IOException {
+    Path other = folder.resolve("other");
+    Runs.train(config(other));
+    Runs.train(config(out));
+    List<String> before = Runs.metrics(out);
+    ConfigException e = assertThrows(ConfigException.class,
+        () -> Runs.train(config(out), Optional.of(Runs.checkpoint(other, 4)), () -> false));
+    assertTrue(e.getMessage().startsWith("out " + out + " has the checkpoints of another run"), e.getMessage());
+    assertEquals(before, Runs.metrics(out));
+    assertEquals(List.of(Runs.checkpoint(out, 4), Runs.checkpoint(out, 8)), Runs.checkpoints(out));
+  }
+
+  /** In a folder of its own it makes a best model of its own. */
+  @Test void elsewhereTheBestBeginsAnew() throws IOException {
+    Runs.train(config(out));
+    Path there = folder.resolve("there");
+    Runs.train(config(there), Optional.of(Runs.checkpoint(out, 4)), () -> false);
+    assertTrue(Files.isRegularFile(there.resolve("best/model.safetensors")));
+    assertArrayEquals(Files.readAllBytes(out.resolve(MODEL)), Files.readAllBytes(there.resolve(MODEL)));
+  }
+
+  @Test void otherDataIsRefused() throws IOException {
+    Runs.train(config(out));
+    List<String> queries = Files.readAllLines(folder.resolve("queries.train.tsv"));
+    Files.write(folder.resolve("queries.train.tsv"), queries.subList(0, 7));
+    for (String file : List.of("qrels.train.tsv", "candidates.train.tsv")) {
+      String gone = queries.getLast().split("\t")[0] + "\t";
+      Files.write(folder.resolve(file),
+          Files.readAllLines(folder.resolve(file)).stream().filter(l -> !l.startsWith(gone)).toList());
+    }
+    ConfigException e = assertThrows(ConfigException.class,
+        () -> Runs.train(config(out), Optional.of(Runs.checkpoint(out, 4)), () -> false));
+    assertEquals("the data has 7 groups an epoch, that of the checkpoint had 8: a run goes on with the data that it began "
+        + "with", e.getMessage());
+    assertEquals(List.of(Runs.checkpoint(out, 4), Runs.checkpoint(out, 8)), Runs.checkpoints(out));
+  }
+
+  @Test void anotherDropoutIsTakenAndOtherNumericsAreRefused() throws IOException {
+    Runs.train(config(out));
+    List<String> losses = Runs.metrics(out);
+    Runs.train(config(out, "dropout", "0.5"), Optional.of(Runs.checkpoint(out, 4)), () -> false);
+    assertEquals(losses.subList(0, 4), Runs.metrics(out).subList(0, 4));
+    assertNotEquals(losses.get(4), Runs.metrics(out).get(4));
+    assertTrue(Files.readString(out.resolve("model/config.json")).contains("\"hidden_dropout_prob\" : 0.5"));
+    for (String[] setting : new String[][] {{"numerics", "mindspore"}, {"use_relative_positions", "true"}}) {
+      ConfigException e = assertThrows(ConfigException.class,
+          () -> Runs.train(config(out, setting), Optional.of(Runs.checkpoint(out, 4)), () -> false));
+      assertTrue(e.getMessage().startsWith("numerics and use_relative_positions"), e.getMessage());
+    }
+  }
+
+  @Test void aSecondRunInOneFolderIsRefused() throws IOException {
+    TrainConfig config = config(out);
+    try (Trainer first = new Trainer(config, Optional.empty(), new Trainer.Watch(false, false), new TrainingListener() {})) {
+      ConfigException e = assertThrows(ConfigException.class, () -> Runs.train(config));
+      assertTrue(e.getMessage().startsWith("another run is at work in out " + out), e.getMessage());
+      assertTrue(first.run(() -> false));
+    }
+    Runs.train(config, Optional.of(out), () -> false);
+  }
+
+  /** It has taken no checkpoint along: the run goes on from the step before it. */
+  @Test void afterAnEvaluationThatFailed() throws IOException {
+    Path whole = folder.resolve("whole");
+    Runs.train(config(whole));
+    TrainingListener failing = new TrainingListener() {
+      @Override public void evaluated(long step, Metrics metrics, boolean best) {
+        throw new IllegalStateException("after step " + step);
+      }
+    };
+    try (Trainer trainer =
+        new Trainer(config(out), Optional.empty(), new Trainer.Watch(false, false), failing)) {
+      assertEquals("after step 3", assertThrows(IllegalStateException.class, () -> trainer.run(() -> false)).getMessage());
+    }
+    assertEquals(List.of(Runs.checkpoint(out, 3)), Runs.checkpoints(out));
+    Runs.train(config(out), Optional.of(out), () -> false);
+    assertSame(whole, out);
+  }
+
+  /** What the dev set lacks is said before the first step. */
+  @Test void aDevSetThatNobodyJudgedIsRefused() throws IOException {
+    Files.writeString(folder.resolve("qrels.dev.tsv"), "");
+    ConfigException e = assertThrows(ConfigException.class, () -> Runs.train(config(out)));
+    assertTrue(e.getMessage().contains("qrels.dev.tsv") && e.getMessage().contains("dev_split: none"), e.getMessage());
   }
 
   @Test void leftoversOfAKilledProcessAreCleared() throws IOException {

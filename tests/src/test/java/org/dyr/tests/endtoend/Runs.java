@@ -63,7 +63,8 @@ final class Runs {
   static List<Path> leftovers(Path out) throws IOException {
     List<Path> all = new ArrayList<>(list(out));
     all.addAll(list(out.resolve("checkpoints")));
-    return all.stream().filter(p -> p.getFileName().toString().startsWith(".")).toList();
+    return all.stream().filter(p -> p.getFileName().toString().startsWith("."))
+        .filter(p -> !p.getFileName().toString().equals(".lock")).toList();
   }
 
   private static List<Path> list(Path folder) throws IOException {
