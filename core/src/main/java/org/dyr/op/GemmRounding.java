@@ -5,7 +5,8 @@ import org.dyr.tensor.Spec;
 
 /**
  * A product whose right operand lies in the type that sums have, and is rounded to that of the left one where the
- * product reads it: a trained weight among activations of 16 bits. No rounded copy of it lives from forward to backward.
+ * product reads it: a trained weight among activations of 16 bits. No rounded copy of it lives from forward to
+ * backward.
  *
  * <p>Inputs and outputs are those of the product.
  *

@@ -19,8 +19,8 @@ import org.dyr.tensor.Spec;
  * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}, and an activation or its gradient behind it. The workers
  * pack b together where it is not in panels, then each multiplies its own rows of c by all panels, or, where rows are
  * few, all rows by its own panels. A depth beyond {@link #DEPTH} goes in equal parts, the later ones added to c. The
- * sums of a's rows are taken from the packed block. A weight that is rounded is rounded as it is packed. Scratch: the panels, then a packed block of a for each worker.
- * Compute-bound: 2 M N K operations.
+ * sums of a's rows are taken from the packed block. A weight that is to be rounded is rounded as it is packed. Scratch:
+ * the panels, then a packed block of a for each worker. Compute-bound: 2 M N K operations.
  */
 final class NativeGemm implements Kernel {
   /**
@@ -262,8 +262,8 @@ final class NativeGemm implements Kernel {
     }
     boolean last = part == size.parts - 1, takesBias = part == (then == NOTHING ? 0 : size.parts - 1);
     long sum = then == ACTIVATE && u != 0 ? u : c; // where the parts are added up
-    NativeCalls.multiply(isa, type, at(a, bytes, transposeA, aStride), aStride, transposeA, depth(), panelsOf(part), rowBegin,
-        rowEnd, panelBegin, panelEnd, last ? c : sum, part == 0 ? residual : sum, takesBias ? bias : 0, size.n, wide,
-        last ? then : NOTHING, kind, u, blocks + worker * blockBytes, panelBegin == 0 ? sums : 0, part > 0);
+    NativeCalls.multiply(isa, type, at(a, bytes, transposeA, aStride), aStride, transposeA, depth(), panelsOf(part),
+        rowBegin, rowEnd, panelBegin, panelEnd, last ? c : sum, part == 0 ? residual : sum, takesBias ? bias : 0, size.n,
+        wide, last ? then : NOTHING, kind, u, blocks + worker * blockBytes, panelBegin == 0 ? sums : 0, part > 0);
   }
 }

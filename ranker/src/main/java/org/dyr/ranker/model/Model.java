@@ -16,8 +16,8 @@ import org.dyr.tensor.DType;
  * @param compute the type that the encoder computes in, see {@link org.dyr.nn.Pass}
  * @param lengths how much of a text it reads
  */
-public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend, DType compute, PairLengths lengths)
-    implements AutoCloseable {
+public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend, DType compute,
+    PairLengths lengths) implements AutoCloseable {
 
   /** A model that reads as much as it has positions for. */
   public Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend backend, DType compute) {

@@ -54,8 +54,8 @@ public final class ModelConfig {
   }
 
   /**
-   * How much of a text the model reads: {@code max_length} and {@code max_query_length} in the object {@code dyr}, which
-   * others pass over; where there is none, {@link PairLengths#of}.
+   * How much of a text the model reads: {@code max_length} and {@code max_query_length} in the object {@code dyr},
+   * which others pass over; where there is none, {@link PairLengths#of}.
    *
    * @param positions that the model has
    * @throws ModelException as {@link #read}, or when a passage has no room
@@ -65,7 +65,7 @@ public final class ModelConfig {
     if (!all.json.has(OWN)) return PairLengths.of(positions);
     Fields own = new Fields(file, all.json.get(OWN));
     PairLengths is = new PairLengths(own.integer("max_length"), own.integer("max_query_length"));
-    if (is.pair() > positions || is.query() < 1 || is.pair() <= is.query() + PairEncoder.SPECIAL_TOKENS) {
+    if (is.pair() > positions || is.query() < 1 || is.pair() - PairEncoder.SPECIAL_TOKENS <= is.query()) {
       throw new ModelException(file, ("%s.max_length %d and %1$s.max_query_length %d do not fit %d positions and a "
           + "passage of a token").formatted(OWN, is.pair(), is.query(), positions));
     }

@@ -1,8 +1,8 @@
 package org.dyr.ranker.text;
 
 /**
- * How much of a query and a passage a model reads, in tokens. A model ranks best what it was trained on, so it keeps the
- * lengths of its training.
+ * How much of a query and a passage a model reads, in tokens. A model ranks best what it was trained on, so it keeps
+ * the lengths of its training.
  *
  * @param pair of both together, the three special tokens included
  * @param query of the query alone

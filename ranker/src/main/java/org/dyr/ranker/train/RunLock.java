@@ -25,7 +25,8 @@ final class RunLock implements AutoCloseable {
       if (!mine) channel.close();
     }
     if (!mine) {
-      throw new ConfigException("", "another run is at work in out %s: wait for it, or name another out".formatted(out));
+      throw new ConfigException("",
+          "another run is at work in out %s: wait for it, or name another out".formatted(out));
     }
   }
 

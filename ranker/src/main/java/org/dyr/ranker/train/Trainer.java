@@ -76,8 +76,8 @@ public final class Trainer implements AutoCloseable {
   private Optional<Metrics> evaluation = Optional.empty();
 
   /**
-   * Opens the device, loads data and model, and makes or finds the run's directory, which is this run's alone until it is
-   * closed. When anything fails, all that was opened is closed and no checkpoint has been touched.
+   * Opens the device, loads data and model, and makes or finds the run's directory, which is this run's alone until it
+   * is closed. When anything fails, all that was opened is closed and no checkpoint has been touched.
    *
    * @param resume a checkpoint, or the output directory of a run, to go on from
    * @throws ConfigException when the config does not fit the checkpoint or the model, {@code out} has another run's
@@ -222,8 +222,8 @@ public final class Trainer implements AutoCloseable {
     }
     OptionalInt groups = Checkpoint.readGroupsPerEpoch(checkpoint);
     if (groups.isPresent() && groups.getAsInt() != input.groupsPerEpoch()) {
-      throw new ConfigException("", ("the data has %,d groups an epoch, that of the checkpoint had %,d: a run goes on with "
-          + "the data that it began with").formatted(input.groupsPerEpoch(), groups.getAsInt()));
+      throw new ConfigException("", ("the data has %,d groups an epoch, that of the checkpoint had %,d: a run goes on "
+          + "with the data that it began with").formatted(input.groupsPerEpoch(), groups.getAsInt()));
     }
     if (!here && !Double.isNaN(state.best())) {
       state = state.withoutBest();

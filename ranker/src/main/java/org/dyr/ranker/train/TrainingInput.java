@@ -67,9 +67,10 @@ final class TrainingInput implements AutoCloseable {
     if (config.data().isEmpty() || config.devSplit().equals(NO_SPLIT)) return Optional.empty();
     List<Query> queries = dev(config);
     if (queries.stream().noneMatch(q -> !q.judgements().isEmpty() && !q.pool().isEmpty())) {
-      throw new ConfigException("", ("none of %,d queries of dev_split %s in %s is judged and has a pool, so the run cannot "
-          + "be evaluated: mend qrels.%2$s.tsv or its pool, raise eval_queries (%d), or leave evaluation out (dev_split: "
-          + "%s)").formatted(queries.size(), config.devSplit(), config.data().get(), config.evalQueries(), NO_SPLIT));
+      throw new ConfigException("", ("none of %,d queries of dev_split %s in %s is judged and has a pool, so the run "
+          + "cannot be evaluated: mend qrels.%2$s.tsv or its pool, raise eval_queries (%d), or leave evaluation out "
+          + "(dev_split: %s)").formatted(queries.size(), config.devSplit(), config.data().get(), config.evalQueries(),
+          NO_SPLIT));
     }
     return Optional.of(scorer -> Metrics.compute(PoolEvaluator.qrels(queries),
         Run.of(new PoolEvaluator(scorer, encoder, tokens).score(queries, done -> {})), config.relevantFrom()));

@@ -172,8 +172,8 @@ class ResumeTest {
     }
     ConfigException e = assertThrows(ConfigException.class,
         () -> Runs.train(config(out), Optional.of(Runs.checkpoint(out, 4)), () -> false));
-    assertEquals("the data has 7 groups an epoch, that of the checkpoint had 8: a run goes on with the data that it began "
-        + "with", e.getMessage());
+    assertEquals("the data has 7 groups an epoch, that of the checkpoint had 8: a run goes on with the data that it "
+        + "began with", e.getMessage());
     assertEquals(List.of(Runs.checkpoint(out, 4), Runs.checkpoint(out, 8)), Runs.checkpoints(out));
   }
 
@@ -193,7 +193,8 @@ class ResumeTest {
 
   @Test void aSecondRunInOneFolderIsRefused() throws IOException {
     TrainConfig config = config(out);
-    try (Trainer first = new Trainer(config, Optional.empty(), new Trainer.Watch(false, false), new TrainingListener() {})) {
+    try (Trainer first =
+        new Trainer(config, Optional.empty(), new Trainer.Watch(false, false), new TrainingListener() {})) {
       ConfigException e = assertThrows(ConfigException.class, () -> Runs.train(config));
       assertTrue(e.getMessage().startsWith("another run is at work in out " + out), e.getMessage());
       assertTrue(first.run(() -> false));
@@ -212,7 +213,8 @@ class ResumeTest {
     };
     try (Trainer trainer =
         new Trainer(config(out), Optional.empty(), new Trainer.Watch(false, false), failing)) {
-      assertEquals("after step 3", assertThrows(IllegalStateException.class, () -> trainer.run(() -> false)).getMessage());
+      Exception e = assertThrows(IllegalStateException.class, () -> trainer.run(() -> false));
+      assertEquals("after step 3", e.getMessage());
     }
     assertEquals(List.of(Runs.checkpoint(out, 3)), Runs.checkpoints(out));
     Runs.train(config(out), Optional.of(out), () -> false);
