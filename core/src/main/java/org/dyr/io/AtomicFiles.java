@@ -29,6 +29,8 @@ public final class AtomicFiles {
   // Windows does not open directories as files and needs no such step.
   private static final boolean DIRECTORIES_SYNC = File.separatorChar == '/';
 
+  private static final int MAX_LINKS = 40; // Linux's own limit
+
   private AtomicFiles() {}
 
   /** Writes the content of a new file. */
@@ -39,13 +41,19 @@ public final class AtomicFiles {
   }
 
   /**
-   * Writes a file, replacing the one of that name. A symbolic link is itself replaced, not what it points to.
+   * Writes a file, replacing the one of that name. Of a symbolic link it is the file that the link leads to, there or
+   * not; the link stays. A pipe or a device, which nothing can replace, is written straight through: it takes what
+   * {@code action} writes as it comes, and keeps it when {@code action} fails.
    *
-   * @throws UncheckedIOException if the disk fails or {@code action} throws an IOException. As with whatever else
-   *     {@code action} throws, the temporary file is removed and {@code target} is as it was.
+   * @throws UncheckedIOException if the disk fails, links lead in a circle or {@code action} throws an IOException. As
+   *     with whatever else {@code action} throws, the temporary file is removed and a regular file is as it was.
    */
   public static void write(Path target, WriterAction action) {
-    Path to = target.toAbsolutePath();
+    if (Files.exists(target) && !Files.isRegularFile(target) && !Files.isDirectory(target)) {
+      writeThrough(target, action);
+      return;
+    }
+    Path to = behindLinks(target);
     Path temporary = temporary(to);
     try {
       try (FileChannel file = FileChannel.open(temporary, CREATE_NEW, WRITE)) {
@@ -62,6 +70,30 @@ public final class AtomicFiles {
       throw e;
     }
     syncParent(to);
+  }
+
+  private static void writeThrough(Path target, WriterAction action) {
+    try (FileChannel channel = FileChannel.open(target, WRITE)) {
+      action.writeTo(channel);
+    } catch (IOException e) {
+      throw new UncheckedIOException(("Cannot write %s: %s. It is no regular file, so what came before that has gone "
+          + "through; name a regular file to have the whole or nothing").formatted(target, reason(e)), e);
+    }
+  }
+
+  /** The name of the file itself, which need not be there. The system's own resolving asks for one that is. */
+  private static Path behindLinks(Path target) {
+    Path file = target.toAbsolutePath();
+    try {
+      for (int links = 0; Files.isSymbolicLink(file); links++) {
+        if (links == MAX_LINKS) throw new FileSystemException(target.toString(), null, "too many in a row");
+        file = file.resolveSibling(Files.readSymbolicLink(file));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot write %s: its symbolic links cannot be followed to a file (%s); name the "
+          .formatted(target, reason(e)) + "file itself", e);
+    }
+    return file;
   }
 
   /**

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -12,6 +13,8 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -67,6 +70,65 @@ class AtomicFilesTest {
     })));
     assertEquals("one", Files.readString(path));
     assertEquals(List.of("a"), files());
+  }
+
+  @Test
+  void aSymbolicLinkStaysAndLeadsToTheNewFile() throws IOException {
+    Path real = Files.createDirectory(directory.resolve("real"));
+    Path file = Files.writeString(real.resolve("a"), "one");
+    Path link = Files.createSymbolicLink(directory.resolve("link"), Path.of("real/a"));
+    Path first = Files.createSymbolicLink(directory.resolve("first"), link);
+    AtomicFiles.write(first, text("two"));
+    assertEquals("two", Files.readString(file));
+    assertTrue(Files.isSymbolicLink(link) && Files.isSymbolicLink(first));
+    Files.delete(file);
+    AtomicFiles.write(link, text("three")); // the link dangles
+    assertEquals("three", Files.readString(file));
+    assertEquals(List.of("first", "link", "real"), files());
+  }
+
+  @Test
+  void linksInACircleAreRefused() throws IOException {
+    Path a = Files.createSymbolicLink(directory.resolve("a"), Path.of("b"));
+    Files.createSymbolicLink(directory.resolve("b"), Path.of("a"));
+    String message = assertThrows(UncheckedIOException.class, () -> AtomicFiles.write(a, text("x"))).getMessage();
+    assertTrue(message.startsWith("Cannot write " + a + ": its symbolic links"), message);
+    assertEquals(List.of("a", "b"), files());
+  }
+
+  @Test
+  void aPipeIsWrittenThrough() throws Exception {
+    Path pipe = pipe();
+    FutureTask<String> reader = new FutureTask<>(() -> Files.readString(pipe));
+    Thread.ofPlatform().daemon().start(reader);
+    AtomicFiles.write(Files.createSymbolicLink(directory.resolve("link"), pipe), text("through"));
+    assertEquals("through", reader.get(30, TimeUnit.SECONDS));
+    assertFalse(Files.isRegularFile(pipe));
+    assertEquals(List.of("link", "pipe"), files());
+  }
+
+  @Test
+  void aPipesFailureDoesNotPromiseThatNothingChanged() throws Exception {
+    Path pipe = pipe();
+    FutureTask<String> reader = new FutureTask<>(() -> Files.readString(pipe));
+    Thread.ofPlatform().daemon().start(reader);
+    String message = assertThrows(UncheckedIOException.class, () -> AtomicFiles.write(pipe, file -> {
+      file.write(ByteBuffer.wrap("half".getBytes()));
+      throw new IOException("own");
+    })).getMessage();
+    assertEquals("half", reader.get(30, TimeUnit.SECONDS));
+    assertTrue(message.startsWith("Cannot write " + pipe + ": own. It is no regular file"), message);
+  }
+
+  private Path pipe() throws InterruptedException {
+    Path pipe = directory.resolve("pipe");
+    try {
+      int code = new ProcessBuilder("mkfifo", pipe.toString()).inheritIO().start().waitFor();
+      assumeTrue(code == 0, "mkfifo makes no pipe in " + directory);
+    } catch (IOException e) {
+      assumeTrue(false, "no mkfifo on this machine: " + e.getMessage());
+    }
+    return pipe;
   }
 
   @Test

@@ -9,7 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.dyr.io.AtomicFiles;
 
-/** Writes a UTF-8 text file whole or not at all. */
+/** Writes a UTF-8 text file whole or not at all, but for pipes and devices: see {@link AtomicFiles#write}. */
 public final class AtomicText {
   private static final int BUFFER = 1 << 16;
 
