@@ -30,8 +30,8 @@ public record DataFolder(Path directory) {
   /**
    * The queries of a split: qid to text, in file order.
    *
-   * @throws DataException when there is no file or no query, or at the first line with other than two columns, an empty
-   *     or a repeated id
+   * @throws DataException when there is no file or no query, or at the first line with other than two columns or
+   *     with an id that is empty, has a blank or is repeated
    */
   public Map<String, String> queries(String split) {
     Path file = require("queries." + split + ".tsv");

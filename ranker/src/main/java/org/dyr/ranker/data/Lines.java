@@ -117,9 +117,18 @@ public final class Lines implements AutoCloseable {
     return fields;
   }
 
-  /** Fails at the current line when an id is empty or blank. */
-  void requireId(String id, String what) {
+  /**
+   * Looks whether an id can stand in a run, where blanks part the columns.
+   *
+   * @throws DataException at the current line when the id is empty or has a blank or a control character
+   */
+  public void requireId(String id, String what) {
     if (id.isBlank()) throw wrong("empty " + what);
+    for (int i = 0; i < id.length(); i++) {
+      if (id.charAt(i) > ' ') continue;
+      throw wrong("%s \"%s\" has a blank or a control character, which ends an id in a run; write another, for example _, "
+          .formatted(what, id.replaceAll("\\p{Cntrl}", "?")) + "in every file that names it");
+    }
   }
 
   /** An error at the current line. */

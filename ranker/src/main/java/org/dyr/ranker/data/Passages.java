@@ -17,7 +17,8 @@ public final class Passages implements AutoCloseable {
   /**
    * The next passage, or null after the last.
    *
-   * @throws DataException naming file and line, when a line has other than two columns or an empty id
+   * @throws DataException naming file and line, when a line has other than two columns or an id that is
+   *     empty or has a blank
    */
   public Passage next() {
     String[] row = lines.next(2, "pid<TAB>text");

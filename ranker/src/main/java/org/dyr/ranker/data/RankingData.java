@@ -48,7 +48,7 @@ public final class RankingData {
    * Loads a split.
    *
    * @throws DataException when a file is missing or unreadable, or at the first line with a wrong number of columns, an
-   *     empty, unknown or repeated id, or a grade or rank that is no number
+   *     id that is empty, has a blank, is unknown or is repeated, or a grade or rank that is no number
    */
   public static RankingData load(Path directory, String split, Qrels qrels) {
     return new Loader(directory, split).load(qrels);

@@ -26,8 +26,8 @@ public record PairIds(Path file, List<Pair> pairs) {
   /**
    * Reads {@code qid pid} a line, blanks or tabs between, plain or gzipped.
    *
-   * @throws DataException naming file and line: another number of columns, a pair that is there twice, text that is not
-   *     UTF-8, no line at all
+   * @throws DataException naming file and line: another number of columns, an id with a control character, a pair that
+   *     is there twice, text that is not UTF-8, no line at all
    */
   public static PairIds read(Path file) {
     List<Pair> pairs = new ArrayList<>();
@@ -36,6 +36,8 @@ public record PairIds(Path file, List<Pair> pairs) {
     try (Rows rows = Rows.open(file)) {
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
         if (row.size() != 2) throw rows.wrong("ids have two columns, qid pid; here are " + row.size());
+        rows.requireId(row.get(0), "query id");
+        rows.requireId(row.get(1), "passage id");
         String qid = qids.computeIfAbsent(row.get(0), q -> q);
         if (!seen.computeIfAbsent(qid, q -> new HashSet<>()).add(row.get(1))) {
           throw rows.wrong("query %s has passage %s a second time".formatted(qid, row.get(1)));

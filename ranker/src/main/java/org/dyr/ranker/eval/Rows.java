@@ -27,6 +27,11 @@ final class Rows implements AutoCloseable {
     return null;
   }
 
+  /** As {@link Lines#requireId}, of the row that came last. */
+  void requireId(String id, String what) {
+    lines.requireId(id, what);
+  }
+
   /** An error at the row that came last. */
   DataException wrong(String problem) {
     return lines.wrong(problem);

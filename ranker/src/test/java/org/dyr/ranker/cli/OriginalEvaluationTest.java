@@ -210,6 +210,9 @@ class OriginalEvaluationTest {
     assertFails(twice + ":2: query q has passage p a second time", "--data", records.toString(), "--ids",
         twice.toString(), "--qrels", qrels.toString());
     Path three = Files.writeString(folder.resolve("three.tsv"), "q 0 p\n");
+    Path control = Files.writeString(folder.resolve("control"), "q p\001\n");
+    assertFails(control + ":1: passage id \"p?\" has a blank or a control character", "--data", records.toString(),
+        "--ids", control.toString(), "--qrels", qrels.toString());
     assertFails(three + ":1: ids have two columns, qid pid; here are 3", "--data", records.toString(), "--ids",
         three.toString(), "--qrels", qrels.toString());
     EncodedPair pair = new EncodedPair(new int[17], 2);
