@@ -20,10 +20,14 @@ public record Run(Map<String, List<String>> lists) {
     lists = Collections.unmodifiableMap(copy);
   }
 
-  /** Ranks scored pools: falling score, ties in the order of the pool. Two pools of one query are an error. */
+  /**
+   * Ranks scored pools: falling score, ties in the order of the pool. A query whose pool is empty is not in the run, as
+   * it has no line in a file. Two pools of one query are an error.
+   */
   public static Run of(List<ScoredPool> pools) {
     Map<String, List<String>> lists = new LinkedHashMap<>();
     for (ScoredPool pool : pools) {
+      if (pool.passages().isEmpty()) continue;
       List<String> pids = pool.ranked().stream().map(ScoredPool.Passage::pid).toList();
       if (lists.put(pool.qid(), pids) != null) {
         throw new IllegalArgumentException("query %s has two pools".formatted(pool.qid()));

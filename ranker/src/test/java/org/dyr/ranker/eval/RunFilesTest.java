@@ -126,6 +126,7 @@ class RunFilesTest {
     List<ScoredPool> pools = List.of(
         new ScoredPool("q", List.of(new ScoredPool.Passage("a", 1.25f), new ScoredPool.Passage("b", 3f),
             new ScoredPool.Passage("c", 1.25f), new ScoredPool.Passage("d", 1e-30f))),
+        new ScoredPool("none", List.of()),
         new ScoredPool("p", List.of(new ScoredPool.Passage("a", -7f))));
     Path scores = folder.resolve("new/folder/scores.tsv");
     Path trec = folder.resolve("run.trec");
