@@ -41,7 +41,8 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "--data DIR --split NAME --out DIR measures texts; --data FILE.mindrecord --ids FILE --qrels FILE measures pairs"
-          + " that are tokens already. --config takes model and files of the latter from a configuration."})
+          + " that are tokens already. --config takes model and files of the latter from a configuration. Equal"
+          + " scores rank by falling passage id, as in trec_eval."})
 final class EvalCommand implements Callable<Integer> {
   private static final long TOKEN_CACHE_BYTES = 256L << 20;
 

@@ -22,7 +22,8 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Each figure comes twice: averaged over the queries in both files, and over all judged queries (a query without a"
-          + " list counts 0). Files are UTF-8, plain or gzipped, columns between blanks or tabs."})
+          + " list counts 0). Equal scores rank by falling passage id, as in trec_eval. Files are UTF-8, plain"
+          + " or gzipped, columns between blanks or tabs."})
 final class MetricsCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;

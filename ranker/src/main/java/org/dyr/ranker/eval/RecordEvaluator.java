@@ -63,7 +63,7 @@ public final class RecordEvaluator implements AutoCloseable {
    * @param scores where {@code qid<TAB>pid<TAB>score} goes, nine significant digits, in the order of the rows; the file
    *     comes whole or not at all
    * @param progress is told how many pairs are done
-   * @return each query's passages, the best first, equal ones in the order of the rows
+   * @return each query's passages with their scores, in the order of the rows
    */
   public List<ScoredPool> score(Scorer scorer, Optional<Path> scores, IntConsumer progress) throws IOException {
     Map<String, List<ScoredPool.Passage>> pools = new LinkedHashMap<>();

@@ -1,6 +1,8 @@
 package org.dyr.ranker.eval;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,8 +23,17 @@ public record Run(Map<String, List<String>> lists) {
   }
 
   /**
-   * Ranks scored pools: falling score, ties in the order of the pool. A query whose pool is empty is not in the run, as
-   * it has no line in a file. Two pools of one query are an error.
+   * Orders two passages as trec_eval does: the higher score first, of equal ones the greater id, by its UTF-8 bytes. So
+   * what is measured depends neither on the order in which passages were offered nor on who measures.
+   */
+  static int order(double score, String pid, double other, String otherPid) {
+    if (score != other) return score > other ? -1 : 1; // 0.0 and -0.0 are equal
+    return Arrays.compareUnsigned(otherPid.getBytes(StandardCharsets.UTF_8), pid.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /**
+   * Ranks scored pools: falling score, equal scores by falling id, as trec_eval does. A query whose pool is empty is
+   * not in the run, as it has no line in a file. Two pools of one query are an error.
    */
   public static Run of(List<ScoredPool> pools) {
     Map<String, List<String>> lists = new LinkedHashMap<>();

@@ -98,8 +98,8 @@ public final class RunReader {
   }
 
   private Run run(RunFormat format) {
-    Comparator<Row> rising = (a, b) -> a.number < b.number ? -1 : a.number > b.number ? 1 : 0; // -0.0 equals 0.0
-    Comparator<Row> order = format == RunFormat.MS_MARCO ? rising : rising.reversed();
+    Comparator<Row> order = format == RunFormat.MS_MARCO ? Comparator.comparingDouble(Row::number)
+        : (a, b) -> Run.order(a.number, a.pid, b.number, b.pid);
     Map<String, List<String>> lists = new LinkedHashMap<>();
     queries.forEach((qid, q) -> lists.put(qid, q.rows.stream().sorted(order).map(Row::pid).toList())); // stable
     return new Run(lists);

@@ -10,8 +10,7 @@ public final class RunWriter {
   private RunWriter() {}
 
   /**
-   * Writes {@code qid<TAB>pid<TAB>score}, nine significant digits, in the order of the pools (so that ties, on reading,
-   * keep the order they had).
+   * Writes {@code qid<TAB>pid<TAB>score}, nine significant digits, in the order of the pools.
    *
    * @throws IllegalArgumentException when a score is not finite or an id is empty or holds white space
    */
@@ -27,8 +26,8 @@ public final class RunWriter {
   }
 
   /**
-   * Writes {@code qid Q0 pid rank score tag}, ranks from 1, best first. The readers here keep the order of equal
-   * scores; trec_eval does not look at the ranks and orders equal scores by pid, falling.
+   * Writes {@code qid Q0 pid rank score tag}, ranks from 1, best first, equal scores by falling pid: the order in
+   * which {@link RunReader} and trec_eval, which do not look at the ranks, read it back.
    *
    * @param tag the name of the run
    * @throws IllegalArgumentException as {@link #writeScores}; also when a passage occurs twice in a pool

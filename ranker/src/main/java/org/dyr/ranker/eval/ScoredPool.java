@@ -4,10 +4,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/**
- * The passages of one query with the scores that the model gave them, in the order in which they were offered (which
- * decides ties).
- */
+/** The passages of one query with the scores that the model gave them, in the order in which they were offered. */
 public record ScoredPool(String qid, List<Passage> passages) {
 
   /** One passage and its score (a raw logit; higher is better). */
@@ -18,7 +15,7 @@ public record ScoredPool(String qid, List<Passage> passages) {
   }
 
   /**
-   * The passages by falling score; equal scores keep their order.
+   * The passages by falling score, equal scores by falling id, as trec_eval does.
    *
    * @throws IllegalArgumentException when a score is NaN or infinite, or a passage occurs twice
    */
@@ -32,7 +29,6 @@ public record ScoredPool(String qid, List<Passage> passages) {
         throw new IllegalArgumentException("query %s: passage %s occurs twice in the pool".formatted(qid, p.pid));
       }
     }
-    // Float.compare would put 0.0 above -0.0; as numbers they are equal.
-    return passages.stream().sorted((a, b) -> a.score > b.score ? -1 : a.score < b.score ? 1 : 0).toList();
+    return passages.stream().sorted((a, b) -> Run.order(a.score, a.pid, b.score, b.pid)).toList();
   }
 }

@@ -83,10 +83,17 @@ class MetricsTest {
     }
   }
 
-  @Test void tiesKeepTheOrderOfThePool() {
+  @Test void equalScoresRankByFallingId() {
     ScoredPool pool = new ScoredPool("q", List.of(new ScoredPool.Passage("late", -1f), new ScoredPool.Passage("b", 0f),
         new ScoredPool.Passage("a", -0f), new ScoredPool.Passage("first", 2f), new ScoredPool.Passage("c", 0f)));
-    assertEquals(List.of("first", "b", "a", "c", "late"), Run.of(List.of(pool)).lists().get("q"));
+    assertEquals(List.of("first", "c", "b", "a", "late"), Run.of(List.of(pool)).lists().get("q"));
+  }
+
+  @Test void idsAreComparedAsTheirBytes() {
+    // As UTF-16 the surrogates of U+1F600 come before U+FF21; as UTF-8, which trec_eval compares, after it.
+    List<String> falling = List.of("\uD83D\uDE00", "\uFF21", "z", "p9", "p10", "p1", "P");
+    List<ScoredPool.Passage> offered = falling.stream().sorted().map(p -> new ScoredPool.Passage(p, 1f)).toList();
+    assertEquals(falling, Run.of(List.of(new ScoredPool("q", offered))).lists().get("q"));
   }
 
   @Test void refusesWhatHasNoMeaning() {

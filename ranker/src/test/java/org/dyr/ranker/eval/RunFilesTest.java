@@ -36,7 +36,7 @@ class RunFilesTest {
     return Files.write(folder.resolve("file.gz"), Arrays.copyOf(all, all.length - cutOff));
   }
 
-  @Test void trecIsOrderedByScoreAndTiesKeepInputOrder() throws IOException {
+  @Test void trecIsOrderedByScoreAndTiesByFallingId() throws IOException {
     RunReader.Result got = RunReader.read(file("""
         q2 Q0 a 1 0.5 tag
         q2 Q0 b 2 7e0 tag
@@ -45,7 +45,7 @@ class RunFilesTest {
         """));
     assertEquals(RunFormat.TREC, got.format());
     assertEquals(List.of("q2", "q1"), List.copyOf(got.run().lists().keySet()));
-    assertEquals(List.of("b", "a", "c"), got.run().lists().get("q2"));
+    assertEquals(List.of("b", "c", "a"), got.run().lists().get("q2"));
   }
 
   @Test void distinctPositiveIntegersAreRanks() throws IOException {
@@ -61,7 +61,8 @@ class RunFilesTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"2, 2, 1, a b c", "0, 1, 2, c b a", "-1, 3, 2, b c a", "1.0, 2, 3, c b a", "1, 3, 2.5, b c a"})
+  @CsvSource({"2, 2, 1, b a c", "0, -0.0, 0, c b a", "0, 1, 2, c b a", "-1, 3, 2, b c a", "1.0, 2, 3, c b a",
+      "1, 3, 2.5, b c a"})
   void anythingElseIsScores(String a, String b, String c, String order) throws IOException {
     RunReader.Result got = RunReader.read(file("q a %s\nq b %s\nq c %s\n".formatted(a, b, c)));
     assertEquals(RunFormat.SCORES, got.format());
@@ -140,6 +141,7 @@ class RunFilesTest {
         p\ta\t-7.00000000
         """, Files.readString(scores));
     assertEquals("q Q0 b 1 3.00000000 dyr", Files.readAllLines(trec).getFirst());
+    assertEquals("q Q0 c 2 1.25000000 dyr", Files.readAllLines(trec).get(1));
     assertEquals(new RunReader.Result(Run.of(pools), RunFormat.SCORES), RunReader.read(scores));
     assertEquals(new RunReader.Result(Run.of(pools), RunFormat.TREC), RunReader.read(trec));
     try (var left = Files.list(folder)) {
