@@ -82,7 +82,8 @@ final class ConvertCommand implements Callable<Integer> {
   private Path config;
 
   @Option(names = "--vocab", paramLabel = "FILE",
-      description = "The vocab.txt or tokenizer.json of a directory that is written.")
+      description = "The vocab.txt or tokenizer.json of a directory that is written; a tokenizer_config.json or"
+      + " special_tokens_map.json beside it comes along.")
   private Path vocabulary;
 
   @Option(names = "--names", paramLabel = "WHOSE",

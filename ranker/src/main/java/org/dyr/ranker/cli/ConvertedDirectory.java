@@ -40,7 +40,7 @@ record ConvertedDirectory(BertConfig config, Map<String, Path> companions) {
    * @param from       the model: its own directory, or the one it lies in, has the files that are not named; a
    *     MindSpore checkpoint has no such neighbours
    * @param config     config.json, or null
-   * @param vocabulary vocab.txt or tokenizer.json, or null
+   * @param vocabulary vocab.txt or tokenizer.json, or null; what lies beside it says how its text is read
    * @throws ModelException if one is missing or the config is not that of a ranker
    */
   static ConvertedDirectory prepare(Path from, Path config, Path vocabulary) {
@@ -51,6 +51,7 @@ record ConvertedDirectory(BertConfig config, Map<String, Path> companions) {
     else if (!take(home, ModelConfig.FILE, companions)) missing.add("config.json (--config FILE names it)");
     if (vocabulary != null) {
       companions.put(vocabulary.toString().endsWith(".json") ? TOKENIZER : VOCABULARY, existing(vocabulary));
+      OPTIONAL.forEach(name -> take(vocabulary.toAbsolutePath().getParent(), name, companions));
     } else {
       boolean words = take(home, VOCABULARY, companions);
       if (!take(home, TOKENIZER, companions) && !words) {

@@ -30,6 +30,7 @@ import org.dyr.nn.Bert;
 import org.dyr.nn.BertConfig;
 import org.dyr.nn.Parameter;
 import org.dyr.op.Activation;
+import org.dyr.ranker.text.Tokenizer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -178,6 +179,23 @@ class ConvertTest {
     assertTrue(Files.exists(path("copy").resolve("tokenizer_config.json")));
     assertEquals(1, convert(model, path("copy")));
     assertTrue(err.toString().contains("is there already and not empty"), err.toString());
+  }
+
+  @Test void aNamedVocabularyBringsAlongHowItsTextIsRead() throws IOException {
+    assertEquals(0, convert(model, path("m.ckpt")), err.toString());
+    Path cased = Files.createDirectory(path("cased"));
+    Path casedWords = Files.writeString(cased.resolve("words.txt"), WORDS.replace("\na\n", "\nA\n"));
+    String settings = "{\"do_lower_case\": false}";
+    Files.writeString(cased.resolve("tokenizer_config.json"), settings);
+    for (Path from : List.of(path("m.ckpt"), model)) { // a directory's own settings belong to its own vocabulary
+      Path to = path(from.getFileName() + "-directory");
+      assertEquals(0, convert(from, to, "--config", config.toString(), "--vocab", casedWords.toString()),
+          err.toString());
+      assertEquals(settings, Files.readString(to.resolve("tokenizer_config.json")));
+      try (Tokenizer tokenizer = Tokenizer.load(to)) {
+        assertArrayEquals(new int[] {5, 1, 6}, tokenizer.encode("A a b"));
+      }
+    }
   }
 
   /** The weights of the model, what a training run holds besides, and a text. */
