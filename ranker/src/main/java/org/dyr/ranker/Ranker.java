@@ -6,6 +6,10 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
@@ -33,6 +37,7 @@ public final class Ranker implements AutoCloseable {
   private final Model model;
   private final Scorer scorer;
   private final PairEncoder encoder;
+  private final ReadWriteLock lock = new ReentrantReadWriteLock(); // calls share it, closing has it alone
   private boolean closed;
 
   private Ranker(Backend backend, Model model) {
@@ -99,22 +104,42 @@ public final class Ranker implements AutoCloseable {
    * @throws IllegalStateException after {@link #close}
    */
   public float[] score(String query, List<String> passages) {
-    int[] queryIds = model.tokenizer().encode(query);
-    List<EncodedPair> pairs = new ArrayList<>(passages.size());
-    for (String p : passages) pairs.add(encoder.encode(queryIds, model.tokenizer().encode(p)));
-    return scorer.score(pairs);
+    return score(() -> {
+      int[] queryIds = model.tokenizer().encode(query);
+      List<EncodedPair> pairs = new ArrayList<>(passages.size());
+      for (String p : passages) pairs.add(encoder.encode(queryIds, model.tokenizer().encode(p)));
+      return pairs;
+    });
   }
 
-  /** The logit of each pair of a query and a passage. */
+  /**
+   * The logit of each pair of a query and a passage.
+   *
+   * @throws IllegalArgumentException when there are not as many queries as passages
+   * @throws IllegalStateException after {@link #close}
+   */
   public float[] score(List<String> queries, List<String> passages) {
     if (queries.size() != passages.size()) {
       throw new IllegalArgumentException("%d queries for %d passages".formatted(queries.size(), passages.size()));
     }
-    List<EncodedPair> pairs = new ArrayList<>(passages.size());
-    for (int i = 0; i < passages.size(); i++) {
-      pairs.add(encoder.encode(model.tokenizer().encode(queries.get(i)), model.tokenizer().encode(passages.get(i))));
+    return score(() -> {
+      List<EncodedPair> pairs = new ArrayList<>(passages.size());
+      for (int i = 0; i < passages.size(); i++) {
+        pairs.add(encoder.encode(model.tokenizer().encode(queries.get(i)), model.tokenizer().encode(passages.get(i))));
+      }
+      return pairs;
+    });
+  }
+
+  private float[] score(Supplier<List<EncodedPair>> pairs) {
+    Lock open = lock.readLock();
+    open.lock();
+    try {
+      if (closed) throw new IllegalStateException("the ranker is closed; load another");
+      return scorer.score(pairs.get());
+    } finally {
+      open.unlock();
     }
-    return scorer.score(pairs);
   }
 
   /** All passages, the best first; equal scores keep the order given. */
@@ -132,11 +157,16 @@ public final class Ranker implements AutoCloseable {
   }
 
   /** Waits for calls in progress, then frees everything. Closing twice is harmless. */
-  @Override public synchronized void close() {
-    if (closed) return;
-    closed = true;
-    scorer.close();
-    model.close();
-    backend.close();
+  @Override public void close() {
+    lock.writeLock().lock();
+    try {
+      if (closed) return;
+      closed = true;
+      scorer.close();
+      model.close();
+      backend.close();
+    } finally {
+      lock.writeLock().unlock();
+    }
   }
 }

@@ -8,13 +8,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
@@ -139,13 +143,30 @@ class RankerTest {
         .contains("closed"));
   }
 
-  /** Calls that closing meets half-way end with a score or with a clear error; none hangs. */
+  /** Calls that closing meets half-way, before they have read a passage, get their scores; later ones a clear error. */
   @Test void closingWhileOthersScore() throws Exception {
+    Ranker ranker = load("auto");
+    float[] expected = ranker.score("where", TinyData.passages());
+    Thread closer = new Thread(ranker::close);
+    CountDownLatch begun = new CountDownLatch(THREADS);
+    List<String> readWhileClosing = new AbstractList<>() {
+      @Override public String get(int i) {
+        if (i == 0) {
+          begun.countDown();
+          while (!EnumSet.of(Thread.State.WAITING, Thread.State.TERMINATED).contains(closer.getState())) Thread.yield();
+        }
+        return TinyData.passages().get(i);
+      }
+
+      @Override public int size() {
+        return TinyData.TOPICS;
+      }
+    };
     try (ExecutorService pool = Executors.newFixedThreadPool(THREADS)) {
-      Ranker ranker = load("auto");
       List<Future<String>> ends = new ArrayList<>();
       for (int i = 0; i < THREADS; i++) {
         ends.add(pool.submit(() -> {
+          assertArrayEquals(expected, ranker.score("where", readWhileClosing), 1e-5f);
           try {
             while (ranker.score("where", TinyData.passages()).length == TinyData.TOPICS) Thread.onSpinWait();
             return "short of scores";
@@ -154,8 +175,8 @@ class RankerTest {
           }
         }));
       }
-      ranker.score("where", TinyData.passages());
-      ranker.close();
+      assertTrue(begun.await(1, TimeUnit.MINUTES));
+      closer.start();
       for (Future<String> end : ends) assertTrue(end.get().contains("closed"), end.get());
     }
   }
