@@ -8,6 +8,9 @@ import java.util.concurrent.CountDownLatch;
  * change nothing.
  */
 final class Interrupt implements AutoCloseable {
+  /** The exit code of work that a signal has cut short; a shell's for Ctrl-C, which Java does not tell from SIGTERM. */
+  static final int STOPPED = 130;
+
   private static final CountDownLatch NEVER = new CountDownLatch(1);
   private static volatile boolean held;
 

@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The entry point. Exit codes: 0 done, 1 failed, 2 wrong usage. */
+/** The entry point. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 a training that a signal has stopped. */
 @Command(name = "dyr", description = "Trains cross-encoders, evaluates them, and reranks with them.")
 public final class Main implements Runnable {
   /** In the order of the usage. */

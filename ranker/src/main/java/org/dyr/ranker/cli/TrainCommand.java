@@ -24,7 +24,8 @@ import picocli.CommandLine.Spec;
 
 /** {@code dyr train}: a training run. */
 @Command(name = "train", sortOptions = false,
-    description = "Trains a cross-encoder as a configuration file says. Ctrl-C finishes the step, saves and ends.")
+    description = "Trains a cross-encoder as a configuration file says. Ctrl-C or SIGTERM finishes the step, saves"
+        + " and ends with exit code 130.")
 final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;
@@ -69,15 +70,22 @@ final class TrainCommand implements Callable<Integer> {
         err.flush();
       });
       Optional<Path> from = run.begin(Optional.ofNullable(resume));
+      boolean finished;
       String summary;
       try (Trainer trainer = new Trainer(settings, from, new Trainer.Watch(profile, checkNan), run)) {
-        summary = train(trainer, run, settings, interrupt, progress);
+        finished = train(trainer, run, settings, interrupt, progress);
+        summary = summary(trainer, finished, RemotePaths.text(settings.out()));
       }
       run.finish();
       out.println(summary);
       out.flush();
-      return 0;
+      return finished ? 0 : Interrupt.STOPPED;
     }
+  }
+
+  private static String summary(Trainer trainer, boolean finished, String place) {
+    return finished ? "trained %d steps; %s; models in %s".formatted(trainer.steps(), trainer.truncation(), place)
+        : "stopped after step %d; go on with --resume %s".formatted(trainer.steps(), place);
   }
 
   private TrainConfig settings(Map<String, String> overrides, PrintWriter err) throws IOException {
@@ -93,8 +101,12 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** Trains and says so; what a run that fails has written goes up too, as far as it can. */
-  private String train(Trainer trainer, RemoteRun run, TrainConfig settings, Interrupt interrupt,
+  /**
+   * Trains; what a run that fails has written goes up too, as far as it can.
+   *
+   * @return whether it came to its end, rather than to a signal
+   */
+  private boolean train(Trainer trainer, RemoteRun run, TrainConfig settings, Interrupt interrupt,
       TrainingProgress progress) throws IOException {
     PrintWriter out = spec.commandLine().getOut();
     boolean complete = false;
@@ -110,8 +122,6 @@ final class TrainCommand implements Callable<Integer> {
     if (settings.evalFiles().records().isPresent()) {
       trainer.evaluation().ifPresent(m -> out.println(RecordEvaluator.originalLine(m)));
     }
-    String place = RemotePaths.text(settings.out());
-    return finished ? "trained %d steps; %s; models in %s".formatted(trainer.steps(), trainer.truncation(), place)
-        : "stopped after step %d; go on with --resume %s".formatted(trainer.steps(), place);
+    return finished;
   }
 }

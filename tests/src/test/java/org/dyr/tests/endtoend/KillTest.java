@@ -91,7 +91,7 @@ class KillTest {
     try (CommandProcess process = start()) {
       process.awaitLines(out.resolve("metrics.jsonl"), 2);
       process.terminate();
-      assertEquals(0, process.await(), process.output());
+      assertEquals(130, process.await(), process.output());
       assertTrue(process.output().contains("stopped after step %d; go on with --resume %s\n".formatted(lines(), out)),
           process.output());
       assertEquals(Runs.checkpoint(out, lines()), Runs.checkpoints(out).getLast());
