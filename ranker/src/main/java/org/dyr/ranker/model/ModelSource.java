@@ -24,7 +24,8 @@ import org.dyr.tensor.DType;
  *
  * @param config the checkpoint's {@code config.json}; without it its tensors tell the sizes, and MindSpore's numerics
  *     hold
- * @param vocabulary {@code vocab.txt} or {@code tokenizer.json} of a checkpoint, or of a directory that has none
+ * @param vocabulary {@code vocab.txt} or {@code tokenizer.json} of a checkpoint, or of a directory that has none; a
+ *     directory's own config and vocabulary come before those named here, which must be there all the same
  * @param heads attention heads of a checkpoint without config; 0 for one every 64 of the hidden size
  */
 public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocabulary, int heads) {
@@ -45,8 +46,24 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
     return isCheckpoint(path) ? config : Optional.of(path.resolve(ModelConfig.FILE));
   }
 
-  /** The model's configuration; of a checkpoint what its tensors tell. */
+  /** A name that is mistyped should not be found out by the scores of another model. */
+  private void requireNamed() {
+    requireNamed(config, "the model's config.json (--model-config)");
+    requireNamed(vocabulary, "its vocab.txt or tokenizer.json (--vocab)");
+  }
+
+  private static void requireNamed(Optional<Path> file, String what) {
+    if (file.isEmpty() || Files.exists(file.get())) return;
+    throw new ModelException(file.get(), "no such file; name " + what + ", or none");
+  }
+
+  /**
+   * The model's configuration; of a checkpoint what its tensors tell.
+   *
+   * @throws ModelException when a file is missing, one named here too, or wrong
+   */
   public BertConfig bert() {
+    requireNamed();
     if (configFile().isPresent()) return ModelConfig.read(configFile().get());
     try (CheckpointParameters parameters = new CheckpointParameters(path)) {
       return parameters.config(heads);
@@ -96,6 +113,7 @@ public record ModelSource(Path path, Optional<Path> config, Optional<Path> vocab
 
   /** @param memory allocates the weights */
   private Model load(Bert net, Function<Bert, Weights> memory, Backend backend, long seed, List<String> fresh) {
+    requireNamed();
     int positions = net.config().maxPositions();
     PairLengths lengths =
         configFile().map(file -> ModelConfig.readLengths(file, positions)).orElse(PairLengths.of(positions));

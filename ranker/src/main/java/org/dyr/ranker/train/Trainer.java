@@ -170,7 +170,9 @@ public final class Trainer implements AutoCloseable {
 
   /** The model of a checkpoint; the run may give it another dropout. */
   private Model resumed(Path checkpoint) {
-    ModelSource source = new ModelSource(checkpoint, Optional.empty(), config.vocab(), 0);
+    // A checkpoint has its own vocabulary: its run may go on where that of its configuration is not.
+    Optional<Path> vocabulary = config.vocab().filter(Files::exists);
+    ModelSource source = new ModelSource(checkpoint, Optional.empty(), vocabulary, 0);
     BertConfig is = source.bert(), bert = config.dropout().map(is::withDropout).orElse(is);
     if (!adapted(bert).equals(bert)) {
       throw new ConfigException("", ("numerics and use_relative_positions are those that the run began with: %s says "

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
@@ -36,6 +37,19 @@ class ModelTest {
       Path file = config(", \"dyr\": {" + own + "}");
       ModelException e = assertThrows(ModelException.class, () -> ModelConfig.readLengths(file, 16), own);
       assertTrue(e.getMessage().contains("config.json") && e.getMessage().contains("max_"), e.getMessage());
+    }
+  }
+
+  @Test void aNamedFileMustBeThereThoughTheDirectoryHasItsOwn() throws IOException {
+    config(", \"vocab_size\": 13, \"hidden_size\": 16, \"num_attention_heads\": 2");
+    Path none = folder.resolve("none");
+    Optional<Path> named = Optional.of(none);
+    for (ModelSource source : List.of(new ModelSource(folder, named, Optional.empty(), 0),
+        new ModelSource(folder, Optional.empty(), named, 0))) {
+      ModelException e = assertThrows(ModelException.class, source::bert);
+      assertTrue(e.getMessage().startsWith(none + ": no such file; name "), e.getMessage());
+      String option = source.config().isPresent() ? "--model-config" : "--vocab";
+      assertTrue(e.getMessage().contains(option), e.getMessage());
     }
   }
 
