@@ -7,6 +7,7 @@ import static java.nio.file.StandardOpenOption.WRITE;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -70,6 +71,14 @@ public final class AtomicFiles {
       throw e;
     }
     syncParent(to);
+  }
+
+  /** As {@link #write(Path, WriterAction)}, of bytes that are there already. */
+  public static void write(Path target, byte[] content) {
+    write(target, file -> {
+      ByteBuffer left = ByteBuffer.wrap(content);
+      while (left.hasRemaining()) file.write(left);
+    });
   }
 
   private static void writeThrough(Path target, WriterAction action) {

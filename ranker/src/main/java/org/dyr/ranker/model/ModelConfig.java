@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import org.dyr.io.AtomicFiles;
 import org.dyr.nn.BertConfig;
 import org.dyr.ranker.text.PairEncoder;
 import org.dyr.ranker.text.PairLengths;
@@ -73,8 +74,8 @@ public final class ModelConfig {
   }
 
   /**
-   * Writes the config so that Hugging Face's BertForSequenceClassification reads it. It has no relative positions like
-   * this project's: it would read such a model, and score without positions.
+   * Writes the config, in one step, so that Hugging Face's BertForSequenceClassification reads it. It has no relative
+   * positions like this project's: it would read such a model, and score without positions.
    */
   static void write(Path file, BertConfig c, PairLengths lengths) throws IOException {
     ObjectNode json = JSON.createObjectNode();
@@ -90,8 +91,8 @@ public final class ModelConfig {
     json.putObject(OWN).put("max_length", lengths.pair()).put("max_query_length", lengths.query());
     json.putObject("id2label").put("0", "LABEL_0");
     json.putObject("label2id").put("LABEL_0", 0);
-    Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n",
-        StandardCharsets.UTF_8);
+    String text = JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n";
+    AtomicFiles.write(file, text.getBytes(StandardCharsets.UTF_8));
   }
 
   /** Typed access to the fields of one file. */

@@ -30,8 +30,11 @@ public final class ModelDirectory {
   }
 
   /**
-   * Writes a model into an existing directory, each file in one step.
+   * Writes a model into a directory, which is made where there is none, each file in one step.
    *
+   * @throws ModelException when the directory cannot be made
+   * @throws org.dyr.ranker.text.TokenizerException when a file of the tokenizer cannot be written
+   * @throws java.io.UncheckedIOException when config.json or the weights cannot be written
    * @throws IllegalArgumentException when it was loaded for scoring alone
    */
   public static void save(Model model, Path directory) {

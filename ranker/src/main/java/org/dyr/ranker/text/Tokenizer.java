@@ -2,12 +2,14 @@ package org.dyr.ranker.text;
 
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.dyr.io.AtomicFiles;
 
 /**
  * BERT WordPiece: a text to token ids. The work is done by Hugging Face's tokenizers library, native code that comes
@@ -126,7 +128,7 @@ public final class Tokenizer implements AutoCloseable {
 
   /**
    * Writes the files of this tokenizer into a model directory, byte for byte as they came: {@code tokenizer.json} or
-   * {@code vocab.txt}, and what lay beside it of {@code vocab.txt} and {@code tokenizer_config.json}.
+   * {@code vocab.txt}, and what lay beside it of {@code vocab.txt} and {@code tokenizer_config.json}; each in one step.
    *
    * @throws TokenizerException when a file cannot be written
    */
@@ -135,9 +137,11 @@ public final class Tokenizer implements AutoCloseable {
       Path target = directory.resolve(file.getKey());
       try {
         Files.createDirectories(directory);
-        Files.write(target, file.getValue());
+        AtomicFiles.write(target, file.getValue());
       } catch (IOException e) {
         throw new TokenizerException(target + ": cannot be written: " + e, e);
+      } catch (UncheckedIOException e) {
+        throw new TokenizerException(e.getMessage(), e);
       }
     }
   }

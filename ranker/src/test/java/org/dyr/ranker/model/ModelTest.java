@@ -64,4 +64,19 @@ class ModelTest {
       assertTrue(e.getMessage().contains("--vocab"), e.getMessage());
     }
   }
+
+  @Test void aSavedConfigReplacesTheOneThatSomebodyReads() throws IOException {
+    Path config = Files.writeString(folder.resolve("config.json"), """
+        {"vocab_size": 13, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24,
+         "max_position_embeddings": 16}""");
+    String before = Files.readString(config);
+    Path reader = Files.createLink(folder.resolve("as-it-was"), config);
+    try (Backend backend = Devices.open("cpu", new DeviceOptions(1, "auto"));
+        Model model = Model.create(ModelConfig.read(config), null, backend, 7)) {
+      ModelDirectory.save(model, folder);
+    }
+    assertEquals(before, Files.readString(reader));
+    assertEquals(new PairLengths(16, 8), ModelConfig.readLengths(config, 16));
+    assertTrue(Files.readString(config).contains("max_query_length"));
+  }
 }

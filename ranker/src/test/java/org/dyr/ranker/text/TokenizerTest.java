@@ -99,6 +99,13 @@ class TokenizerTest {
     for (String name : List.of("vocab.txt", "tokenizer_config.json")) {
       assertEquals(-1, Files.mismatch(directory.resolve(name), saved.resolve(name)));
     }
+    Path reader = Files.createLink(directory.resolve("as-it-was"), saved.resolve("tokenizer_config.json"));
+    Files.writeString(directory.resolve("tokenizer_config.json"), "{\"do_lower_case\": true}");
+    try (Tokenizer tokenizer = Tokenizer.load(directory)) {
+      tokenizer.save(saved);
+    }
+    assertEquals("{\"do_lower_case\": false}", Files.readString(reader), "a file is replaced, not written into");
+    assertEquals("{\"do_lower_case\": true}", Files.readString(saved.resolve("tokenizer_config.json")));
     Vocabularies.writeJson(directory);
     try (Tokenizer tokenizer = Tokenizer.load(directory)) {
       tokenizer.save(saved);
