@@ -9,7 +9,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Optional;
-import java.util.Random;
 import org.dyr.formats.FormatException;
 
 /**
@@ -146,37 +145,6 @@ public final class MindRecordReader implements AutoCloseable {
       @Override public Row next() {
         if (!hasNext()) throw new NoSuchElementException();
         return row(next++);
-      }
-    };
-  }
-
-  /**
-   * All rows in the order of a Fisher-Yates shuffle with the draws of {@link Random}, whose sequence the JDK specifies.
-   * Keeps 4 bytes a row.
-   *
-   * @throws IllegalArgumentException for more rows than an int counts
-   */
-  public Iterator<Row> shuffled(long seed) {
-    if (count() > Integer.MAX_VALUE - 8) throw new IllegalArgumentException(count() + " rows are too many to shuffle");
-    int[] order = new int[(int) count()];
-    for (int i = 0; i < order.length; i++) order[i] = i;
-    Random random = new Random(seed);
-    for (int i = order.length - 1; i > 0; i--) {
-      int other = random.nextInt(i + 1);
-      int swap = order[i];
-      order[i] = order[other];
-      order[other] = swap;
-    }
-    return new Iterator<>() {
-      private int next;
-
-      @Override public boolean hasNext() {
-        return next < order.length;
-      }
-
-      @Override public Row next() {
-        if (!hasNext()) throw new NoSuchElementException();
-        return row(order[next++]);
       }
     };
   }

@@ -3,7 +3,6 @@ package org.dyr.formats.mindrecord;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -21,7 +20,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.Set;
 import org.dyr.formats.FormatException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -118,23 +116,6 @@ class MindRecordFilesTest {
       for (Row wanted : order) assertSame(wanted, streamed.next());
       assertFalse(streamed.hasNext());
     }
-  }
-
-  @Test void aShuffleFollowsFromItsSeed() {
-    Path file = write("s.mindrecord", ALL, true, 2, List.of(rows(60)));
-    try (MindRecordReader reader = MindRecordReader.open(file)) {
-      List<Cell> once = bigs(reader.shuffled(5));
-      assertEquals(once, bigs(reader.shuffled(5)));
-      assertNotEquals(once, bigs(reader.shuffled(6)));
-      assertEquals(Set.copyOf(bigs(reader.rows())), Set.copyOf(once));
-      assertEquals(60, once.size());
-    }
-  }
-
-  private static List<Cell> bigs(Iterator<Row> rows) {
-    List<Cell> cells = new ArrayList<>();
-    rows.forEachRemaining(row -> cells.add(row.cells().get("big")));
-    return cells;
   }
 
   @Test void onlyScalarsOnlyArraysAndNoRows() {
