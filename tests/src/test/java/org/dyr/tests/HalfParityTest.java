@@ -168,6 +168,31 @@ class HalfParityTest {
         })));
   }
 
+  /** Rounding is the same whoever does it: the bits of a product of weights that were rounded before. */
+  @TestFactory Stream<DynamicTest> productsRoundAsCastsDo() {
+    CpuKernelSetProvider provider = provider();
+    assumeTrue(provider.unavailable().isEmpty(), () -> "native: " + provider.unavailable().get());
+    return provider.cpuFeatures().stream().flatMap(features -> OpCases.all().stream()
+        .filter(c -> c.op() instanceof GemmRounding).map(c -> dynamicTest(features + " " + c.name(), () -> {
+          OpCase of = OpCase.of(((GemmRounding) c.op()).of(), c.in());
+          Workers workers = new Workers(2);
+          KernelSet set = provider.create(workers, new DeviceOptions(workers.count(), "native", features));
+          try (CpuBackend backend = new CpuBackend(workers, List.of(set), PeakLoop.SCALAR)) {
+            if (!set.supports(of.op(), of.specs(DType.BF16))) return;
+            double[][] in = c.draw(), rounded = new double[in.length][];
+            for (int i = 0; i < in.length; i++) {
+              boolean half = of.specs(DType.BF16)[i].type() == DType.BF16;
+              rounded[i] = half ? Arrays.stream(in[i]).map(x -> rounded(DType.BF16, x)).toArray() : in[i];
+            }
+            double[] weight = in[GemmRounding.RIGHT];
+            double[][] expected = ParityTest.launch(backend, set, of, of.specs(DType.BF16), rounded.clone());
+            rounded[GemmRounding.RIGHT] = weight;
+            double[][] actual = ParityTest.launch(backend, set, c, c.specs(DType.BF16), rounded);
+            for (int o = 0; o < actual.length; o++) assertArrayEquals(expected[o], actual[o], "output " + o);
+          }
+        })));
+  }
+
   private static List<KernelSet> casting(DType half, Workers workers) {
     List<KernelSet> sets = new ArrayList<>(List.of(new Reference(), widening(workers)));
     CpuKernelSetProvider provider = provider();
