@@ -49,7 +49,10 @@ public interface Backend extends AutoCloseable {
   /** Tokens of a batch that keep all of the device at work; more of them only take more memory. */
   int batchTokens();
 
-  /** The kernels one after another, as one; a device that can record them does. The array stays as it is. */
+  /**
+   * The kernels one after another, as one; a device that can record them does. The array stays as it is. Where several
+   * threads use the device, kernels are launched by this and by {@link #time} alone.
+   */
   default Kernel sequence(Kernel[] kernels) {
     return () -> {
       for (Kernel k : kernels) k.launch();

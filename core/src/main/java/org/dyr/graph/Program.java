@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -124,7 +125,7 @@ public final class Program implements AutoCloseable {
 
   /** Runs the first {@code nodes} nodes. */
   public void run(int nodes) {
-    for (int i = 0; i < nodes; i++) kernels[i].launch();
+    backend.sequence(Arrays.copyOf(kernels, nodes)).launch();
     backend.synchronize();
   }
 
@@ -140,12 +141,16 @@ public final class Program implements AutoCloseable {
    */
   public void runChecked() {
     for (int i = 0; i < kernels.length; i++) {
-      kernels[i].launch();
+      launch(kernels[i]);
       Node node = graph.nodes().get(i);
       for (int o = 0; o < node.out().size(); o++) {
         if (!isFinite(node.out().get(o))) throw new NotFiniteException(node, o, i);
       }
     }
+  }
+
+  private void launch(Kernel kernel) {
+    backend.sequence(new Kernel[] {kernel}).launch();
   }
 
   private boolean isFinite(Value v) {
@@ -156,8 +161,8 @@ public final class Program implements AutoCloseable {
     long scratch = set.scratchBytes(check, in);
     try (Slab slab = backend.allocate(Plan.ALIGNMENT + scratch, "finite check"); Arena arena = Arena.ofConfined()) {
       Span flag = slab.span(0, out[0].bytes());
-      set.prepare(check, new Operands(in, out, new Span[] {span(v)}, new Span[] {flag}, slab.span(Plan.ALIGNMENT, scratch)))
-          .launch();
+      launch(set.prepare(check, new Operands(in, out, new Span[] {span(v)}, new Span[] {flag},
+          slab.span(Plan.ALIGNMENT, scratch))));
       backend.synchronize();
       MemorySegment host = arena.allocate(flag.bytes());
       backend.download(flag, host);

@@ -10,6 +10,7 @@ import java.util.SplittableRandom;
 import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import org.dyr.device.Backend;
+import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
 import org.dyr.device.Slab;
@@ -181,8 +182,9 @@ public final class Weights implements AutoCloseable {
     try (Slab staging = backend.allocate(in[0].bytes() + scratch, p.name())) {
       Span[] staged = {staging.span(0, in[0].bytes())}, laidOut = {span(p)};
       backend.upload(from, in[0].bytes(), staged[0]);
-      set.prepare(layout, new Operands(in, layout.outputs(in), staged, laidOut,
-          staging.span(in[0].bytes(), scratch))).launch();
+      Kernel kernel = set.prepare(layout, new Operands(in, layout.outputs(in), staged, laidOut,
+          staging.span(in[0].bytes(), scratch)));
+      backend.sequence(new Kernel[] {kernel}).launch();
       backend.synchronize();
     }
   }

@@ -21,7 +21,7 @@ import org.dyr.io.AtomicFiles;
  * One that is damaged or of another kind is as none, and one that cannot be written is done without.
  */
 final class AlgorithmFile {
-  private static final String KIND = "dyr products 1: ";
+  private static final String KIND = "dyr products 2: ";
   private static final String CHECKSUM = "crc32 ";
   private static final String IS = " = ";
   private static final Pattern LINE = Pattern.compile("(.+)" + IS + "((?:[0-9a-f]{16})+)");

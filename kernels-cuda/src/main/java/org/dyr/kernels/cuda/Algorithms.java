@@ -18,22 +18,29 @@ final class Algorithms {
 
   private final cublasLtContext handle;
   private final CUstream_st stream;
+  private final Object lock;
   private final int most;
   private final AlgorithmFile file;
   private final Map<Product, List<Blas.Algorithm>> proposed = new HashMap<>();
   private final Map<Product, Blas.Algorithm> chosen = new HashMap<>();
 
-  /** @param most how many proposals are measured; of one nothing is measured or kept */
-  Algorithms(cublasLtContext handle, CUstream_st stream, int most, AlgorithmFile file) {
+  /**
+   * @param lock what every user of the stream holds: measurements must not come between kernels that are recorded
+   * @param most how many proposals are measured; of one nothing is measured or kept
+   */
+  Algorithms(cublasLtContext handle, CUstream_st stream, Object lock, int most, AlgorithmFile file) {
     this.handle = handle;
     this.stream = stream;
+    this.lock = lock;
     this.most = most;
     this.file = file;
   }
 
   /** Whether the library has an algorithm. */
-  synchronized boolean has(Product product) {
-    return !proposals(product).isEmpty();
+  boolean has(Product product) {
+    synchronized (lock) {
+      return !proposals(product).isEmpty();
+    }
   }
 
   private List<Blas.Algorithm> proposals(Product product) {
@@ -45,13 +52,15 @@ final class Algorithms {
   }
 
   /** @throws DeviceException where the library has none */
-  synchronized Blas.Algorithm choose(Product product) {
-    Blas.Algorithm algorithm = chosen.get(product);
-    if (algorithm == null) {
-      algorithm = first(product);
-      chosen.put(product, algorithm);
+  Blas.Algorithm choose(Product product) {
+    synchronized (lock) {
+      Blas.Algorithm algorithm = chosen.get(product);
+      if (algorithm == null) {
+        algorithm = first(product);
+        chosen.put(product, algorithm);
+      }
+      return algorithm;
     }
-    return algorithm;
   }
 
   private Blas.Algorithm first(Product product) {

@@ -27,14 +27,15 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
   private final Algorithms algorithms;
 
   /**
+   * @param lock what every user of the stream holds
    * @param most how many algorithms are measured for a product
    * @param cache where it is kept which is the fastest
    */
-  CublasLtKernels(CUctx_st context, CUstream_st stream, int most, Path cache) {
+  CublasLtKernels(CUctx_st context, CUstream_st stream, Object lock, int most, Path cache) {
     this.context = context;
     this.stream = stream;
     handle = Blas.create();
-    algorithms = new Algorithms(handle, stream, most, new AlgorithmFile(cache.resolve("products"),
+    algorithms = new Algorithms(handle, stream, lock, most, new AlgorithmFile(cache.resolve("products"),
         "%s, driver %d, cuBLASLt %d".formatted(Driver.describe(0), Driver.version(), Blas.version())));
   }
 

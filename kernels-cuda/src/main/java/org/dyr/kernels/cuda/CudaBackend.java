@@ -41,7 +41,8 @@ final class CudaBackend implements Backend {
 
   CudaBackend(Launching launching) {
     this.launching = launching;
-    products = new CublasLtKernels(context, stream, CudaLibrary.isEmulated() ? 1 : ALGORITHMS, CacheFolder.path());
+    int algorithms = CudaLibrary.isEmulated() ? 1 : ALGORITHMS;
+    products = new CublasLtKernels(context, stream, this, algorithms, CacheFolder.path());
     List<KernelSet> stack = List.of(products, new CudaKernels(stream.address()), generated);
     sets = launching != Launching.WAITED ? stack
         : stack.stream().<KernelSet>map(set -> new WaitedKernels(set, () -> Driver.synchronize(stream))).toList();
@@ -137,7 +138,7 @@ final class CudaBackend implements Backend {
     return Math.round(1e6 * Stopwatch.milliseconds(stream, kernel));
   }
 
-  @Override public Peak measurePeak() {
+  @Override public synchronized Peak measurePeak() {
     Driver.makeCurrent(context);
     boolean small = CudaLibrary.isEmulated();
     return new CudaPeak(this, products, stream, small ? 64 : 8192, small ? 1 << 20 : 1 << 30).measure();

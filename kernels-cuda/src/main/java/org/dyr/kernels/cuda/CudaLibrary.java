@@ -62,6 +62,9 @@ final class CudaLibrary {
       }
       if (CudaCalls.class.getResource(NAME) == null) return Optional.of("built without nvcc");
       loadKernels();
+      if (!Driver.runsOurKernels(0)) {
+        return Optional.of("the card is %s, and the kernels need sm_80 or later".formatted(Driver.architecture(0)));
+      }
       Blas.version(); // cuBLASLt, which comes with the toolkit, is found or missed here
       return Optional.empty();
     } catch (LinkageError | RuntimeException e) {

@@ -29,6 +29,7 @@ final class Driver {
 
   private static final int MULTIPROCESSORS = 16;
   private static final int COMPUTE_MAJOR = 75;
+  private static final int LEAST_MAJOR = 8;
   private static final int COMPUTE_MINOR = 76;
   private static final int SHARED_OPT_IN = 97;
   private static final int NAME_BYTES = 256;
@@ -89,6 +90,12 @@ final class Driver {
   /** {@code sm_90}. */
   static String architecture(int device) {
     return "sm_%d%d".formatted(attribute(COMPUTE_MAJOR, device), attribute(COMPUTE_MINOR, device));
+  }
+
+  /** Whether it is of the first architecture that our kernels are compiled for, or of a later one. */
+  static boolean runsOurKernels(int device) {
+    check(cudart.cuInit(0));
+    return attribute(COMPUTE_MAJOR, device) >= LEAST_MAJOR;
   }
 
   static int multiprocessors(int device) {
@@ -207,14 +214,19 @@ final class Driver {
     check(cudart.cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
   }
 
-  /** What was recorded, ready to be launched. */
+  /** What was recorded, ready to be launched; null where the memory does not suffice for that. */
   static CUgraphExec_st endCapture(CUstream_st stream) {
     CUgraph_st graph = new CUgraph_st();
     check(cudart.cuStreamEndCapture(stream, graph));
-    CUgraphExec_st executable = new CUgraphExec_st();
-    check(cudart.cuGraphInstantiate(executable, graph, 0));
-    check(cudart.cuGraphDestroy(graph));
-    return executable;
+    try {
+      CUgraphExec_st executable = new CUgraphExec_st();
+      int status = cudart.cuGraphInstantiate(executable, graph, 0);
+      if (status == OUT_OF_MEMORY) return null;
+      check(status);
+      return executable;
+    } finally {
+      check(cudart.cuGraphDestroy(graph));
+    }
   }
 
   /** Ends a capture that failed on its way; the failure is what counts, not the status of this. */

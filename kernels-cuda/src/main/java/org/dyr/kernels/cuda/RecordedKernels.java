@@ -8,7 +8,8 @@ import org.dyr.device.Kernel;
 /**
  * Kernels that are recorded into a CUDA graph at their second launch: from then on a launch is one call. The first goes
  * kernel by kernel: the driver and cuBLASLt load what they launch when it is first launched, which need not be possible
- * while they record. Nobody else may use the stream meanwhile: what came in between would be recorded too.
+ * while they record. Nobody else may use the stream meanwhile: what came in between would be recorded too. A card that
+ * has no memory left for a graph launches kernel by kernel.
  */
 final class RecordedKernels implements Kernel {
   private final Kernel[] kernels;
@@ -16,7 +17,8 @@ final class RecordedKernels implements Kernel {
   private final CUstream_st stream;
   private final Object lock;
   private boolean loaded;
-  private CUgraphExec_st graph;
+  private boolean isRecorded;
+  private CUgraphExec_st graph; // null where there was no memory for it
 
   /** @param lock what every other user of the stream holds */
   RecordedKernels(Kernel[] kernels, CUctx_st context, CUstream_st stream, Object lock) {
@@ -34,8 +36,10 @@ final class RecordedKernels implements Kernel {
         loaded = true;
         return;
       }
-      if (graph == null) graph = record();
-      Driver.launch(graph, stream);
+      if (!isRecorded) graph = record();
+      isRecorded = true;
+      if (graph == null) launchEach();
+      else Driver.launch(graph, stream);
     }
   }
 
@@ -62,6 +66,7 @@ final class RecordedKernels implements Kernel {
       Driver.synchronize(stream);
       Driver.destroy(graph);
       graph = null;
+      isRecorded = false;
     }
   }
 }

@@ -5,6 +5,7 @@ import static org.dyr.kernels.cuda.Driver.check;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
 import java.util.List;
 import org.dyr.device.Kernel;
 import org.dyr.op.Update;
@@ -41,7 +42,9 @@ final class UpdateCalls {
   /** Bytes of the norms of each chunk and of the steps of each parameter. */
   static long lambScratch(Update.Lamb op) {
     Table table = Table.of(op.segments(), op.weightDecay());
-    return CudaCalls.lambScratch(table.address(), table.count);
+    long bytes = CudaCalls.lambScratch(table.address(), table.count);
+    Reference.reachabilityFence(table); // whose memory lives as long as it does
+    return bytes;
   }
 
   static Kernel lamb(Binding o, Update.Lamb op) {

@@ -67,7 +67,7 @@ class ProductsTest {
   }
 
   private Blas.Algorithm choice() {
-    return new Algorithms(handle, stream, MOST, file()).choose(PRODUCT);
+    return new Algorithms(handle, stream, this, MOST, file()).choose(PRODUCT);
   }
 
   private static List<Blas.Algorithm> proposals() {
@@ -101,6 +101,24 @@ class ProductsTest {
     }
   }
 
+  /** What is measured goes to the stream, where another thread may be recording a program. */
+  @Test void nothingIsMeasuredWhileAnotherHasTheStream() throws InterruptedException {
+    Object lock = new Object();
+    Algorithms algorithms = new Algorithms(handle, stream, lock, MOST, file());
+    Thread other = new Thread(() -> {
+      Driver.makeCurrent(context);
+      algorithms.choose(PRODUCT);
+    });
+    synchronized (lock) {
+      other.start();
+      while (other.getState() != Thread.State.BLOCKED && other.isAlive()) Thread.onSpinWait();
+      assertEquals(Thread.State.BLOCKED, other.getState());
+      assertEquals(Optional.empty(), file().find(PRODUCT));
+    }
+    other.join();
+    assertTrue(proposals().size() == 1 || file().find(PRODUCT).isPresent());
+  }
+
   @Test void filesOfSeveralProcessesGrowTogether() {
     AlgorithmFile one = file(), other = file();
     long[] words = Blas.words(proposals().getFirst());
@@ -116,7 +134,7 @@ class ProductsTest {
     String whole = Files.readString(written());
     int digit = whole.indexOf(" = ") + 5;
     for (String damaged : List.of(whole.substring(0, digit) + "!" + whole.substring(digit + 1),
-        whole.substring(0, whole.length() / 2), "", whole.replace("dyr products 1", "another kind"))) {
+        whole.substring(0, whole.length() / 2), "", whole.replace("dyr products 2", "another kind"))) {
       Files.writeString(written(), damaged);
       assertEquals(Optional.empty(), file().find(PRODUCT), damaged);
       assertSame(choice(), file().find(PRODUCT));
@@ -155,7 +173,7 @@ class ProductsTest {
   @Test void aLaunchAllocatesNothing() {
     var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
     Product p = Product.square(DType.BF16, 16);
-    Blas.Algorithm algorithm = new Algorithms(handle, stream, 1, file()).choose(p);
+    Blas.Algorithm algorithm = new Algorithms(handle, stream, this, 1, file()).choose(p);
     long memory = Driver.allocate(2048 + algorithm.workspaceBytes());
     CublasLtProduct product = new CublasLtProduct(handle, p, algorithm,
         new CublasLtProduct.Operands(memory, memory + 512, 0, 0, memory + 1024, memory + 2048), stream);
