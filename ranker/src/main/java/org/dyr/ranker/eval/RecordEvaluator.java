@@ -57,6 +57,11 @@ public final class RecordEvaluator implements AutoCloseable {
     return qrels;
   }
 
+  /** Whether any query has both rows and judgements. */
+  public boolean isJudged() {
+    return ids.pairs().stream().anyMatch(pair -> qrels.grades().containsKey(pair.qid()));
+  }
+
   /**
    * Scores all pairs.
    *

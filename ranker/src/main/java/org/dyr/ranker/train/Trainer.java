@@ -349,8 +349,8 @@ public final class Trainer implements AutoCloseable {
     double mrr = m.overJudgedQueries().mrr10();
     boolean best = Double.isNaN(state.best()) || mrr > state.best();
     if (best) {
-      state = state.withBest(mrr);
       checkpoints.replace(BEST, directory -> ModelDirectory.save(model, directory));
+      state = state.withBest(mrr); // where that failed, the checkpoint must not say that it is there
     }
     evaluations.write(MetricsLog.JSON.createObjectNode().put("step", state.step()).put("mrr@10", mrr)
         .put("ndcg@10", m.overJudgedQueries().ndcg10()).put("queries", m.judgedQueries()).put("best", best));

@@ -39,7 +39,10 @@ final class TrainingInput implements AutoCloseable {
   private final TokenCache tokens;
   private final GroupSource source;
 
-  /** @throws org.dyr.ranker.model.ModelException when there are texts and the model has no vocabulary */
+  /**
+   * @throws ConfigException when there is something to evaluate on, and no query of it is judged
+   * @throws org.dyr.ranker.model.ModelException when there are texts and the model has no vocabulary
+   */
   TrainingInput(TrainConfig config, Model model) {
     boolean texts = config.data().isPresent() || !RecordGroups.reads(config.groups().orElseThrow());
     if (texts || model.readsText()) {
@@ -54,6 +57,11 @@ final class TrainingInput implements AutoCloseable {
         files.qrels().orElseThrow(), model.bert().config().maxPositions()));
     boolean complete = false;
     try {
+      if (records.isPresent() && !records.get().isJudged()) {
+        throw new ConfigException("", ("no query of eval_qrels %s is in eval_ids %s, so the run cannot be evaluated: "
+            + "name files that belong together, or leave out eval_records, eval_ids and eval_qrels").formatted(
+            files.qrels().get(), files.ids().get()));
+      }
       source = source(config);
       dev = records.<Dev>map(e -> scorer -> Metrics.compute(e.qrels(),
           Run.of(e.score(scorer, files.scores(), done -> {})), config.relevantFrom())).or(() -> split(config));

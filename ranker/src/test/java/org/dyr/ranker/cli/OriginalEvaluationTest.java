@@ -319,6 +319,27 @@ class OriginalEvaluationTest {
     }
   }
 
+  /** An epoch of training would be lost on it otherwise. */
+  @Test void judgementsOfOtherQueriesAreRefusedBeforeTheFirstStep() throws IOException {
+    Path others = Files.writeString(folder.resolve("others.tsv"), "q-violet 0 p-red 1\n");
+    Path run = folder.resolve("refused"), yaml = Files.writeString(folder.resolve("refused.yaml"), """
+        groups: %1$s/groups.jsonl
+        pretrained: %1$s/model
+        out: %2$s
+        group_size: 3
+        max_length: 16
+        max_query_length: 8
+        eval_records: %3$s
+        eval_ids: %4$s
+        eval_qrels: %5$s
+        """.formatted(folder, run, records, ids, others));
+    assertEquals(1, execute("train", "--config", yaml.toString(), "--threads", "1"));
+    assertEquals(("dyr train: no query of eval_qrels %s is in eval_ids %s, so the run cannot be evaluated: name files "
+        + "that belong together, or leave out eval_records, eval_ids and eval_qrels\n").formatted(others, ids),
+        err.toString());
+    assertFalse(Files.exists(run.resolve("metrics.jsonl")));
+  }
+
   private static void assertSameWeights(Path directory, Path ckpt) throws IOException {
     try (TensorFile a = TensorFiles.open(directory); TensorFile b = TensorFiles.open(ckpt)) {
       assertEquals(5 + 2 * 16 + 4, b.tensors().size());

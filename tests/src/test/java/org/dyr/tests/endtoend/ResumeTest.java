@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -219,6 +221,27 @@ class ResumeTest {
     assertEquals(List.of(Runs.checkpoint(out, 3)), Runs.checkpoints(out));
     Runs.train(config(out), Optional.of(out), () -> false);
     assertSame(whole, out);
+  }
+
+  /** A checkpoint speaks of no best model that is not there. */
+  @Test void afterABestModelThatCouldNotBeWritten() throws IOException {
+    TrainingListener inTheWay = new TrainingListener() {
+      @Override public void started(List<String> lines, long first, long total) {
+        try {
+          Files.createDirectories(out.resolve("best"));
+          Files.createDirectories(out.resolve(".replaced-best"));
+        } catch (IOException e) {
+          throw new UncheckedIOException(e);
+        }
+      }
+    };
+    try (Trainer trainer =
+        new Trainer(config(out), Optional.empty(), new Trainer.Watch(false, false), inTheWay)) {
+      assertThrows(FileAlreadyExistsException.class, () -> trainer.run(() -> false));
+    }
+    assertFalse(Files.readString(Runs.checkpoint(out, 3).resolve("training.json")).contains("best"));
+    Runs.train(config(out), Optional.of(out), () -> false);
+    assertTrue(Files.isRegularFile(out.resolve("best/model.safetensors")));
   }
 
   /** What the dev set lacks is said before the first step. */
