@@ -71,6 +71,7 @@ public final class Trainer implements AutoCloseable {
   private final Profile profile;
   private final Optional<CkptFolder> ckpts;
   private TrainingState state;
+  private long logged; // steps of which the logs in out tell
   private Unreported launched;
   private long reportedAt;
   private Optional<Metrics> evaluation = Optional.empty();
@@ -132,7 +133,7 @@ public final class Trainer implements AutoCloseable {
       ckpts = config.saveCkpt() ? Optional.of(new CkptFolder(config.out(), config.version())) : Optional.empty();
       ckpts.ifPresent(c -> c.check(model));
       if (from.isPresent()) goOn(from.get(), goesOnHere);
-      else if (ckpts.isPresent()) ckpts.get().begin();
+      if (ckpts.isPresent() && !goesOnHere) ckpts.get().begin();
       complete = true;
     } finally {
       if (!complete) opened.forEach(Runnable::run);
@@ -211,7 +212,7 @@ public final class Trainer implements AutoCloseable {
     };
   }
 
-  /** @param here whether it is one of this run's checkpoints: then its best model is here too */
+  /** @param here whether it is one of this run's checkpoints: then its best model, logs and ckpt are here too */
   private void goOn(Path checkpoint, boolean here) throws IOException {
     state = Checkpoint.readState(checkpoint);
     if (state.seed() != config.seed()) {
@@ -232,7 +233,8 @@ public final class Trainer implements AutoCloseable {
       notes.add("the best model so far stays with the run that it is of: the best of this one begins anew");
     }
     Checkpoint.readOptimizer(checkpoint, backend, model.weights(), step.updater());
-    if (ckpts.isPresent() && state.groups() > 0) ckpts.get().goOn(epoch(), stepOfEpoch());
+    if (here) logged = state.step();
+    if (here && ckpts.isPresent() && state.groups() > 0) ckpts.get().goOn(epoch(), stepOfEpoch());
     notes.add("going on from %s, after step %d".formatted(checkpoint, state.step()));
     if (!Files.readString(checkpoint.resolve(Checkpoint.CONFIG)).equals(config.toYaml())) {
       notes.add("the config differs from the checkpoint's %s: losses may differ too".formatted(Checkpoint.CONFIG));
@@ -247,8 +249,8 @@ public final class Trainer implements AutoCloseable {
     checkpoints.removeAfter(state.step());
     listener.started(description(), state.step(), schedule.total());
     long profiled = state.step() + Math.min(WARM_UP, (schedule.total() - state.step()) / 2);
-    try (MetricsLog metrics = new MetricsLog(config.out().resolve("metrics.jsonl"), state.step());
-        MetricsLog evaluations = new MetricsLog(config.out().resolve("evaluations.jsonl"), state.step())) {
+    try (MetricsLog metrics = new MetricsLog(config.out().resolve("metrics.jsonl"), logged);
+        MetricsLog evaluations = new MetricsLog(config.out().resolve("evaluations.jsonl"), logged)) {
       while (state.step() < schedule.total()) {
         if (state.step() == profiled) step.profile(profile);
         oneStep(metrics);

@@ -163,6 +163,31 @@ class ResumeTest {
     assertArrayEquals(Files.readAllBytes(out.resolve(MODEL)), Files.readAllBytes(there.resolve(MODEL)));
   }
 
+  /** Where another run left its logs and no checkpoint, nothing of them is taken for this one's. */
+  @Test void elsewhereTheLogsBeginAnew() throws IOException {
+    Runs.train(config(out));
+    Path there = folder.resolve("there");
+    Files.createDirectories(there);
+    for (String log : List.of("metrics.jsonl", "evaluations.jsonl")) {
+      Files.writeString(there.resolve(log), "{\"step\": 1, \"of\": \"another run\"}\n");
+    }
+    Runs.train(config(there), Optional.of(Runs.checkpoint(out, 4)), () -> false);
+    assertEquals(Runs.metrics(out).subList(4, 8), Runs.metrics(there));
+    assertFalse(Files.readString(there.resolve("evaluations.jsonl")).contains("another run"));
+  }
+
+  /** It would go away with this run's next one. */
+  @Test void elsewhereTheWeightsOfAnotherRunAreRefused() throws IOException {
+    Runs.train(config(out, "save_ckpt", "true"));
+    Path there = folder.resolve("there"), theirs = there.resolve("ckpt_0/dyr_base-1_4.ckpt");
+    Files.createDirectories(theirs.getParent());
+    Files.writeString(theirs, "theirs");
+    ConfigException e = assertThrows(ConfigException.class, () -> Runs.train(config(there, "save_ckpt", "true"),
+        Optional.of(Runs.checkpoint(out, 4)), () -> false));
+    assertTrue(e.getMessage().startsWith(theirs + " is another run's"), e.getMessage());
+    assertEquals("theirs", Files.readString(theirs));
+  }
+
   @Test void otherDataIsRefused() throws IOException {
     Runs.train(config(out));
     List<String> queries = Files.readAllLines(folder.resolve("queries.train.tsv"));
