@@ -174,16 +174,23 @@ public final class Trainer implements AutoCloseable {
     // A checkpoint has its own vocabulary: its run may go on where that of its configuration is not.
     Optional<Path> vocabulary = config.vocab().filter(Files::exists);
     ModelSource source = new ModelSource(checkpoint, Optional.empty(), vocabulary, 0);
-    BertConfig is = source.bert(), bert = config.dropout().map(is::withDropout).orElse(is);
-    if (!adapted(bert).equals(bert)) {
-      throw new ConfigException("", ("numerics and use_relative_positions are those that the run began with: %s says "
-          + "otherwise").formatted(checkpoint.resolve(ModelConfig.FILE)));
+    BertConfig is = source.bert();
+    if (!withNumerics(is).equals(is)) throw otherModel("numerics", config.numerics().get(), checkpoint);
+    Optional<Boolean> relative = config.useRelativePositions();
+    if (relative.isPresent() && relative.get() != is.relativePositions()) {
+      throw otherModel("use_relative_positions", relative.get(), checkpoint);
     }
+    BertConfig bert = config.dropout().map(is::withDropout).orElse(is);
     List<String> begun = new ArrayList<>();
     Model model = source.load(bert, backend, config.seed(), begun);
     if (begun.isEmpty()) return model;
     model.close();
     throw new ModelException(checkpoint, "the weights of %s are missing".formatted(begun));
+  }
+
+  private static ConfigException otherModel(String key, Object value, Path checkpoint) {
+    return new ConfigException("", ("%s is %s, and %s says otherwise: leave it out to go on, or begin another run with "
+        + "that model (pretrained: %s)").formatted(key, value, checkpoint.resolve(ModelConfig.FILE), checkpoint));
   }
 
   /** The model's configuration with what the run changes of it. */
@@ -225,8 +232,9 @@ public final class Trainer implements AutoCloseable {
     }
     OptionalInt groups = Checkpoint.readGroupsPerEpoch(checkpoint);
     if (groups.isPresent() && groups.getAsInt() != input.groupsPerEpoch()) {
-      throw new ConfigException("", ("the data has %,d groups an epoch, that of the checkpoint had %,d: a run goes on "
-          + "with the data that it began with").formatted(input.groupsPerEpoch(), groups.getAsInt()));
+      throw new ConfigException("", ("the data has %,d groups an epoch, and %s says %,d: a run goes on with the data "
+          + "and relevant_from that it began with; others begin another run with that model (pretrained: %s)")
+          .formatted(input.groupsPerEpoch(), checkpoint.resolve(Checkpoint.STATE), groups.getAsInt(), checkpoint));
     }
     if (!here && !Double.isNaN(state.best())) {
       state = state.withoutBest();

@@ -199,23 +199,54 @@ class ResumeTest {
     }
     ConfigException e = assertThrows(ConfigException.class,
         () -> Runs.train(config(out), Optional.of(Runs.checkpoint(out, 4)), () -> false));
-    assertEquals("the data has 7 groups an epoch, that of the checkpoint had 8: a run goes on with the data that it "
-        + "began with", e.getMessage());
+    Path from = Runs.checkpoint(out, 4);
+    assertEquals(("the data has 7 groups an epoch, and %s says 8: a run goes on with the data and relevant_from that "
+        + "it began with; others begin another run with that model (pretrained: %s)").formatted(
+        from.resolve("training.json"), from), e.getMessage());
     assertEquals(List.of(Runs.checkpoint(out, 4), Runs.checkpoint(out, 8)), Runs.checkpoints(out));
   }
 
-  @Test void anotherDropoutIsTakenAndOtherNumericsAreRefused() throws IOException {
+  /** Checkpoints did not always say how many groups an epoch has. */
+  @Test void aCheckpointThatDoesNotTellItsDataIsTaken() throws IOException {
+    Path whole = folder.resolve("whole"), state = Runs.checkpoint(out, 4).resolve("training.json");
+    Runs.train(config(whole));
+    Runs.train(config(out));
+    String json = Files.readString(state), older = json.replaceAll(",\\s*\"groups_per_epoch\" : 8", "");
+    assertNotEquals(json, older);
+    Files.writeString(state, older);
+    Runs.train(config(out), Optional.of(Runs.checkpoint(out, 4)), () -> false);
+    assertSame(whole, out);
+  }
+
+  @Test void anotherDropoutIsTaken() throws IOException {
     Runs.train(config(out));
     List<String> losses = Runs.metrics(out);
     Runs.train(config(out, "dropout", "0.5"), Optional.of(Runs.checkpoint(out, 4)), () -> false);
     assertEquals(losses.subList(0, 4), Runs.metrics(out).subList(0, 4));
     assertNotEquals(losses.get(4), Runs.metrics(out).get(4));
     assertTrue(Files.readString(out.resolve("model/config.json")).contains("\"hidden_dropout_prob\" : 0.5"));
-    for (String[] setting : new String[][] {{"numerics", "mindspore"}, {"use_relative_positions", "true"}}) {
-      ConfigException e = assertThrows(ConfigException.class,
-          () -> Runs.train(config(out, setting), Optional.of(Runs.checkpoint(out, 4)), () -> false));
-      assertTrue(e.getMessage().startsWith("numerics and use_relative_positions"), e.getMessage());
-    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"numerics, mindspore, huggingface", "use_relative_positions, true, false"})
+  void whatChangesTheModelIsRefusedAndWhatDoesNotIsTaken(String key, String other, String same) throws IOException {
+    Path whole = folder.resolve("whole"), from = Runs.checkpoint(out, 4);
+    Runs.train(config(whole));
+    Runs.train(config(out));
+    ConfigException e = assertThrows(ConfigException.class,
+        () -> Runs.train(config(out, key, other), Optional.of(from), () -> false));
+    assertEquals(("%s is %s, and %s says otherwise: leave it out to go on, or begin another run with that model "
+        + "(pretrained: %s)").formatted(key, other, from.resolve("config.json"), from), e.getMessage());
+    assertTrue(Runs.train(config(out, key, same), Optional.of(from), () -> false));
+    assertSame(whole, out);
+  }
+
+  /** Relative positions have no table that ends, but the model has a longest sequence all the same. */
+  @Test void longerPassagesAreNotTakenForOtherNumerics() throws IOException {
+    Runs.train(config(out, "use_relative_positions", "true"));
+    ConfigException e = assertThrows(ConfigException.class, () -> Runs.train(
+        config(out, "use_relative_positions", "true", "max_length", "40"), Optional.of(out), () -> false));
+    assertEquals("max_length 40 is longer than the model's 32 positions", e.getMessage());
   }
 
   @Test void aSecondRunInOneFolderIsRefused() throws IOException {
