@@ -13,7 +13,7 @@ final class RunLock implements AutoCloseable {
 
   private final FileChannel channel;
 
-  /** @throws ConfigException when another run has the directory, of this process or of any other on this machine */
+  /** @throws ConfigException when another run has the directory, in this process or another, or it cannot be locked */
   RunLock(Path out) throws IOException {
     channel = FileChannel.open(out.resolve(FILE), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     boolean mine = false;
@@ -21,6 +21,9 @@ final class RunLock implements AutoCloseable {
       mine = channel.tryLock() != null;
     } catch (OverlappingFileLockException e) {
       // of this process: not mine
+    } catch (IOException e) {
+      throw new ConfigException("", "out %s cannot be locked (%s): name one on a file system with locks".formatted(out,
+          e.getMessage()));
     } finally {
       if (!mine) channel.close();
     }

@@ -290,8 +290,8 @@ public final class Trainer implements AutoCloseable {
   private record Unreported(TrainingStep.Launched step, TrainingState before) {}
 
   /**
-   * Launches a step. A device that works on its own goes on with the next while the metrics of this one come: it is told
-   * what follows from either outcome.
+   * Launches a step. A device that works on its own goes on with the next while the metrics of this one come: it is
+   * told what follows from either outcome.
    */
   private void oneStep(MetricsLog metrics) throws IOException {
     if (launched == null) reportedAt = System.nanoTime();
@@ -324,7 +324,8 @@ public final class Trainer implements AutoCloseable {
     }
     UpdateTerms terms = terms(before);
     long now = System.nanoTime();
-    var record = new TrainingListener.StepRecord(state.step(), (double) state.groups() / input.groupsPerEpoch(), r.loss(),
+    double epoch = (double) state.groups() / input.groupsPerEpoch();
+    var record = new TrainingListener.StepRecord(state.step(), epoch, r.loss(),
         terms.learningRate(), r.gradientNorm(), terms.lossScale(), state.skipped(), (now - reportedAt) / 1e9,
         r.sequences(), r.tokens());
     reportedAt = now;
@@ -426,11 +427,12 @@ public final class Trainer implements AutoCloseable {
   }
 
   @Override public void close() {
-    scorer.close();
-    step.close();
-    input.close();
-    model.close();
-    backend.close();
-    lock.close();
+    try (lock) {
+      scorer.close();
+      step.close();
+      input.close();
+      model.close();
+      backend.close();
+    }
   }
 }
