@@ -18,6 +18,7 @@ public record GemmRounding(Op of) implements FusedOp {
   public static final int RIGHT = 1;
 
   @Override public Spec[] outputs(Spec... in) {
+    Op.check(in.length > RIGHT, "%s: takes a and b at least, not %d inputs", name(), in.length);
     DType sums = in[0].type().accumulator();
     Op.check(in[RIGHT].type() == sums, "%s: b must be %s, not %s", name(), sums, in[RIGHT]);
     return of.outputs(rounded(in));

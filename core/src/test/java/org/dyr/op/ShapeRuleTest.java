@@ -130,6 +130,16 @@ class ShapeRuleTest {
         f32(6, 5), f32(6), OFFSETS);
   }
 
+  @Test void gemmRounding() {
+    Op op = new GemmRounding(new MatMul(false, true));
+    Spec a = Spec.of(DType.BF16, 2, 8);
+    assertEquals(Spec.of(DType.BF16, 2, 5), op.outputs(a, f32(5, 8))[0]);
+    assertEquals(2 * 2 * 5 * 8, op.flops(new Spec[] {a, f32(5, 8)}));
+    refused("MatMul[ROUNDING]: b must be F32, not bf16(5,8)", op, a, Spec.of(DType.BF16, 5, 8));
+    refused("MatMul[ROUNDING]: takes a and b at least, not 1 inputs", op, a);
+    refused("MatMul: inner sizes differ: a bf16(2,8) has 8, b bf16(5,7) has 7", op, a, f32(5, 7));
+  }
+
   @Test void relativeAttention() {
     RelativeAttention op = new RelativeAttention(new Attention(2, 4, 0, 0));
     assertArrayEquals(new Spec[] {f32(6, 8), f32(2, 6)}, op.outputs(f32(6, 8), f32(6, 8), f32(6, 8), OFFSETS,
