@@ -8,8 +8,15 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
@@ -23,6 +30,8 @@ import org.dyr.op.MatMul;
 import org.dyr.op.Op;
 import org.dyr.optim.Optimizer;
 import org.dyr.ranker.model.Model;
+import org.dyr.ranker.model.Scorer;
+import org.dyr.ranker.text.EncodedPair;
 import org.dyr.ranker.train.EncodedGroup;
 import org.dyr.ranker.train.StepSettings;
 import org.dyr.ranker.train.TrainingStep;
@@ -30,12 +39,15 @@ import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * What the emulated card cannot show, and only a real one can: {@code -Dcuda.emulator=} takes it. Its instructions, their
  * alignment and the rounding of its sums are the op table's to find ({@code CudaParityTest} on a card).
  */
 class CudaCardTest {
+  private static final int THREADS = 4;
+  private static final int SIZES = 12;
 
   @BeforeEach void requireCard() {
     assumeTrue(System.getProperty("dyr.cuda.emulator", "").isEmpty(), "needs a card: the device cuda is the emulated one");
@@ -96,6 +108,45 @@ class CudaCardTest {
     try (Backend backend = open()) {
       Peak peak = backend.measurePeak();
       assertTrue(peak.fp32() > 1e12 && peak.bf16() > 2 * peak.fp32() && peak.bytes() > 1e11, peak.toString());
+    }
+  }
+
+  /** Threads meet new sizes, whose products are measured, while others record theirs: scores are those of one thread. */
+  @Test void threadsScoreWhileProductsAreMeasured(@TempDir Path folder) throws Exception {
+    String cache = System.getProperty("dyr.cache");
+    try {
+      System.setProperty("dyr.cache", folder.resolve("one").toString());
+      List<float[]> alone = scores(1);
+      System.setProperty("dyr.cache", folder.resolve("many").toString()); // nothing is known there
+      List<float[]> together = scores(THREADS);
+      for (int i = 0; i < alone.size(); i++) assertArrayEquals(alone.get(i), together.get(i), 1e-3f, "batch " + i);
+    } finally {
+      if (cache == null) System.clearProperty("dyr.cache");
+      else System.setProperty("dyr.cache", cache);
+    }
+  }
+
+  /** Of batches of many sizes, each three times: run, recorded, replayed. */
+  private static List<float[]> scores(int threads) throws Exception {
+    BertConfig config = new BertConfig(TinyData.VOCABULARY, 256, 2, 4, 1024, Activation.Kind.GELU, 256, 2, 1e-12, 0, 0, 0,
+        0.1);
+    Random random = new Random(1);
+    List<Callable<float[]>> calls = new ArrayList<>();
+    try (Backend backend = open(); Model model = Model.create(config, null, backend, 1);
+        Scorer scorer = new Scorer(model, Set.of()); ExecutorService pool = Executors.newFixedThreadPool(threads)) {
+      for (int size = 1; size <= SIZES; size++) {
+        List<EncodedPair> pairs = new ArrayList<>();
+        for (int i = 0; i < 4 * size; i++) {
+          pairs.add(new EncodedPair(random.ints(10 * size, 0, TinyData.VOCABULARY).toArray(), 5));
+        }
+        calls.add(() -> scorer.score(pairs));
+      }
+      List<float[]> scores = new ArrayList<>();
+      for (int turn = 0; turn < 3; turn++) {
+        scores.clear();
+        for (Future<float[]> f : pool.invokeAll(calls)) scores.add(f.get());
+      }
+      return scores;
     }
   }
 
