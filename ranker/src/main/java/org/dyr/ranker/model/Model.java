@@ -81,10 +81,14 @@ public record Model(Bert bert, Weights weights, Tokenizer tokenizer, Backend bac
   /**
    * What lays out its pairs of texts.
    *
-   * @throws ModelException when it reads no texts
+   * @throws ModelException when it reads no texts, or its lengths leave no room for a passage
    */
   public PairEncoder encoder() {
-    return new PairEncoder(tokenizer(), lengths.pair(), lengths.query());
+    try {
+      return new PairEncoder(tokenizer(), lengths.pair(), lengths.query());
+    } catch (IllegalArgumentException e) {
+      throw new ModelException("the model reads no texts: %s (config.json, under dyr)".formatted(e.getMessage()));
+    }
   }
 
   static void checkVocabulary(BertConfig config, Tokenizer tokenizer) {

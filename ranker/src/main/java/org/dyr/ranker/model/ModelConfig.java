@@ -11,7 +11,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.dyr.io.AtomicFiles;
 import org.dyr.nn.BertConfig;
-import org.dyr.ranker.text.PairEncoder;
 import org.dyr.ranker.text.PairLengths;
 
 /** Reads and writes Hugging Face's {@code config.json} of a BERT with one label. */
@@ -59,16 +58,16 @@ public final class ModelConfig {
    * which others pass over; where there is none, {@link PairLengths#of}.
    *
    * @param positions that the model has
-   * @throws ModelException as {@link #read}, or when a passage has no room
+   * @throws ModelException as {@link #read}, or when a pair has no room
    */
   static PairLengths readLengths(Path file, int positions) {
     Fields all = Fields.of(file);
     if (!all.json.has(OWN)) return PairLengths.of(positions);
     Fields own = new Fields(file, all.json.get(OWN));
     PairLengths is = new PairLengths(own.integer("max_length"), own.integer("max_query_length"));
-    if (is.pair() > positions || is.query() < 1 || is.pair() - PairEncoder.SPECIAL_TOKENS <= is.query()) {
-      throw new ModelException(file, ("%s.max_length %d and %1$s.max_query_length %d do not fit %d positions and a "
-          + "passage of a token").formatted(OWN, is.pair(), is.query(), positions));
+    if (is.pair() > positions) {
+      throw new ModelException(file, "%s.max_length %d is more than the model's %d positions (max_position_embeddings)"
+          .formatted(OWN, is.pair(), positions));
     }
     return is;
   }

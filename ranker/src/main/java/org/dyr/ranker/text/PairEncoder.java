@@ -7,8 +7,7 @@ import java.util.concurrent.atomic.LongAdder;
  * fits; a query only beyond its own limit. Both cuts are counted. Safe for use by many threads.
  */
 public final class PairEncoder {
-  /** Of a pair. */
-  public static final int SPECIAL_TOKENS = 3;
+  private static final int SPECIAL_TOKENS = 3;
 
   private final int clsId;
   private final int sepId;

@@ -26,6 +26,7 @@ import org.dyr.ranker.Ranked;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelDirectory;
+import org.dyr.ranker.model.ModelException;
 import org.dyr.ranker.text.PairLengths;
 import org.dyr.ranker.text.Tokenizer;
 import org.junit.jupiter.api.BeforeEach;
@@ -116,6 +117,16 @@ class RankerTest {
       float[] scores = ranker.score("where", List.of("the river ".repeat(9), "the river ".repeat(4)));
       assertEquals(scores[0], scores[1], 1e-5);
       assertEquals(2, ranker.truncatedPassages());
+    }
+  }
+
+  @Test void lengthsWithoutRoomForAPassageAreRefused() {
+    for (PairLengths lengths : List.of(new PairLengths(7, 4), new PairLengths(16, 0))) {
+      try (Backend backend = KernelSets.open("reference"); Model model = ModelDirectory.load(directory, backend)) {
+        ModelDirectory.save(model.reading(lengths), folder.resolve("cramped"));
+      }
+      ModelException e = assertThrows(ModelException.class, () -> Ranker.load(folder.resolve("cramped")));
+      assertTrue(e.getMessage().contains("config.json") && e.getMessage().contains("max_query_length"), e.getMessage());
     }
   }
 
