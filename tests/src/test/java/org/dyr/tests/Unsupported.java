@@ -83,6 +83,8 @@ final class Unsupported {
     // The tables that embeddings are looked up in are fp32.
     boolean hasNoHalfTables = set.equals("native") || set.equals("cuda");
     if (hasNoHalfTables && type.isHalf() && c.op() instanceof EmbeddingLayerNorm) return true;
+    // In fp32 there is nothing to round.
+    if (set.equals("native") && c.op() instanceof GemmRounding && type == DType.F32) return true;
     if (set.equals("native") && c.op() instanceof AbsorbedAttention a && !isInVectors(a, c)) return true;
     return unsupported.test(c.op())
         || c.panels().filter(p -> !knows(set, features, type, c.op(), p)).isPresent();

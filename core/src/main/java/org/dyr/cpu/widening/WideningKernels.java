@@ -6,7 +6,6 @@ import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
 import org.dyr.op.Cast;
-import org.dyr.op.GemmRounding;
 import org.dyr.op.Op;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
@@ -31,7 +30,6 @@ public final class WideningKernels implements KernelSet {
 
   @Override public boolean supports(Op op, Spec[] in) {
     if (op instanceof Cast cast) return isCast(in[0].type(), cast.to());
-    if (op instanceof GemmRounding) return false; // among widened operands it would round nothing
     return hasHalf(in) && choose(op, widened(in)) != null;
   }
 

@@ -153,8 +153,12 @@ final class NativeGemm implements Kernel {
     };
   }
 
-  /** A sum in parts is added up in c: not in 16 bits. Panels are of this set's columns and units. */
+  /**
+   * A sum in parts is added up in c: not in 16 bits. Panels are of this set's columns and units. A product that rounds
+   * has something to round: who widens operands of a type that is not native must not take it for the plain one.
+   */
   static boolean supports(Op op, Spec[] in, Instructions set) {
+    if (op instanceof GemmRounding && in[0].type() == in[1].type()) return false;
     Size size = Size.of(op, in, set);
     return (op.outputs(in)[0].type() == DType.F32 || size.parts == 1)
         && Panels.of(in[1].shape()).map(p -> areNative(p, in[1].type(), set)).orElse(true);
