@@ -2,7 +2,6 @@ package org.dyr.kernels.cuda;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,7 +49,7 @@ final class AlgorithmFile {
     String text = body + CHECKSUM + checksum(body.toString()) + "\n";
     try {
       Files.createDirectories(file.getParent());
-      AtomicFiles.write(file, to -> to.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8))));
+      AtomicFiles.write(file, text.getBytes(StandardCharsets.UTF_8));
     } catch (IOException | UncheckedIOException e) {
       // Measured again by the next process.
     }

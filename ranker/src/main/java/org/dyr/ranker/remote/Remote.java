@@ -1,7 +1,6 @@
 package org.dyr.ranker.remote;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
@@ -81,7 +80,7 @@ public final class Remote {
     Files.deleteIfExists(etag); // whatever happens now, an ETag never stands beside another content
     s3().get(entry, file);
     Files.createDirectories(etag.getParent());
-    AtomicFiles.write(etag, channel -> channel.write(ByteBuffer.wrap(entry.etag().getBytes(StandardCharsets.UTF_8))));
+    AtomicFiles.write(etag, entry.etag().getBytes(StandardCharsets.UTF_8));
   }
 
   /** A bucket may have both a and a/b, and one after the other; a disk has either. */
