@@ -2,7 +2,7 @@
 # Checks a GPU against the CPU and measures it beside PyTorch, in under 9 minutes, from a bundle made --with-tests. A
 # section that fails or is over its limit stops no other, but for the first. README.md has what is printed; the whole of
 # it is left in the folder OUT. SIZE=tiny tries the script: with DEVICE=cpu where no GPU is, or with
-# DYR_JAVA_OPTIONS=-Ddyr.cuda.emulator=FOLDER on the emulated one.
+# DYR_JAVA_OPTIONS=-Ddyr.cuda.emulator=FOLDER on the emulated one. SECTIONS='parity speed' takes these sections only.
 set -u
 here=$(cd -P "$(dirname "$0")" && pwd)
 self=$here/$(basename "$0")
@@ -99,15 +99,16 @@ card() {
   return $code
 }
 
-# The ops of the table, as regular expressions of their names: a process for some ops each, since after a fault on the
-# card a process has no card any more.
+# The ops of the table, as regular expressions of their names and types: a process for some ops each, since after a
+# fault on the card a process has no card any more, and of those that take longest one for each type.
 ops() {
   if [ "$device" != cuda ]; then
     echo .
   elif [ "$size" = tiny ] && [ "${OPS:-}" != all ]; then
     printf '%s\n' Add LayerNorm
   else
-    printf '%s\n' 'At(?!.*Grad)' 'At.*Grad' 'A[^t]' '[B-F]' G '[H-N]' '[O-R]' '[S-Z]'
+    printf '%s\n' 'At(?!.*Grad)' 'At.*Grad.*:F32' 'At.*Grad.*:BF16' 'At.*Grad.*:F16' '[O-R].*:F32' '[O-R].*:BF16' \
+      '[O-R].*:F16' 'A[^t]' '[B-F]' G '[H-N]' '[S-Z]'
   fi
 }
 
@@ -336,6 +337,7 @@ all() {
   for section in info:45:1800 card:60:800 parity:60:2000 steps:60:900 speed:90:1900 profile:5:2000 \
       peer:100:1500 sanitizer:110:800; do
     name=${section%%:*}
+    case " ${SECTIONS:-$name} " in *" $name "*) ;; *) continue ;; esac
     most=${section##*:}
     limit=${section#*:}
     limit=$((${limit%:*} * patience))

@@ -28,7 +28,8 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * The op table on the device cuda, emulated or a card, in fp32, bf16 and fp16, against the plain loops in double on the
- * same rounded numbers. {@code -Ddyr.tests.only=Attention} takes the ops whose names begin so, a regular expression.
+ * same rounded numbers. {@code -Ddyr.tests.only=Attention} takes the ops whose names begin so, a regular expression;
+ * a colon and the type stand behind the name, as in {@code Attention.*:BF16}.
  */
 class CudaParityTest {
   private static final Pattern ONLY = Pattern.compile(System.getProperty("dyr.tests.only", ""));
@@ -52,7 +53,7 @@ class CudaParityTest {
     assumeTrue(backend != null, () -> why);
     return Stream.of(DType.F32, DType.BF16, DType.F16).map(type -> dynamicContainer(type.toString(), Stream
         .concat(OpCases.all().stream(), empty())
-        .filter(c -> ONLY.matcher(c.op().name()).lookingAt() && isFor(type, c))
+        .filter(c -> ONLY.matcher(c.op().name() + ":" + type).lookingAt() && isFor(type, c))
         .map(c -> dynamicTest(c.name(), () -> check(type, c)))));
   }
 
