@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -216,6 +217,18 @@ DYR_DRIVER cuMemsetD8Async(uintptr_t to, unsigned char value, size_t bytes, void
   DYR_GUARDED;
   if (!isHeld(to, bytes)) return INVALID_VALUE;
   emulator::submit(stream, [=] { std::memset(reinterpret_cast<void*>(to), value, bytes); });
+  return SUCCESS;
+}
+
+DYR_DRIVER cuMemsetD2D16Async(uintptr_t to, size_t pitch, unsigned short value, size_t columns, size_t rows,
+                              void* stream) {
+  DYR_GUARDED;
+  bool overlap = rows > 1 && pitch < columns * sizeof value, odd = to % sizeof value != 0 || pitch % sizeof value != 0;
+  if (columns == 0 || rows == 0 || overlap || odd) return INVALID_VALUE;
+  if (!isHeld(to, pitch * (rows - 1) + columns * sizeof value)) return INVALID_VALUE;
+  emulator::submit(stream, [=] {
+    for (size_t r = 0; r < rows; r++) std::fill_n(reinterpret_cast<unsigned short*>(to + r * pitch), columns, value);
+  });
   return SUCCESS;
 }
 

@@ -170,6 +170,11 @@ final class Driver {
     check(cudart.cuMemsetD8Async(address, (byte) value, bytes, stream));
   }
 
+  /** So many numbers of 16 bits in each row, and so many bytes from one row to the next. */
+  static void fill(long address, short value, long rows, long columns, long pitch, CUstream_st stream) {
+    check(cudart.cuMemsetD2D16Async(address, pitch, value, columns, rows, stream));
+  }
+
   static CUstream_st createStream() {
     CUstream_st stream = new CUstream_st();
     check(cudart.cuStreamCreate(stream, CU_STREAM_NON_BLOCKING));
