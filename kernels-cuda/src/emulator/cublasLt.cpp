@@ -22,9 +22,17 @@ enum OperationAttribute { TRANS_A = 3, TRANS_B = 4, EPILOGUE = 7, BIAS_POINTER =
 enum PreferenceAttribute { MOST_WORKSPACE = 1, REDUCTIONS = 3, ALIGNMENT_A = 5, ALIGNMENT_D = 8 };
 
 constexpr int ILLEGAL_ADDRESS = 700;  // the driver's
-constexpr int MOST_ALGORITHMS = 3;
+constexpr int MOST_ALGORITHMS = 4;
 constexpr uint64_t MARK = 0x6479722d656d756c;
 constexpr size_t WORKSPACE_ALIGNMENT = 256;
+
+/**
+ * What the algorithms differ in. The first two are wrong as some of the library's are, where a column of d is no
+ * multiple of 16 bytes: they round to d's type a sum before anything is added, and what a bias is added to. The last is
+ * proposed and then refused.
+ */
+enum Number : uint64_t { ROUNDS_SUM = 0, ROUNDS_BEFORE_BIAS = 1, REFUSED = 3 };
+constexpr size_t GOOD_COLUMN = 16;
 
 /** What an algorithm wants: all want some, to have it written to. */
 size_t workspaceOf(uint64_t algorithm) { return 1024 * (algorithm + 1); }
@@ -72,6 +80,14 @@ float widen(__half x) { return __half2float(x); }
 void narrow(float x, float& to) { to = x; }
 void narrow(float x, __nv_bfloat16& to) { to = __float2bfloat16(x); }
 void narrow(float x, __half& to) { to = __float2half(x); }
+
+/** x as T stores it. */
+template <class T>
+float rounded(float x) {
+  T stored;
+  narrow(x, stored);
+  return widen(stored);
+}
 
 /** f(pointer of the storage type). */
 template <class P, class F>
@@ -131,6 +147,7 @@ struct Product {
   void *d, *workspace;
   float alpha, beta;
   size_t workspaceBytes;
+  uint64_t algorithm;
 
   void operator()() const {
     if (!isHeld(aLayout, a) || !isHeld(bLayout, b) || !isHeld(dLayout, d) || (beta != 0 && !isHeld(cLayout, c))
@@ -144,7 +161,10 @@ struct Product {
     int64_t mPadded = roundUp(m, TILE_ROWS), nPadded = roundUp(n, TILE_COLUMNS);
     std::vector<float> left = padded(widened(aLayout, a, operation.transA), m, k, mPadded, k);
     std::vector<float> right = padded(widened(bLayout, b, operation.transB), k, n, k, nPadded);
+    bool wrong = m * bytesOf(dLayout.type) % GOOD_COLUMN != 0;
+    bool roundsSum = wrong && algorithm == ROUNDS_SUM, roundsBeforeBias = wrong && algorithm == ROUNDS_BEFORE_BIAS;
     typed(dLayout.type, static_cast<char*>(d), [&](auto to) {
+      typedef std::remove_pointer_t<decltype(to)> T;
       auto addend = static_cast<decltype(to)>(const_cast<void*>(c));
       auto bias = static_cast<decltype(to)>(const_cast<void*>(operation.bias));
       for (int64_t column = 0; column < n; column += TILE_COLUMNS) {
@@ -156,7 +176,9 @@ struct Product {
           for (int64_t j = column; j < std::min(n, column + TILE_COLUMNS); j++) {
             for (int64_t i = row; i < std::min(m, row + TILE_ROWS); i++) {
               float sum = alpha * sums[(j - column) * TILE_ROWS + i - row];
+              if (roundsSum) sum = rounded<T>(sum);
               if (beta != 0) sum += beta * widen(addend[j * cLayout.leading + i]);
+              if (roundsBeforeBias) sum = rounded<T>(sum);
               if (operation.epilogue == BIAS) sum += widen(bias[i]);
               narrow(sum, to[j * dLayout.leading + i]);
             }
@@ -319,7 +341,7 @@ DYR_BLAS int cublasLtMatmul(void* handle, const Operation* operation, const floa
   Status status = examine(*operation, *aLayout, *bLayout, *cLayout, *dLayout);
   if (status != SUCCESS) return status;
   if (operation->epilogue == BIAS && operation->bias == nullptr) return INVALID_VALUE;
-  if (algorithm->mark != MARK || algorithm->number >= MOST_ALGORITHMS) return NOT_SUPPORTED;
+  if (algorithm->mark != MARK || algorithm->number >= REFUSED) return NOT_SUPPORTED;
   if (workspaceBytes < workspaceOf(algorithm->number)) return INVALID_VALUE;
   if (!isAligned(workspace, WORKSPACE_ALIGNMENT)) return INVALID_VALUE;
   for (const void* at : {a, b, c, static_cast<const void*>(d)}) {
@@ -327,6 +349,6 @@ DYR_BLAS int cublasLtMatmul(void* handle, const Operation* operation, const floa
   }
   if (operation->epilogue == BIAS && !isAligned(operation->bias, bytesOf(dLayout->type))) return NOT_SUPPORTED;
   emulator::submit(stream, Product{*operation, *aLayout, *bLayout, *cLayout, *dLayout, a, b, c, d, workspace, *alpha,
-                                   *beta, workspaceBytes});
+                                   *beta, workspaceBytes, algorithm->number});
   return SUCCESS;
 }

@@ -15,12 +15,12 @@ import java.util.zip.CRC32;
 import org.dyr.io.AtomicFiles;
 
 /**
- * Which algorithm was the fastest for which product, kept from run to run: a text file for one device, driver and
+ * Which right algorithm was the fastest for which product, kept from run to run: a text file for one device, driver and
  * version of cuBLASLt, whose first line names them; then a line a product, {@code PRODUCT = HEX}; last its checksum.
  * One that is damaged or of another kind is as none, and one that cannot be written is done without.
  */
 final class AlgorithmFile {
-  private static final String KIND = "dyr products 2: ";
+  private static final String KIND = "dyr products 3: ";
   private static final String CHECKSUM = "crc32 ";
   private static final String IS = " = ";
   private static final Pattern LINE = Pattern.compile("(.+)" + IS + "((?:[0-9a-f]{16})+)");

@@ -6,27 +6,24 @@ import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cudart.CUstream_st;
-import org.dyr.device.DeviceException;
 
 /**
  * The algorithm for a product: of those that cuBLASLt proposes the fastest, measured once on memory of its own and then
- * known, in this process and, through {@link AlgorithmFile}, in the next.
+ * known, in this process and, through {@link AlgorithmFile}, in the next. Some round a sum to 16 bits before they add
+ * its bias or residual: where there is one, none is chosen that a {@link Trial} has not found right.
  */
 final class Algorithms {
-  private static final int TIMED = 5; // launches, after one that loads the kernel
-  private static final int ANY = 0x3c; // bytes that are small positive numbers in fp32, bf16 and fp16
-
   private final cublasLtContext handle;
   private final CUstream_st stream;
   private final Object lock;
   private final int most;
   private final AlgorithmFile file;
   private final Map<Product, List<Blas.Algorithm>> proposed = new HashMap<>();
-  private final Map<Product, Blas.Algorithm> chosen = new HashMap<>();
+  private final Map<Product, Optional<Blas.Algorithm>> chosen = new HashMap<>();
 
   /**
    * @param lock what every user of the stream holds: measurements must not come between kernels that are recorded
-   * @param most how many proposals are measured; of one nothing is measured or kept
+   * @param most how many proposals are tried; of one nothing is measured or kept
    */
   Algorithms(cublasLtContext handle, CUstream_st stream, Object lock, int most, AlgorithmFile file) {
     this.handle = handle;
@@ -51,27 +48,24 @@ final class Algorithms {
     });
   }
 
-  /** @throws DeviceException where the library has none */
-  Blas.Algorithm choose(Product product) {
+  /** Empty where the library has none, or none that rounds once. */
+  Optional<Blas.Algorithm> choose(Product product) {
     synchronized (lock) {
-      Blas.Algorithm algorithm = chosen.get(product);
-      if (algorithm == null) {
-        algorithm = first(product);
-        chosen.put(product, algorithm);
-      }
-      return algorithm;
+      return chosen.computeIfAbsent(product, this::first);
     }
   }
 
-  private Blas.Algorithm first(Product product) {
+  private Optional<Blas.Algorithm> first(Product product) {
     List<Blas.Algorithm> proposals = proposals(product);
-    if (proposals.isEmpty()) throw new DeviceException("cuBLASLt has no algorithm for " + product);
-    if (proposals.size() == 1) return proposals.getFirst();
+    if (proposals.isEmpty()) return Optional.empty();
+    boolean needsTrial = product.addsBeforeRounding();
+    if (proposals.size() == 1 && !needsTrial) return Optional.of(proposals.getFirst());
+    if (proposals.size() == 1) return fastest(product, proposals);
     Optional<Blas.Algorithm> kept = file.find(product).flatMap(words -> restored(product, words));
-    if (kept.isPresent()) return kept.get();
+    if (kept.isPresent()) return kept;
     Optional<Blas.Algorithm> fastest = fastest(product, proposals);
     fastest.ifPresent(a -> file.put(product, Blas.words(a)));
-    return fastest.orElse(proposals.getFirst());
+    return fastest.isPresent() || needsTrial ? fastest : Optional.of(proposals.getFirst());
   }
 
   private Optional<Blas.Algorithm> restored(Product product, long[] words) {
@@ -80,41 +74,23 @@ final class Algorithms {
     }
   }
 
-  /** Empty where there is no memory to measure in. */
-  private Optional<Blas.Algorithm> fastest(Product p, List<Blas.Algorithm> proposals) {
+  /** Of those that are right; empty where none is, or where there is no memory to try them in. */
+  private Optional<Blas.Algorithm> fastest(Product product, List<Blas.Algorithm> proposals) {
     long workspace = proposals.stream().mapToLong(Blas.Algorithm::workspaceBytes).max().orElse(0);
-    long a = Blas.aligned(p.a().bytes()), b = Blas.aligned(p.b().bytes()), c = Blas.aligned(p.c().bytes());
-    long bias = Blas.aligned((long) p.n() * p.result().bytes());
-    long bytes = a + b + bias + c + Blas.aligned(workspace);
-    long memory = Driver.allocate(bytes);
-    if (memory == 0) return Optional.empty();
-    try {
-      Driver.fill(memory, ANY, bytes, stream);
-      long afterA = memory + a, afterB = afterA + b, afterBias = afterB + bias;
-      var operands = new CublasLtProduct.Operands(memory, afterA, afterB, afterBias, afterBias, afterBias + c);
+    try (Trial trial = Trial.of(handle, product, workspace, stream)) {
+      if (trial == null) return Optional.empty();
+      List<Blas.Algorithm> right = proposals.stream().filter(trial::isRight).toList();
+      if (right.size() < 2) return right.stream().findFirst();
       Blas.Algorithm fastest = null;
       double least = Double.POSITIVE_INFINITY;
-      for (Blas.Algorithm candidate : proposals) {
-        double time = milliseconds(new CublasLtProduct(handle, p, candidate, operands, stream));
+      for (Blas.Algorithm candidate : right) {
+        double time = trial.milliseconds(candidate);
         if (time < least) {
           least = time;
           fastest = candidate;
         }
       }
-      return Optional.ofNullable(fastest);
-    } finally {
-      Driver.free(memory);
-    }
-  }
-
-  /** Infinite for what is proposed and then refused. */
-  private double milliseconds(CublasLtProduct product) {
-    try {
-      return Stopwatch.milliseconds(stream, TIMED, product);
-    } catch (DeviceException e) {
-      return Double.POSITIVE_INFINITY;
-    } finally {
-      product.close();
+      return Optional.of(fastest);
     }
   }
 }

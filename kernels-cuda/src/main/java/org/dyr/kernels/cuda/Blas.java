@@ -38,8 +38,9 @@ import org.dyr.tensor.Spec;
 
 /**
  * Every function of cuBLASLt that is called, and none else: one that a version lacks would end the process where it is
- * called. Each status is checked where it comes from. Matrices are by columns there, so ours, by rows, are their own
- * transposes: what it is asked for is c^T = op(b)^T op(a)^T, and the bias, one number a row of c^T, is ours.
+ * called. Each status is checked where it comes from, but for a product's, which may refuse what was proposed. Matrices
+ * are by columns there, so ours, by rows, are their own transposes: what it is asked for is c^T = op(b)^T op(a)^T, and
+ * the bias, one number a row of c^T, is ours.
  */
 final class Blas {
   /** What operands are aligned to at least; no algorithm asks for more. */
@@ -221,10 +222,10 @@ final class Blas {
     return words;
   }
 
-  /** Puts the product on the stream. Factors and addends are fp32 on the host. */
-  static void multiply(cublasLtContext handle, Descriptors d, Pointer factor, Pointer a, Pointer b, Pointer addend,
+  /** Puts the product on the stream and gives the library's status. Factors and addends are fp32 on the host. */
+  static int multiply(cublasLtContext handle, Descriptors d, Pointer factor, Pointer a, Pointer b, Pointer addend,
       Pointer residual, Pointer c, Algorithm algorithm, Pointer workspace, CUstream_st stream) {
-    check(cublas.cublasLtMatmul(handle, d.operation(), factor, b, d.b(), a, d.a(), addend, residual, d.c(), c, d.c(),
-        algorithm.settings(), workspace, algorithm.workspaceBytes(), stream), "cublasLtMatmul", d.product());
+    return cublas.cublasLtMatmul(handle, d.operation(), factor, b, d.b(), a, d.a(), addend, residual, d.c(), c, d.c(),
+        algorithm.settings(), workspace, algorithm.workspaceBytes(), stream);
   }
 }

@@ -3,9 +3,11 @@ package org.dyr.kernels.cuda;
 import static org.dyr.kernels.cuda.Driver.check;
 
 import java.nio.file.Path;
+import java.util.Optional;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cudart.CUctx_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
+import org.dyr.device.DeviceException;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
@@ -18,9 +20,12 @@ import org.dyr.tensor.Spec;
 /**
  * Matrix products by cuBLASLt, with sums in fp32: of fp32, which is not rounded to TF32, of bf16 and of fp16. The
  * library reads a bias in the type of c alone; ours is in fp32, so for a c of 16 bits it is rounded to them first, as c
- * will be: a pass over the bias instead of one over c.
+ * will be: a pass over the bias instead of one over c. Where no algorithm adds before it rounds, c is made in fp32 and
+ * rounded behind the product.
  */
 final class CublasLtKernels implements KernelSet, AutoCloseable {
+  private static final Kernel NOTHING = () -> {};
+
   private final CUctx_st context;
   private final CUstream_st stream;
   private final cublasLtContext handle;
@@ -28,7 +33,7 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
 
   /**
    * @param lock what every user of the stream holds
-   * @param most how many algorithms are measured for a product
+   * @param most how many algorithms are tried for a product
    * @param cache where it is kept which is the fastest
    */
   CublasLtKernels(CUctx_st context, CUstream_st stream, Object lock, int most, Path cache) {
@@ -49,7 +54,7 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
     Product p = Product.of(op, in);
     if (hasNoSum(p)) return true;
     Driver.makeCurrent(context);
-    return algorithms.has(p);
+    return algorithms.has(p.addsBeforeRounding() ? p.wide() : p);
   }
 
   /** Whether an axis is of size 0, which the library refuses. */
@@ -59,15 +64,31 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
 
   @Override public long scratchBytes(Op op, Spec[] in) {
     Product p = Product.of(op, in);
-    if (hasNoSum(p)) return 0;
-    Driver.makeCurrent(context);
-    return scratchBytes(p, algorithms.choose(p));
+    return hasNoSum(p) ? 0 : way(p).scratchBytes();
   }
 
-  /** A rounded bias, then the workspace, wherever the scratch begins. */
-  private static long scratchBytes(Product p, Blas.Algorithm algorithm) {
-    long bytes = roundedBias(p) + algorithm.workspaceBytes();
-    return bytes == 0 ? 0 : bytes + Blas.WORKSPACE_ALIGNMENT;
+  /**
+   * How a product is computed.
+   *
+   * @param product what the library is asked for: the product itself, or its wide one
+   * @param staged bytes before the workspace: of a rounded bias, or of c in fp32
+   */
+  private record Way(Product product, Blas.Algorithm algorithm, long staged) {
+
+    /** Wherever the scratch begins. */
+    long scratchBytes() {
+      long bytes = staged + algorithm.workspaceBytes();
+      return bytes == 0 ? 0 : bytes + Blas.WORKSPACE_ALIGNMENT;
+    }
+  }
+
+  private Way way(Product p) {
+    Driver.makeCurrent(context);
+    Optional<Blas.Algorithm> algorithm = algorithms.choose(p);
+    if (algorithm.isPresent()) return new Way(p, algorithm.get(), roundedBias(p));
+    Product wide = p.wide();
+    return new Way(wide, algorithms.choose(wide).orElseThrow(
+        () -> new DeviceException("cuBLASLt has no algorithm for " + wide)), Blas.aligned(wide.c().bytes()));
   }
 
   /** Bytes for a bias in the type of c; 0 where the library reads ours. */
@@ -77,36 +98,48 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
 
   @Override public Kernel prepare(Op op, Operands o) {
     Product p = Product.of(op, o.in());
-    if (p.m() == 0 || p.n() == 0) return () -> {};
+    if (p.m() == 0 || p.n() == 0) return NOTHING;
     Gemm gemm = Product.gemm(op);
     long bias = p.bias() ? o.inputs()[2].address() : 0;
     long residual = p.residual() ? o.inputs()[gemm.residualInput()].address() : 0;
     long c = o.outputs()[0].address();
     if (p.k() == 0) return addends(p, bias, residual, c);
-    Driver.makeCurrent(context);
-    Blas.Algorithm algorithm = algorithms.choose(p);
-    long rounded = roundedBias(p);
-    long scratch = scratchBytes(p, algorithm) == 0 ? 0 : Blas.aligned(o.scratch().address());
-    CublasLtProduct product = new CublasLtProduct(handle, p, algorithm, new CublasLtProduct.Operands(
-        o.inputs()[0].address(), o.inputs()[1].address(), rounded > 0 ? scratch : bias, residual, c, scratch + rounded),
-        stream);
-    return rounded > 0 ? afterRounding(product, p, bias, scratch) : product;
+    Way way = way(p);
+    long a = o.inputs()[0].address(), b = o.inputs()[1].address();
+    long staged = way.scratchBytes() == 0 ? 0 : Blas.aligned(o.scratch().address()), workspace = staged + way.staged();
+    DType narrow = p.result();
+    if (!way.product().equals(p)) { // the residual is widened to where c is made, over which the product adds
+      long size = p.c().shape().size();
+      return new Surrounded(p.residual() ? cast(narrow, DType.F32, residual, staged, size) : NOTHING,
+          product(way, a, b, bias, staged, staged, workspace), cast(DType.F32, narrow, staged, c, size));
+    }
+    if (way.staged() == 0) return product(way, a, b, bias, residual, c, workspace);
+    return new Surrounded(cast(DType.F32, narrow, bias, staged, p.n()),
+        product(way, a, b, staged, residual, c, workspace), NOTHING);
   }
 
-  /** The product, once its bias has been rounded. */
-  private Kernel afterRounding(CublasLtProduct product, Product p, long bias, long rounded) {
-    int from = Binding.number(DType.F32), to = Binding.number(p.result()), n = p.n();
-    long on = stream.address();
-    return new Kernel() {
-      @Override public void launch() {
-        check(CudaCalls.cast(from, to, bias, rounded, n, on));
-        product.launch();
-      }
+  private CublasLtProduct product(Way way, long a, long b, long bias, long residual, long c, long workspace) {
+    return new CublasLtProduct(handle, way.product(), way.algorithm(),
+        new CublasLtProduct.Operands(a, b, bias, residual, c, workspace), stream);
+  }
 
-      @Override public void close() {
-        product.close();
-      }
-    };
+  private Kernel cast(DType from, DType to, long x, long y, long size) {
+    int source = Binding.number(from), target = Binding.number(to);
+    long on = stream.address();
+    return () -> check(CudaCalls.cast(source, target, x, y, size, on));
+  }
+
+  /** A product, and what goes before and behind it. */
+  private record Surrounded(Kernel before, CublasLtProduct product, Kernel behind) implements Kernel {
+    @Override public void launch() {
+      before.launch();
+      product.launch();
+      behind.launch();
+    }
+
+    @Override public void close() {
+      product.close();
+    }
   }
 
   /** c = [bias] [+ residual], a product over no depth. */

@@ -1,5 +1,7 @@
 package org.dyr.kernels.cuda;
 
+import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_SUCCESS;
+
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.javacpp.FloatPointer;
@@ -7,8 +9,8 @@ import org.bytedeco.javacpp.Pointer;
 import org.dyr.device.Kernel;
 
 /**
- * A product with its algorithm and its memory: a launch is one call. The bias is added to the sums before they are
- * rounded, the residual too; in place, c is the residual.
+ * A product with its algorithm and its memory: a launch is one call. With a right algorithm ({@link Trial}) the bias
+ * is added to the sums before they are rounded, the residual too; in place, c is the residual.
  */
 final class CublasLtProduct implements Kernel {
   private final cublasLtContext handle;
@@ -58,7 +60,16 @@ final class CublasLtProduct implements Kernel {
   }
 
   @Override public void launch() {
-    Blas.multiply(handle, descriptors, factor, a, b, addend, residual, c, algorithm, workspace, stream);
+    Blas.check(multiply(), "cublasLtMatmul", descriptors.product());
+  }
+
+  /** Launches it, unless the library refuses what it has proposed. */
+  boolean isTaken() {
+    return multiply() == CUBLAS_STATUS_SUCCESS;
+  }
+
+  private int multiply() {
+    return Blas.multiply(handle, descriptors, factor, a, b, addend, residual, c, algorithm, workspace, stream);
   }
 
   @Override public void close() {

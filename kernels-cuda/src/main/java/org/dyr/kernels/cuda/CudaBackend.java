@@ -26,7 +26,7 @@ import org.dyr.io.CacheFolder;
 final class CudaBackend implements Backend {
   private static final int BATCH_TOKENS = 32_768;
 
-  /** Algorithms that are measured for a product. Of those proposed later some round a sum before they add its bias. */
+  /** Algorithms that are tried for a product. */
   private static final int ALGORITHMS = 8;
 
   private final CUctx_st context = Driver.context();

@@ -33,6 +33,16 @@ record Product(int m, int n, int k, boolean transposeA, boolean transposeB, DTyp
     return op instanceof MatMul m ? Gemm.of(m) : (Gemm) op;
   }
 
+  /** Whether something is added to its sums before they are rounded to 16 bits. */
+  boolean addsBeforeRounding() {
+    return result.isHalf() && (bias || residual);
+  }
+
+  /** The same with all but a and b in fp32. */
+  Product wide() {
+    return new Product(m, n, k, transposeA, transposeB, type, DType.F32, bias, residual);
+  }
+
   Spec a() {
     return transposeA ? Spec.of(type, k, m) : Spec.of(type, m, k);
   }

@@ -2,6 +2,7 @@ package org.dyr.kernels.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -13,9 +14,12 @@ import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cudart.CUctx_st;
@@ -28,6 +32,7 @@ import org.dyr.device.Operands;
 import org.dyr.device.Peak;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
+import org.dyr.op.Gemm;
 import org.dyr.op.MatMul;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
@@ -38,7 +43,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What is around the products of the device cuda, emulated or a card: which algorithm is taken, what is kept of it. */
 class ProductsTest {
-  private static final int MOST = 3;
+  private static final int MOST = 4;
   private static final int LAUNCHES = 200;
   private static final Product PRODUCT = new Product(5, 6, 7, false, true, DType.F32, DType.F32, true, false);
 
@@ -67,7 +72,11 @@ class ProductsTest {
   }
 
   private Blas.Algorithm choice() {
-    return new Algorithms(handle, stream, this, MOST, file()).choose(PRODUCT);
+    return choice(PRODUCT);
+  }
+
+  private Blas.Algorithm choice(Product product) {
+    return new Algorithms(handle, stream, this, MOST, file()).choose(product).orElseThrow();
   }
 
   private static List<Blas.Algorithm> proposals() {
@@ -119,6 +128,126 @@ class ProductsTest {
     assertTrue(proposals().size() == 1 || file().find(PRODUCT).isPresent());
   }
 
+  /** Products of 16 bits with a bias, a residual and both, of odd sizes and of even ones, as they lie in either way. */
+  private static Stream<Product> additions() {
+    int[][] sizes = {{33, 63, 65}, {5, 64, 31}, {1, 1, 1}};
+    return Stream.of(DType.BF16, DType.F16).flatMap(type -> Stream.of(sizes).flatMap(s -> IntStream.range(0, 12)
+        .mapToObj(i -> new Product(s[0], s[1], s[2], (i & 1) != 0, (i & 2) != 0, type, type, i < 8, i >= 4))));
+  }
+
+  @Test void aRoundingOnTheWayShowsInATrial() {
+    additions().forEach(p -> {
+      Trial.Numbers n = Trial.Numbers.of(p);
+      double sum = n.factor() * n.factor();
+      for (double x : new double[] {n.factor(), n.bias(), n.residual(), n.c()}) assertEquals(x, rounded(p, x));
+      assertEquals(n.c(), sum + n.bias() + n.residual());
+      assertNotEquals(n.c(), rounded(p, sum) + n.bias() + n.residual());
+      if (!p.bias() || !p.residual()) return;
+      assertNotEquals(n.c(), rounded(p, sum + n.bias()) + n.residual());
+      assertNotEquals(n.c(), rounded(p, sum + n.residual()) + n.bias());
+    });
+  }
+
+  private static double rounded(Product p, double x) {
+    MemorySegment one = MemorySegment.ofArray(new short[1]);
+    p.result().set(one, 0, x);
+    return p.result().get(one, 0);
+  }
+
+  /** Of the emulator's proposals the first rounds each sum, the second before a bias, and the last is refused. */
+  @Test void anAlgorithmThatRoundsOnTheWayIsNotChosen() {
+    assumeTrue(CudaLibrary.isEmulated(), "the numbers of the library's algorithms have no meaning");
+    additions().filter(p -> p.n() % 8 != 0).forEach(p -> {
+      long number = Blas.words(choice(p))[1];
+      assertTrue(number == 2 || number == 1 && !p.bias(), () -> number + " for " + p);
+    });
+  }
+
+  /** The way around the library's own additions costs passes over c: the products of BERT do not take it. */
+  @Test void productsOfBertHaveAlgorithmsThatRoundOnce() {
+    int rows = CudaLibrary.isEmulated() ? 64 : 4096, c = CudaLibrary.isEmulated() ? 32 : 768;
+    Algorithms algorithms = new Algorithms(handle, stream, this, MOST, file());
+    for (DType type : new DType[] {DType.BF16, DType.F16}) {
+      for (int[] nk : new int[][] {{c, c}, {4 * c, c}, {c, 4 * c}}) {
+        for (int adds = 1; adds < 4; adds++) {
+          Product p = new Product(rows, nk[0], nk[1], false, adds != 2, type, type, (adds & 1) != 0, adds >= 2);
+          assertTrue(algorithms.choose(p).isPresent(), p::toString);
+        }
+      }
+    }
+  }
+
+  @Test void whatIsProposedAndThenRefusedIsNotChosen() {
+    assumeTrue(CudaLibrary.isEmulated(), "a card's library refuses nothing that a test could name");
+    assertNotEquals(3, Blas.words(choice())[1]);
+  }
+
+  /** Whichever algorithms there are, and in a way of its own where they are of no use. */
+  @Test void sumsAreRoundedOnceBesideWhatIsAdded() {
+    try (CudaBackend backend = new CudaBackend(Launching.RECORDED)) {
+      for (int most = 1; most <= MOST; most++) {
+        try (CublasLtKernels set = new CublasLtKernels(context, stream, this, most, folder.resolve("most" + most))) {
+          additions().forEach(p -> {
+            assertRoundedOnce(backend, set, p, false);
+            if (p.residual()) assertRoundedOnce(backend, set, p, true);
+          });
+        }
+      }
+    }
+  }
+
+  private static void assertRoundedOnce(CudaBackend backend, KernelSet set, Product p, boolean inPlace) {
+    Gemm op = new Gemm(p.transposeA(), p.transposeB(), p.bias(), p.residual(), inPlace);
+    List<Spec> specs = new ArrayList<>(List.of(p.a(), p.b()));
+    if (p.bias()) specs.add(Spec.of(DType.F32, p.n()));
+    if (p.residual()) specs.add(p.c());
+    Spec[] in = specs.toArray(Spec[]::new), out = {p.c()};
+    assertTrue(set.supports(op, in));
+    double[][] x = new double[in.length][];
+    long scratch = set.scratchBytes(op, in), place = 1 << 14;
+    try (Slab slab = backend.allocate((in.length + 1) * place + scratch, "test"); Arena arena = Arena.ofConfined()) {
+      Span[] inputs = new Span[in.length];
+      for (int i = 0; i < in.length; i++) {
+        x[i] = numbers(in[i], i);
+        MemorySegment host = arena.allocate(place);
+        for (int e = 0; e < x[i].length; e++) in[i].type().set(host, e, x[i][e]);
+        inputs[i] = slab.span(i * place, in[i].bytes());
+        backend.upload(host, in[i].bytes(), inputs[i]);
+      }
+      Span c = inPlace ? inputs[op.residualInput()] : slab.span(in.length * place, out[0].bytes());
+      Kernel kernel = set.prepare(op, new Operands(in, out, inputs, new Span[] {c},
+          slab.span((in.length + 1) * place, scratch)));
+      backend.synchronize();
+      kernel.launch();
+      Driver.synchronize(stream);
+      kernel.close();
+      MemorySegment read = backend.view(c, arena);
+      double[] sums = sums(p, x[0], x[1]);
+      for (int e = 0; e < sums.length; e++) {
+        double exact = sums[e] + (p.bias() ? x[2][e % p.n()] : 0) + (p.residual() ? x[op.residualInput()][e] : 0);
+        assertEquals(rounded(p, exact), p.result().get(read, e), "element " + e + " of " + p);
+      }
+    }
+  }
+
+  /** Numbers that 16 bits hold, and whose products' sums fp32 does. */
+  private static double[] numbers(Spec spec, int seed) {
+    return new Random(seed).ints(spec.shape().size(), -31, 32).mapToDouble(i -> i / 16.0).toArray();
+  }
+
+  /** op(a) op(b) (M,N). */
+  private static double[] sums(Product p, double[] a, double[] b) {
+    int m = p.m(), n = p.n(), k = p.k();
+    double[] c = new double[m * n];
+    for (int i = 0; i < c.length; i++) {
+      int row = i / n, column = i % n;
+      for (int d = 0; d < k; d++) {
+        c[i] += a[p.transposeA() ? d * m + row : row * k + d] * b[p.transposeB() ? column * k + d : d * n + column];
+      }
+    }
+    return c;
+  }
+
   @Test void filesOfSeveralProcessesGrowTogether() {
     AlgorithmFile one = file(), other = file();
     long[] words = Blas.words(proposals().getFirst());
@@ -134,7 +263,7 @@ class ProductsTest {
     String whole = Files.readString(written());
     int digit = whole.indexOf(" = ") + 5;
     for (String damaged : List.of(whole.substring(0, digit) + "!" + whole.substring(digit + 1),
-        whole.substring(0, whole.length() / 2), "", whole.replace("dyr products 2", "another kind"))) {
+        whole.substring(0, whole.length() / 2), "", whole.replace("dyr products 3", "dyr products 2"))) {
       Files.writeString(written(), damaged);
       assertEquals(Optional.empty(), file().find(PRODUCT), damaged);
       assertSame(choice(), file().find(PRODUCT));
@@ -173,7 +302,7 @@ class ProductsTest {
   @Test void aLaunchAllocatesNothing() {
     var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
     Product p = Product.square(DType.BF16, 16);
-    Blas.Algorithm algorithm = new Algorithms(handle, stream, this, 1, file()).choose(p);
+    Blas.Algorithm algorithm = new Algorithms(handle, stream, this, 1, file()).choose(p).orElseThrow();
     long memory = Driver.allocate(2048 + algorithm.workspaceBytes());
     CublasLtProduct product = new CublasLtProduct(handle, p, algorithm,
         new CublasLtProduct.Operands(memory, memory + 512, 0, 0, memory + 1024, memory + 2048), stream);
