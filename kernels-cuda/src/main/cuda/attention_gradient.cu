@@ -5,8 +5,9 @@
 // Seven products of L terms or D terms, 14 L C operations a token, of which two a second time: no block waits for
 // another or adds to its sums, and results are the same from run to run. The gradient of keys has keys as rows: p and
 // ds, transposed, are the left operands of dv += p^T do and dk += ds^T q as they stand in registers. A warp has 16
-// rows: more would not fit in registers. Bytes: q, k, v, do, o once, and the other side once for each block, mostly
-// from the second cache; L/8 bytes a token and head of masks, which are drawn once and read twice.
+// rows: more would not fit in registers. On sm_90a the block's warps multiply together; dp is under way while the powers
+// of s are taken. Bytes: q, k, v, do, o once, and the other side once for each block, mostly from the second cache; L/8
+// bytes a token and head of masks, which are drawn once and read twice.
 #include "attention_tiles.cuh"
 
 namespace dyr {
@@ -62,10 +63,9 @@ template <class T, int D>
 constexpr int QUERIES_SHARED = 6 * TILE * D * sizeof(T);
 
 template <class T, int D, bool DROP>
-__global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void queriesGradient(Gradient<T> x) {
-  constexpr int K = D / 16, N = D / 8;
-  constexpr bool HELD = D <= 64;  // whether there are registers for the left operands
-  constexpr int STEP = 32;        // keys that a warp's queries meet at once: a word of the masks
+__global__ __launch_bounds__(BLOCK, D > 64 ? 2 : DYR_WARPGROUP ? 4 : 3) void queriesGradient(Gradient<T> x) {
+  constexpr int STEP = DYR_WARPGROUP ? 64 : 32;  // keys that a warp's queries meet at once
+  constexpr bool HELD = !DYR_WARPGROUP && D <= 64;  // whether there are registers for the left operands
   Share share(x.l, TILE);
   if (share.isRest(x.l)) {
     clearRest(x.l, x.dq);
@@ -79,15 +79,16 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void queriesGradient(Gradie
   int columns = static_cast<int>(x.l.columns());
   int64_t at = static_cast<int64_t>(share.start) * columns + share.head * D;
   int64_t here = at + static_cast<int64_t>(share.from) * columns;
-  int lane = threadIdx.x % LANES, first = threadIdx.x / LANES * 16;
-  bool works = share.from + first < share.length;
+  Left<T, D, HELD> q{queries}, d{douts};
+  int lane = threadIdx.x % LANES, first = q.first();
+  bool works = DYR_WARPGROUP || share.from + first < share.length;
   float scale = rsqrtf(static_cast<float>(D)), by = LOG2_E * scale;
   queries.copy(x.q + here, columns, share.length - share.from);
   douts.copy(x.dout + here, columns, share.length - share.from);
   keys(0).copy(x.k + at, columns, share.length);
   values(0).copy(x.v + at, columns, share.length);
 
-  float log[2], delta[2], dq[N][4] = {};
+  float log[2], delta[2], dq[D / 8][4] = {};
   int64_t token[2];
 #pragma unroll
   for (int half = 0; half < 2; half++) {
@@ -97,81 +98,71 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void queriesGradient(Gradie
   }
   const uint2* masks = reinterpret_cast<const uint2*>(x.kept)
       + static_cast<int64_t>(share.head) * ((x.l.longest + DRAWN - 1) / DRAWN) * x.l.tokens;
-  unsigned q[HELD ? K : 1][4], d[HELD ? K : 1][4];
 
   for (int tile = 0; tile * TILE < share.length; tile++) {
     int next = (tile + 1) * TILE;
     Tile<T, D> k = keys(tile), v = values(tile);
+    uint2 kept[2];
+    if constexpr (DROP) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) kept[half] = masks[static_cast<int64_t>(tile) * x.l.tokens + token[half]];
+    }
     awaitCopies();
+    showToProducts();
     __syncthreads();  // this tile is there, and all are done with the one before
     if (next < share.length) {
       keys(tile + 1).copy(x.k + at + static_cast<int64_t>(next) * columns, columns, share.length - next);
       values(tile + 1).copy(x.v + at + static_cast<int64_t>(next) * columns, columns, share.length - next);
     }
     if (!works) continue;
-    if (HELD && tile == 0) {
-#pragma unroll
-      for (int i = 0; i < K; i++) {
-        queries.left(q[i], first, i);
-        douts.left(d[i], first, i);
-      }
-    }
-    uint2 kept[2];
-    if constexpr (DROP) {
-#pragma unroll
-      for (int half = 0; half < 2; half++) kept[half] = masks[static_cast<int64_t>(tile) * x.l.tokens + token[half]];
+    if (tile == 0) {
+      q.hold();
+      d.hold();
     }
     int count = min(TILE, share.length - tile * TILE);
 #pragma unroll 1
     for (int from = 0; from < count; from += STEP) {
-      float s[STEP / 8][4] = {}, dp[STEP / 8][4] = {};
+      float s[STEP / 8][4], dp[STEP / 8][4];
+      q.template times<STEP>(s, k, from);
+      d.template times<STEP>(dp, v, from);
+      awaitProducts<1>();
+      settle(s);
+      float p[STEP / 8][4];
 #pragma unroll
-      for (int i = 0; i < K; i++) {
-        if constexpr (!HELD) {
-          queries.left(q[0], first, i);
-          douts.left(d[0], first, i);
-        }
+      for (int n = 0; n < STEP / 8; n++) {
 #pragma unroll
-        for (int n = 0; n < STEP / 16; n++) {
-          unsigned b[4];
-          k.rightTransposed(b, from + n * 16, i);
-          multiplyTwo<T>(s[2 * n], s[2 * n + 1], q[HELD ? i : 0], b);
-          v.rightTransposed(b, from + n * 16, i);
-          multiplyTwo<T>(dp[2 * n], dp[2 * n + 1], d[HELD ? i : 0], b);
-        }
+        for (int e = 0; e < 4; e++) p[n][e] = fastExp2(fmaf(s[n][e], by, -log[e / 2]));
       }
+      if (from + STEP > count) fillBeyond(p, count - from, 0);
+      awaitProducts<0>();
+      settle(dp);
+      unsigned ds[STEP / 16][4];
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        unsigned stays = 0;
-        if constexpr (DROP) stays = (from ? kept[half].y : kept[half].x) >> lane % 4;
 #pragma unroll
         for (int n = 0; n < STEP / 8; n++) {
+          unsigned stays = 0;
+          if constexpr (DROP) stays = ((STEP > 32 ? n > 3 : from > 0) ? kept[half].y : kept[half].x) >> lane % 4;
+          float g[2];
 #pragma unroll
           for (int odd = 0; odd < 2; odd++) {
             int e = 2 * half + odd;
-            float p = fastExp2(fmaf(s[n][e], by, -log[half])), g = dp[n][e];
-            if (DROP) g = stays >> maskBit(n * 8 + odd) & 1 ? g * x.d.scale : 0;
-            s[n][e] = from + n * 8 + lane % 4 * 2 + odd < count ? p * (g - delta[half]) : 0;
+            float dropped = !DROP || stays >> maskBit(n % 4 * 8 + odd) & 1 ? dp[n][e] : 0;
+            g[odd] = p[n][e] * (DROP ? fmaf(dropped, x.d.scale, -delta[half]) : dropped - delta[half]);
           }
+          ds[n / 2][n % 2 * 2 + half] = pair<T>(g[0], g[1]);
         }
       }
-#pragma unroll
-      for (int i = 0; i < STEP / 16; i++) {
-        unsigned ds[4];
-#pragma unroll
-        for (int e = 0; e < 4; e++) ds[e] = pair<T>(s[2 * i + e / 2][e % 2 * 2], s[2 * i + e / 2][e % 2 * 2 + 1]);
-#pragma unroll
-        for (int n = 0; n < K; n++) {
-          unsigned b[4];
-          k.right(b, from + i * 16, n);
-          multiplyTwo<T>(dq[2 * n], dq[2 * n + 1], ds, b);
-        }
-      }
+      beginProducts();
+      addProduct(dq, ds, k, from);
+      endProducts();
+      awaitProducts<0>();
+      settle(dq);
     }
   }
   if (!works) return;
-  __syncwarp();  // all lanes have what they read of the rows that are written over
-  queries.put(first, dq, scale, scale);  // where none but this warp reads
+  awaitReaders();
+  queries.put(first, dq, scale, scale);
   __syncwarp();
   queries.store(first, x.dq + here + first * columns, columns, share.length - share.from - first);
 }
@@ -179,7 +170,7 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void queriesGradient(Gradie
 /** What a block of keys has of a tile of queries besides their rows. */
 struct QueryNumbers {
   float lse[TILE], delta[TILE];
-  uint2 kept[TILE];
+  unsigned kept[2][TILE];  // the first 32 keys, and the others
 };
 
 /** Shared memory: keys and values, twice queries and what comes for their outputs, twice their numbers. */
@@ -187,10 +178,9 @@ template <class T, int D>
 constexpr int KEYS_SHARED = 6 * TILE * D * sizeof(T) + 2 * sizeof(QueryNumbers);
 
 template <class T, int D, bool DROP>
-__global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void keysGradient(Gradient<T> x) {
-  constexpr int K = D / 16, N = D / 8;
-  constexpr bool HELD = D <= 64;
-  constexpr int STEP = D < 64 ? 32 : 16;  // queries that a warp's keys meet at once
+__global__ __launch_bounds__(BLOCK, D > 64 ? 2 : 3) void keysGradient(Gradient<T> x) {
+  constexpr int STEP = DYR_WARPGROUP ? 64 : D < 64 ? 32 : 16;  // queries that a warp's keys meet at once
+  constexpr bool HELD = !DYR_WARPGROUP && D <= 64;
   Share share(x.l, TILE);
   if (share.isRest(x.l)) {
     clearRest(x.l, x.dk);
@@ -207,10 +197,12 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void keysGradient(Gradient<
   int64_t at = static_cast<int64_t>(share.start) * columns + share.head * D;
   int64_t here = at + static_cast<int64_t>(share.from) * columns;
   int64_t row = static_cast<int64_t>(share.head) * x.l.tokens + share.start;
-  const uint64_t* kept = x.kept + (static_cast<int64_t>(share.head) * ((x.l.longest + DRAWN - 1) / DRAWN)
-      + share.from / DRAWN) * x.l.tokens + share.start;
-  int lane = threadIdx.x % LANES, first = threadIdx.x / LANES * 16;
-  bool works = share.from + first < share.length;
+  const unsigned* kept = reinterpret_cast<const unsigned*>(x.kept
+      + (static_cast<int64_t>(share.head) * ((x.l.longest + DRAWN - 1) / DRAWN) + share.from / DRAWN) * x.l.tokens
+      + share.start);
+  Left<T, D, HELD> k{keys}, v{values};
+  int lane = threadIdx.x % LANES, first = k.first();
+  bool works = DYR_WARPGROUP || share.from + first < share.length;
   float scale = rsqrtf(static_cast<float>(D)), by = LOG2_E * scale;
   auto copyQueries = [=](int tile) {
     int from = tile * TILE, i = threadIdx.x % TILE;
@@ -223,90 +215,81 @@ __global__ __launch_bounds__(BLOCK, D <= 64 ? 3 : 2) void keysGradient(Gradient<
       copyLater<4>(to.lse + i, x.lse + row + place, is);
       copyLater<4>(to.delta + i, x.delta + row + place, is);
     } else if (DROP) {
-      copyLater<8>(to.kept + i, kept + place, is);
+      copyLater<4>(to.kept[0] + i, kept + 2 * place, is);
+      copyLater<4>(to.kept[1] + i, kept + 2 * place + 1, is);
     }
   };
   keys.copy(x.k + here, columns, share.length - share.from);
   values.copy(x.v + here, columns, share.length - share.from);
   copyQueries(0);
 
-  int firstBit = maskBit(first % 32 + lane / 4);
-  float dk[N][4] = {}, dv[N][4] = {};
-  unsigned k[HELD ? K : 1][4], v[HELD ? K : 1][4];
+  unsigned firstBit = 1u << maskBit(first % 32 + lane / 4);
+  float dk[D / 8][4] = {}, dv[D / 8][4] = {};
   for (int tile = 0; tile * TILE < share.length; tile++) {
     awaitCopies();
+    showToProducts();
     __syncthreads();  // this tile is there, and all are done with the one before
     if ((tile + 1) * TILE < share.length) copyQueries(tile + 1);
     if (!works) continue;
-    if (HELD && tile == 0) {
-#pragma unroll
-      for (int i = 0; i < K; i++) {
-        keys.left(k[i], first, i);
-        values.left(v[i], first, i);
-      }
+    if (tile == 0) {
+      k.hold();
+      v.hold();
     }
     Tile<T, D> q = queries(tile), d = douts(tile);
     const QueryNumbers& of = numbers[tile % 2];
     int count = min(TILE, share.length - tile * TILE);
 #pragma unroll 1
     for (int from = 0; from < count; from += STEP) {
-      float s[STEP / 8][4] = {}, dp[STEP / 8][4] = {};  // rows are keys, columns queries
-#pragma unroll
-      for (int i = 0; i < K; i++) {
-        if constexpr (!HELD) {
-          keys.left(k[0], first, i);
-          values.left(v[0], first, i);
-        }
-#pragma unroll
-        for (int n = 0; n < STEP / 16; n++) {
-          unsigned b[4];
-          q.rightTransposed(b, from + n * 16, i);
-          multiplyTwo<T>(s[2 * n], s[2 * n + 1], k[HELD ? i : 0], b);
-          d.rightTransposed(b, from + n * 16, i);
-          multiplyTwo<T>(dp[2 * n], dp[2 * n + 1], v[HELD ? i : 0], b);
-        }
-      }
+      float s[STEP / 8][4], dp[STEP / 8][4];  // rows are keys, columns queries
+      k.template times<STEP>(s, q, from);
+      v.template times<STEP>(dp, d, from);
+      awaitProducts<1>();
+      settle(s);
+      float p[STEP / 8][4];
 #pragma unroll
       for (int n = 0; n < STEP / 8; n++) {
+        float2 log = *reinterpret_cast<const float2*>(of.lse + from + n * 8 + lane % 4 * 2);
 #pragma unroll
-        for (int odd = 0; odd < 2; odd++) {
-          int query = from + n * 8 + lane % 4 * 2 + odd;
-          float log = of.lse[query] * LOG2_E, delta = of.delta[query];
-          unsigned stays = 0;
-          if constexpr (DROP) stays = (first < 32 ? of.kept[query].x : of.kept[query].y) >> firstBit;
+        for (int e = 0; e < 4; e++) p[n][e] = fastExp2(fmaf(s[n][e], by, -(e % 2 ? log.y : log.x) * LOG2_E));
+      }
+      if (from + STEP > count) fillBeyond(p, count - from, 0);
+      awaitProducts<0>();
+      settle(dp);
+      unsigned left[STEP / 16][4], ds[STEP / 16][4];
 #pragma unroll
-          for (int half = 0; half < 2; half++) {
-            int e = 2 * half + odd;
-            float p = query < count ? fastExp2(fmaf(s[n][e], by, -log)) : 0, g = dp[n][e];
-            bool stay = !DROP || (stays >> maskBit(8 * half) & 1);
-            if (DROP) g = stay ? g * x.d.scale : 0;
-            s[n][e] = stay ? p : 0;
-            dp[n][e] = p * (g - delta);
+      for (int n = 0; n < STEP / 8; n++) {
+        int query = from + n * 8 + lane % 4 * 2;
+        float2 delta = *reinterpret_cast<const float2*>(of.delta + query);
+        uint2 kept{};
+        if constexpr (DROP) kept = *reinterpret_cast<const uint2*>(of.kept[first / 32] + query);
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+          float even = dp[n][2 * half], odd = dp[n][2 * half + 1], pEven = p[n][2 * half], pOdd = p[n][2 * half + 1];
+          if constexpr (DROP) {
+            bool evenStays = kept.x & firstBit << maskBit(8 * half), oddStays = kept.y & firstBit << maskBit(8 * half);
+            left[n / 2][n % 2 * 2 + half] = pair<T>(evenStays ? pEven : 0, oddStays ? pOdd : 0);
+            even = fmaf(evenStays ? even : 0, x.d.scale, -delta.x);
+            odd = fmaf(oddStays ? odd : 0, x.d.scale, -delta.y);
+          } else {
+            left[n / 2][n % 2 * 2 + half] = pair<T>(pEven, pOdd);
+            even -= delta.x;
+            odd -= delta.y;
           }
+          ds[n / 2][n % 2 * 2 + half] = pair<T>(pEven * even, pOdd * odd);
         }
       }
-#pragma unroll
-      for (int i = 0; i < STEP / 16; i++) {
-        unsigned p[4], ds[4];
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-          p[e] = pair<T>(s[2 * i + e / 2][e % 2 * 2], s[2 * i + e / 2][e % 2 * 2 + 1]);
-          ds[e] = pair<T>(dp[2 * i + e / 2][e % 2 * 2], dp[2 * i + e / 2][e % 2 * 2 + 1]);
-        }
-#pragma unroll
-        for (int n = 0; n < K; n++) {
-          unsigned b[4];
-          d.right(b, from + i * 16, n);
-          multiplyTwo<T>(dv[2 * n], dv[2 * n + 1], p, b);
-          q.right(b, from + i * 16, n);
-          multiplyTwo<T>(dk[2 * n], dk[2 * n + 1], ds, b);
-        }
-      }
+      beginProducts();
+      addProduct(dv, left, d, from);
+      addProduct(dk, ds, q, from);
+      endProducts();
+      awaitProducts<0>();
+      settle(dk);
+      settle(dv);
     }
   }
   if (!works) return;
-  __syncwarp();  // all lanes have what they read of the rows that are written over
-  keys.put(first, dk, scale, scale);  // where none but this warp reads
+  awaitReaders();
+  keys.put(first, dk, scale, scale);
   values.put(first, dv, x.d.scale, x.d.scale);
   __syncwarp();
   int count = share.length - share.from - first;

@@ -6,9 +6,18 @@
 //   b: b[2t,2t+1][g], b[2t+8,2t+9][g]                                        likewise
 //   d: d[g][2t,2t+1], d[g+8][2t,2t+1]
 // so that d of two neighbours in n is a of a product that sums over n: only to be rounded.
+//
+// Where tensor cores of sm_90a are compiled for, DYR_WARPGROUP: four warps multiply 64 rows of a by a b that the cores
+// read from shared memory themselves, later than the call (wgmma). Warp w has rows 16 w of a and d, as fragments above.
 #pragma once
 
 #include "simt.cuh"
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#define DYR_WARPGROUP true
+#else
+#define DYR_WARPGROUP false
+#endif
 
 namespace dyr {
 
@@ -151,6 +160,68 @@ unsigned pair(float low, float high) {
   std::memcpy(&bits, both, 4);
   return bits;
 }
+
+#endif
+
+#if DYR_WARPGROUP
+
+/** Before products whose registers others wrote or read. */
+__device__ __forceinline__ void beginProducts() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+
+/** Ends a group of products. */
+__device__ __forceinline__ void endProducts() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+/** Waits until no more than the last so many groups are under way. */
+template <int GROUPS>
+__device__ __forceinline__ void awaitProducts() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(GROUPS) : "memory");
+}
+
+/** After a thread's writes to shared memory, or its wait for copies, and before the barrier: products may read them. */
+__device__ __forceinline__ void showToProducts() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+#define DYR_D4(d) "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+#define DYR_D16(d) DYR_D4(d[0]), DYR_D4(d[1]), DYR_D4(d[2]), DYR_D4(d[3])
+#define DYR_D32(d) DYR_D16(d), DYR_D4(d[4]), DYR_D4(d[5]), DYR_D4(d[6]), DYR_D4(d[7])
+#define DYR_NAMES16 "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15"
+#define DYR_NAMES32 DYR_NAMES16 ",%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
+
+// For a storage type: d (64,64) = a b^T, d += a b^T, both operands named by descriptors of rows in shared memory; d
+// (64,32) and (64,64) += a b, where a is fragments and the rows of b are k.
+#define DYR_GROUP_PRODUCTS(T, NAME)                                                                                   \
+  __device__ __forceinline__ void multiplyGroup(float (&d)[8][4], uint64_t a, uint64_t b, bool adds, T) {             \
+    asm volatile("{.reg .pred p; setp.ne.b32 p,%34,0; wgmma.mma_async.sync.aligned.m64n64k16.f32." NAME "." NAME      \
+        DYR_NAMES32 "},%32,%33,p,1,1,0,0;}" : DYR_D32(d) : "l"(a), "l"(b), "r"(static_cast<int>(adds)));              \
+  }                                                                                                                   \
+  __device__ __forceinline__ void multiplyGroup(float (&d)[4][4], const unsigned (&a)[4], uint64_t b, T) {            \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n32k16.f32." NAME "." NAME                                          \
+        DYR_NAMES16 "},{%16,%17,%18,%19},%20,1,1,1,1;"                                                                \
+        : DYR_D16(d) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                           \
+  }                                                                                                                   \
+  __device__ __forceinline__ void multiplyGroup(float (&d)[8][4], const unsigned (&a)[4], uint64_t b, T) {            \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." NAME "." NAME                                          \
+        DYR_NAMES32 "},{%32,%33,%34,%35},%36,1,1,1,1;"                                                                \
+        : DYR_D32(d) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                           \
+  }
+DYR_GROUP_PRODUCTS(bf16, "bf16")
+DYR_GROUP_PRODUCTS(fp16, "f16")
+
+/** After a wait: what reads d comes after this. */
+template <int N>
+__device__ __forceinline__ void settle(float (&d)[N][4]) {
+#pragma unroll
+  for (int n = 0; n < N; n++) asm volatile("" : DYR_D4(d[n])::"memory");
+}
+
+#else
+
+__device__ __forceinline__ void beginProducts() {}
+__device__ __forceinline__ void endProducts() {}
+template <int GROUPS>
+__device__ __forceinline__ void awaitProducts() {}
+__device__ __forceinline__ void showToProducts() {}
+template <int N>
+__device__ __forceinline__ void settle(float (&)[N][4]) {}
 
 #endif
 

@@ -12,7 +12,7 @@
 // The status of the launches since the last call, as the driver counts them.
 #define DYR_LAUNCHED static_cast<int>(cudaGetLastError())
 #define DYR_DYNAMIC_SHARED(T, name)                 \
-  extern __shared__ __align__(128) char dyrShared[]; \
+  extern __shared__ __align__(1024) char dyrShared[]; \
   T* name = reinterpret_cast<T*>(dyrShared)
 // Above 48 KiB a kernel asks for its dynamic shared memory first.
 #define DYR_ALLOW_SHARED(kernel, bytes) \
