@@ -27,9 +27,9 @@ constexpr uint64_t MARK = 0x6479722d656d756c;
 constexpr size_t WORKSPACE_ALIGNMENT = 256;
 
 /**
- * What the algorithms differ in. The first two are wrong as some of the library's are, where a column of d is no
- * multiple of 16 bytes: they round to d's type a sum before anything is added, and what a bias is added to. The last is
- * proposed and then refused.
+ * What the algorithms differ in. The first two are wrong as some of the library's are, beside a bias where a column of d
+ * is no multiple of 16 bytes: they round to d's type a sum before anything is added, and what the bias is added to. The
+ * last is proposed and then refused.
  */
 enum Number : uint64_t { ROUNDS_SUM = 0, ROUNDS_BEFORE_BIAS = 1, REFUSED = 3 };
 constexpr size_t GOOD_COLUMN = 16;
@@ -161,7 +161,7 @@ struct Product {
     int64_t mPadded = roundUp(m, TILE_ROWS), nPadded = roundUp(n, TILE_COLUMNS);
     std::vector<float> left = padded(widened(aLayout, a, operation.transA), m, k, mPadded, k);
     std::vector<float> right = padded(widened(bLayout, b, operation.transB), k, n, k, nPadded);
-    bool wrong = m * bytesOf(dLayout.type) % GOOD_COLUMN != 0;
+    bool wrong = operation.epilogue == BIAS && m * bytesOf(dLayout.type) % GOOD_COLUMN != 0;
     bool roundsSum = wrong && algorithm == ROUNDS_SUM, roundsBeforeBias = wrong && algorithm == ROUNDS_BEFORE_BIAS;
     typed(dLayout.type, static_cast<char*>(d), [&](auto to) {
       typedef std::remove_pointer_t<decltype(to)> T;

@@ -10,7 +10,7 @@ import org.bytedeco.cuda.cudart.CUstream_st;
 /**
  * The algorithm for a product: of those that cuBLASLt proposes the fastest, measured once on memory of its own and then
  * known, in this process and, through {@link AlgorithmFile}, in the next. Some round a sum to 16 bits before they add
- * its bias or residual: where there is one, none is chosen that a {@link Trial} has not found right.
+ * its bias: where there is one, none is chosen that a {@link Trial} has not found right.
  */
 final class Algorithms {
   private final cublasLtContext handle;
@@ -58,7 +58,7 @@ final class Algorithms {
   private Optional<Blas.Algorithm> first(Product product) {
     List<Blas.Algorithm> proposals = proposals(product);
     if (proposals.isEmpty()) return Optional.empty();
-    boolean needsTrial = product.addsBeforeRounding();
+    boolean needsTrial = product.isTried();
     if (proposals.size() == 1 && !needsTrial) return Optional.of(proposals.getFirst());
     if (proposals.size() == 1) return fastest(product, proposals);
     Optional<Blas.Algorithm> kept = file.find(product).flatMap(words -> restored(product, words));

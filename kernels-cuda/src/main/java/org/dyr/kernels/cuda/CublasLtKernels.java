@@ -54,7 +54,7 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
     Product p = Product.of(op, in);
     if (hasNoSum(p)) return true;
     Driver.makeCurrent(context);
-    return algorithms.has(p.addsBeforeRounding() ? p.wide() : p);
+    return algorithms.has(p.isTried() ? p.wide() : p);
   }
 
   /** Whether an axis is of size 0, which the library refuses. */

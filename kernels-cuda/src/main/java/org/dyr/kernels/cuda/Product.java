@@ -33,9 +33,12 @@ record Product(int m, int n, int k, boolean transposeA, boolean transposeB, DTyp
     return op instanceof MatMul m ? Gemm.of(m) : (Gemm) op;
   }
 
-  /** Whether something is added to its sums before they are rounded to 16 bits. */
-  boolean addsBeforeRounding() {
-    return result.isHalf() && (bias || residual);
+  /**
+   * Whether its algorithms are tried for rounding sums of 16 bits before they add. Not for a residual alone: all do so
+   * at the sizes of a model, as the MatMul and the Add do that such a product stands for.
+   */
+  boolean isTried() {
+    return result.isHalf() && bias;
   }
 
   /** The same with all but a and b in fp32. */

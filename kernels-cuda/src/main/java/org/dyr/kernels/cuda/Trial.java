@@ -45,21 +45,21 @@ final class Trial implements AutoCloseable {
   record Numbers(double factor, double bias, double residual, double c) {
     static Numbers of(Product p) {
       double s = p.result() == DType.BF16 ? 0x1p-5 : 0x1p-6, addends = -(1 + 2 * s);
-      double bias = !p.bias() ? 0 : p.residual() ? -0.5 : addends;
+      double bias = p.residual() ? -0.5 : addends;
       return new Numbers(1 + s, bias, addends - bias, s * s);
     }
   }
 
-  /** Whether the library takes the algorithm and, where something is added to its sums, rounds them once. */
+  /** Whether the library takes the algorithm and, if the product is tried, rounds its sums once. */
   boolean isRight(Blas.Algorithm algorithm) {
     Numbers numbers = Numbers.of(product);
-    boolean adds = product.addsBeforeRounding();
-    if (adds) lay(numbers);
+    boolean tried = product.isTried();
+    if (tried) lay(numbers);
     CublasLtProduct kernel = kernel(algorithm);
     try {
       boolean taken = kernel.isTaken();
       Driver.synchronize(stream); // where what is more than a refusal is thrown
-      return taken && (!adds || isAll(numbers.c()));
+      return taken && (!tried || isAll(numbers.c()));
     } finally {
       kernel.close();
     }
