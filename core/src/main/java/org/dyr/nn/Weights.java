@@ -146,7 +146,9 @@ public final class Weights implements AutoCloseable {
 
   /** The same for one parameter. */
   public void initialize(Parameter p, long seed, double range) {
-    SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + p.name().hashCode());
+    // Mixed by a draw: the states of this generator lie a constant apart, and a multiple of it would shift the stream.
+    long mixed = new SplittableRandom(seed).nextLong();
+    SplittableRandom random = new SplittableRandom(mixed + p.name().hashCode());
     fill(p, () -> switch (p.init()) {
       case ZEROS -> 0;
       case ONES -> 1;

@@ -2,10 +2,13 @@ package org.dyr.nn;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.HashSet;
+import java.util.Set;
 import org.dyr.cpu.CpuProvider;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
@@ -95,6 +98,24 @@ class WeightsTest {
           float expected = x.getAtIndex(ValueLayout.JAVA_FLOAT, i);
           if (isMatrixOfLayer(p)) assertEquals(Half.toBf16(expected), y.getAtIndex(ValueLayout.JAVA_SHORT, i));
           else assertEquals(expected, y.getAtIndex(ValueLayout.JAVA_FLOAT, i));
+        }
+      }
+    }
+  }
+
+  /** Nor is one stream the other's, begun a few draws later. */
+  @Test void neighbouringSeedsShareNoNumbers() {
+    try (Weights one = whole(); Weights next = whole()) {
+      for (long seed : new long[] {-1, 0, 42}) {
+        one.initialize(seed, CONFIG.initializerRange());
+        next.initialize(seed + 1, CONFIG.initializerRange());
+        for (Parameter p : bert.parameters()) {
+          if (!isMatrixOfLayer(p)) continue;
+          Set<Float> drawn = new HashSet<>();
+          for (float x : one.span(p).segment().toArray(ValueLayout.JAVA_FLOAT)) drawn.add(x);
+          long shared = 0;
+          for (float x : next.span(p).segment().toArray(ValueLayout.JAVA_FLOAT)) if (drawn.contains(x)) shared++;
+          assertTrue(shared < p.shape().size() / 20, "%d of %s after seed %d".formatted(shared, p, seed));
         }
       }
     }
