@@ -52,7 +52,7 @@ public record Attention(int heads, int longest, double probability, int site, Qu
   }
 
   @Override public long flops(Spec[] in) {
-    return 4 * in[0].shape().size() * Math.min(longest, in[1].shape().dim(0));
+    return 4 * in[1].shape().last() * AttentionScores.pairs(queries, in[1], in[3], longest);
   }
 
   @Override public String name() {
@@ -85,7 +85,7 @@ public record Attention(int heads, int longest, double probability, int site, Qu
     }
 
     @Override public long flops(Spec[] in) {
-      return 10 * in[1].shape().size() * Math.min(of.longest, in[2].shape().dim(0));
+      return 10 * in[2].shape().last() * AttentionScores.pairs(of.queries, in[2], in[6], of.longest);
     }
 
     @Override public String name() {

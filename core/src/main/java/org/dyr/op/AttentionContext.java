@@ -28,8 +28,7 @@ public record AttentionContext(int heads, Queries queries) implements Op {
   }
 
   @Override public long flops(Spec[] in) {
-    Spec p = in[0], v = in[1];
-    return 2L * p.shape().dim(1) * v.shape().last() * Math.min(p.shape().last(), v.shape().dim(0));
+    return 2 * in[1].shape().last() * AttentionScores.pairs(queries, in[1], in[2], in[0].shape().last());
   }
 
   /**
@@ -52,7 +51,7 @@ public record AttentionContext(int heads, Queries queries) implements Op {
     }
 
     @Override public long flops(Spec[] in) {
-      return 4 * in[0].shape().size() * Math.min(in[1].shape().last(), in[2].shape().dim(0));
+      return 4 * in[2].shape().last() * AttentionScores.pairs(queries, in[2], in[3], in[1].shape().last());
     }
   }
 }

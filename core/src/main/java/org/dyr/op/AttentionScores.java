@@ -41,6 +41,11 @@ public record AttentionScores(int heads, int longest, Queries queries) implement
     for (Spec x : in) Op.checkSpec(op, "what has a row a query", x, k.type(), rows, k.shape().last());
   }
 
+  /** The pairs of a query and a key among the keys k. */
+  static long pairs(Queries queries, Spec k, Spec offsets, int longest) {
+    return queries.pairs(k.shape().dim(0), offsets.shape().dim(0) - 1, longest);
+  }
+
   /** An (H,Q,L) tensor. */
   static void checkRagged(Op op, String what, Spec in) {
     Op.check(in.shape().rank() == 3 && in.type().isFloating(), "%s: %s must be (H,Q,L), not %s", op.name(), what, in);
@@ -60,7 +65,7 @@ public record AttentionScores(int heads, int longest, Queries queries) implement
   }
 
   @Override public long flops(Spec[] in) {
-    return 2 * in[0].shape().size() * Math.min(longest, in[1].shape().dim(0));
+    return 2 * in[1].shape().last() * pairs(queries, in[1], in[2], longest);
   }
 
   /**
@@ -83,7 +88,7 @@ public record AttentionScores(int heads, int longest, Queries queries) implement
     }
 
     @Override public long flops(Spec[] in) {
-      return 4 * in[1].shape().size() * Math.min(in[0].shape().last(), in[2].shape().dim(0));
+      return 4 * in[2].shape().last() * pairs(queries, in[2], in[3], in[0].shape().last());
     }
   }
 }

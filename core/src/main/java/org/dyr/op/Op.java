@@ -38,7 +38,10 @@ public sealed interface Op
     return -1;
   }
 
-  /** Floating-point operations: a multiply-add counts two. Elementwise work is not counted. */
+  /**
+   * Floating-point operations: a multiply-add counts two. Elementwise work is not counted. Attention's are those of
+   * sequences of one length, the fewest that so many tokens and sequences take.
+   */
   default long flops(Spec[] in) {
     return 0;
   }

@@ -26,6 +26,16 @@ public enum Queries {
     return this == ALL ? length : Math.min(length, 1);
   }
 
+  /**
+   * Pairs of a query and a key in a batch, as if its sequences were of one length: what they have is known only when
+   * it runs. None is longer than {@code longest}.
+   */
+  long pairs(int tokens, int sequences, int longest) {
+    if (sequences == 0) return 0;
+    return this == ALL ? Math.min((long) tokens * longest, (long) tokens * tokens / sequences)
+        : Math.min(tokens, (long) sequences * longest);
+  }
+
   /** What a fused op's name ends with, to tell the two apart in a profile. */
   String mark() {
     return this == ALL ? "" : "[" + this + "]";

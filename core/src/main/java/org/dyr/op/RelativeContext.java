@@ -27,7 +27,7 @@ public record RelativeContext(int heads) implements Op {
   }
 
   @Override public long flops(Spec[] in) {
-    return 2 * in[1].shape().size() * (Math.min(in[0].shape().last(), in[1].shape().dim(0)) + in[2].shape().dim(0));
+    return RelativeScores.flops(2, in[1], in[2], in[3], in[0].shape().last());
   }
 
   /**
@@ -47,7 +47,7 @@ public record RelativeContext(int heads) implements Op {
     }
 
     @Override public long flops(Spec[] in) {
-      return 4 * in[0].shape().size() * (Math.min(in[1].shape().last(), in[0].shape().dim(0)) + in[3].shape().dim(0));
+      return RelativeScores.flops(4, in[0], in[3], in[4], in[1].shape().last());
     }
   }
 }

@@ -30,13 +30,19 @@ public record RelativeScores(int heads, int longest) implements Op {
     Op.checkSpec(op, "the table of distances", table, x.type(), rows, x.shape().last() / heads);
   }
 
+  /** Of so many for each column of a query and a key, and of a query and a distance. */
+  static long flops(int each, Spec x, Spec table, Spec offsets, int longest) {
+    long distances = (long) x.shape().dim(0) * table.shape().dim(0);
+    return each * x.shape().last() * (AttentionScores.pairs(Queries.ALL, x, offsets, longest) + distances);
+  }
+
   @Override public void backward(Gradients g) {
     Value[] d = g.emit(new Grad(heads), g.gradOf(0), g.in(0), g.in(1), g.in(2), g.in(3));
     for (int i = 0; i < 3; i++) if (g.wants(i)) g.give(i, d[i]);
   }
 
   @Override public long flops(Spec[] in) {
-    return 2 * in[0].shape().size() * (Math.min(longest, in[0].shape().dim(0)) + in[2].shape().dim(0));
+    return flops(2, in[0], in[2], in[3], longest);
   }
 
   /**
@@ -56,7 +62,7 @@ public record RelativeScores(int heads, int longest) implements Op {
     }
 
     @Override public long flops(Spec[] in) {
-      return 4 * in[1].shape().size() * (Math.min(in[0].shape().last(), in[1].shape().dim(0)) + in[3].shape().dim(0));
+      return RelativeScores.flops(4, in[1], in[3], in[4], in[0].shape().last());
     }
   }
 }

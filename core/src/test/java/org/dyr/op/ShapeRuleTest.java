@@ -122,6 +122,31 @@ class ShapeRuleTest {
     assertThrows(ShapeException.class, () -> new RelativeAttention(op));
   }
 
+  /** Two sequences of six tokens, as if of three each, whatever the longest may be; first tokens meet each key once. */
+  @Test void attentionsProductsAreCountedByWhatABatchHolds() {
+    for (int longest : new int[] {3, 512}) {
+      Attention all = new Attention(2, longest, 0, 0), first = new Attention(2, longest, 0, 0, Queries.FIRST);
+      Spec x = f32(6, 8), asking = f32(2, 8), lse = f32(2, 6), table = f32(33, 4);
+      assertEquals(4 * 8 * 18, all.flops(new Spec[] {x, x, x, OFFSETS}));
+      assertEquals(10 * 8 * 18, new Attention.Grad(all).flops(new Spec[] {x, x, x, x, x, lse, OFFSETS}));
+      assertEquals(4 * 8 * 6, first.flops(new Spec[] {asking, x, x, OFFSETS}));
+      assertEquals(10 * 8 * 6, new Attention.Grad(first).flops(new Spec[] {asking, asking, x, x, asking, f32(2, 2),
+          OFFSETS}));
+      assertEquals(4 * 8 * 18 + 4 * 8 * 6 * 33, new RelativeAttention(all).flops(new Spec[] {x, x, x, OFFSETS, table}));
+      Spec p = f32(2, 6, longest);
+      assertEquals(2 * 8 * 18, new AttentionScores(2, longest).flops(new Spec[] {x, x, OFFSETS}));
+      assertEquals(4 * 8 * 18, new AttentionScores.Grad(2).flops(new Spec[] {p, x, x, OFFSETS}));
+      assertEquals(2 * 8 * 18, new AttentionContext(2).flops(new Spec[] {p, x, OFFSETS}));
+      assertEquals(4 * 8 * 18, new AttentionContext.Grad(2).flops(new Spec[] {x, p, x, OFFSETS}));
+      assertEquals(2 * 8 * (18 + 6 * 33), new RelativeScores(2, longest).flops(new Spec[] {x, x, table, OFFSETS}));
+      assertEquals(4 * 8 * (18 + 6 * 33), new RelativeScores.Grad(2).flops(new Spec[] {p, x, x, table, OFFSETS}));
+      assertEquals(2 * 8 * (18 + 6 * 33), new RelativeContext(2).flops(new Spec[] {p, x, table, OFFSETS}));
+      assertEquals(4 * 8 * (18 + 6 * 33), new RelativeContext.Grad(2).flops(new Spec[] {x, p, x, table, OFFSETS}));
+    }
+    assertEquals(4 * 8 * 12, new Attention(2, 2, 0, 0).flops(new Spec[] {f32(6, 8), f32(6, 8), f32(6, 8), OFFSETS}),
+        "none is longer than two");
+  }
+
   @Test void absorbedAttention() {
     AbsorbedAttention op = new AbsorbedAttention(2, 4);
     assertEquals(f32(2, 8), op.outputs(f32(2, 8), f32(6, 5), f32(8, 5), f32(8), f32(8, 5), f32(8), OFFSETS)[0]);
