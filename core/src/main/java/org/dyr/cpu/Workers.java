@@ -112,14 +112,17 @@ public final class Workers implements AutoCloseable {
   /** Ends the threads. Nothing may be running. */
   @Override public synchronized void close() {
     closed = true;
+    boolean interrupted = false;
     for (Thread t : threads) {
       LockSupport.unpark(t);
-      try {
-        t.join();
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        return;
+      while (t.isAlive()) {
+        try {
+          t.join();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
       }
     }
+    if (interrupted) Thread.currentThread().interrupt();
   }
 }

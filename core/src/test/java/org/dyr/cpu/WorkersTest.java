@@ -1,11 +1,14 @@
 package org.dyr.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
 class WorkersTest {
@@ -78,6 +81,20 @@ class WorkersTest {
       assertEquals(1000, unguarded[0]);
       assertEquals(1000, unguarded[1]);
     }
+  }
+
+  /** As a pool that is shut down closes what its threads have. */
+  @Test void closingEndsEveryThreadInAnInterruptedCallerToo() throws InterruptedException {
+    Workers workers = new Workers(4);
+    workers.run(w -> {});
+    List<Thread> threads = Thread.getAllStackTraces().keySet().stream()
+        .filter(t -> LongStream.of(workers.threadIds()).anyMatch(id -> id == t.threadId())).toList();
+    assertEquals(3, threads.size());
+    for (Thread t : threads) while (t.getState() != Thread.State.WAITING) Thread.sleep(1); // parked
+    Thread.currentThread().interrupt();
+    workers.close();
+    assertTrue(Thread.interrupted(), "the interrupt is kept");
+    for (Thread t : threads) assertFalse(t.isAlive(), t.getName());
   }
 
   @Test void needsAtLeastOneAndMustBeOpen() {
