@@ -45,12 +45,18 @@ public final class Program implements AutoCloseable {
     kernels = new Kernel[n];
     sets = new String[n];
     Span scratch = workspace.slice(plan.valueBytes(), plan.scratchBytes());
-    for (int i = 0; i < n; i++) {
-      Node node = graph.nodes().get(i);
-      KernelSet set = backend.choose(node.op(), node.inSpecs()).orElseThrow();
-      sets[i] = set.name();
-      kernels[i] = placed(node, set.prepare(node.op(), new Operands(node.inSpecs(), node.outSpecs(), spans(node.in()),
-          spans(node.out()), scratch.slice(0, set.scratchBytes(node.op(), node.inSpecs())))));
+    boolean complete = false;
+    try {
+      for (int i = 0; i < n; i++) {
+        Node node = graph.nodes().get(i);
+        KernelSet set = backend.choose(node.op(), node.inSpecs()).orElseThrow();
+        sets[i] = set.name();
+        kernels[i] = placed(node, set.prepare(node.op(), new Operands(node.inSpecs(), node.outSpecs(), spans(node.in()),
+            spans(node.out()), scratch.slice(0, set.scratchBytes(node.op(), node.inSpecs())))));
+      }
+      complete = true;
+    } finally {
+      if (!complete) for (Kernel k : kernels) if (k != null) k.close();
     }
     all = backend.sequence(kernels);
     graph.inputs().forEach((name, v) -> inputs.put(name, span(v)));

@@ -13,15 +13,21 @@ import org.dyr.cpu.CpuBackend;
 import org.dyr.cpu.PeakLoop;
 import org.dyr.cpu.Workers;
 import org.dyr.device.Backend;
+import org.dyr.device.DeviceException;
+import org.dyr.device.Kernel;
+import org.dyr.device.KernelSet;
+import org.dyr.device.Operands;
 import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.device.Peak;
 import org.dyr.device.Slab;
 import org.dyr.op.Activation;
 import org.dyr.op.Add;
 import org.dyr.op.MatMul;
+import org.dyr.op.Op;
 import org.dyr.op.Scale;
 import org.dyr.op.Value;
 import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -137,6 +143,37 @@ class ProgramTest {
       String message =
           assertThrows(UnsupportedOperationException.class, () -> new Compiler(bare).compile(graph)).getMessage();
       assertEquals("cpu has no kernel for Add of [f64(2), f64(2)]   at encoder.7", message);
+    }
+  }
+
+  /** Kernels may hold memory of the device that only they give back. */
+  @Test void whereOneKernelCannotBePreparedTheOthersAreClosed() {
+    int[] open = {0};
+    KernelSet set = new KernelSet() {
+      @Override public String name() {
+        return "failing";
+      }
+
+      @Override public boolean supports(Op op, Spec[] in) {
+        return true;
+      }
+
+      @Override public Kernel prepare(Op op, Operands operands) {
+        if (op instanceof Scale) throw new DeviceException("no memory for a kernel");
+        open[0]++;
+        return new Kernel() {
+          @Override public void launch() {}
+
+          @Override public void close() {
+            open[0]--;
+          }
+        };
+      }
+    };
+    try (Backend failing = new CpuBackend(new Workers(1), List.of(set), PeakLoop.SCALAR)) {
+      Compiler.Compiled compiled = new Compiler(failing).compile(model(2));
+      assertThrows(DeviceException.class, () -> compiled.program(failing, workspace));
+      assertEquals(0, open[0]);
     }
   }
 
