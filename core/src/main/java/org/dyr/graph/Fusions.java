@@ -311,7 +311,8 @@ public final class Fusions {
         default -> null;
       };
       if (product == null || !n.in().get(0).equals(a)) continue;
-      if (!product.transposeA() || product.transposeB() || product.bias() || !g.existAt(last, n.in())) continue;
+      if (!product.transposeA() || product.transposeB() || product.bias()) continue;
+      if (!g.existAt(last, n.in()) || !g.isReadBehind(last, n.out().get(0))) continue;
       return Optional.of(new Rewrite(List.of(n, last), new GemmSumRows(product), n.in(),
           List.of(n.out().get(0), last.out().get(0))));
     }

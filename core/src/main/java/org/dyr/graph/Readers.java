@@ -48,6 +48,12 @@ public final class Readers {
     return values.stream().allMatch(v -> made.getOrDefault(v, -1) < at);
   }
 
+  /** Whether no node before this one reads the value. */
+  public boolean isReadBehind(Node n, Value v) {
+    int at = made.get(n.out().get(0));
+    return of(v).stream().allMatch(reader -> made.get(reader.out().get(0)) > at);
+  }
+
   /** The node that makes the value, if it is of this op and {@code first} is the first to read the value. */
   public <T extends Op> Optional<Node> madeFor(Node first, Value v, Class<T> op) {
     Node n = producers.get(v);
