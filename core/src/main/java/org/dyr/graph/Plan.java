@@ -3,9 +3,11 @@ package org.dyr.graph;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.dyr.device.Backend;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
@@ -109,14 +111,21 @@ public record Plan(Map<Value, Long> offsets, Map<Value, Span> lent, long valueBy
   static Map<Value, Value> homes(Graph graph) {
     Map<Value, Value> home = new HashMap<>();
     Map<Value, Node> overwritten = new HashMap<>();
+    Set<Value> comes = new HashSet<>();
+    for (Node n : graph.nodes()) comes.addAll(n.out());
     for (Node n : graph.nodes()) {
       for (Value v : n.in()) {
+        if (comes.contains(v)) {
+          throw new IllegalStateException("%s at %s reads %%%d, which no node before it makes"
+              .formatted(n.op().name(), n.path(), v.id()));
+        }
         Node by = overwritten.get(v);
         if (by != null) {
           throw new IllegalStateException("%s at %s reads %%%d, which %s at %s has written over"
               .formatted(n.op().name(), n.path(), v.id(), by.op().name(), by.path()));
         }
       }
+      n.out().forEach(comes::remove);
       for (int i = 0; i < n.out().size(); i++) {
         int alias = n.op().aliasOf(i);
         Value v = n.out().get(i);

@@ -249,6 +249,21 @@ class PlanTest {
     assertEquals("Activation[TANH] at reader reads %1, which Add at accumulate has written over", message);
   }
 
+  /** A rewrite from another module may have moved it. */
+  @Test void readingWhatIsNotMadeYetIsAnError() {
+    Graph graph = new Graph(DType.F64);
+    Value a;
+    try (Graph.Scope _ = graph.scope("maker")) {
+      a = graph.emit1(TANH, graph.input("x", f64(8)));
+    }
+    try (Graph.Scope _ = graph.scope("reader")) {
+      graph.output("y", graph.emit1(TANH, a));
+    }
+    graph.replaceNodes(graph.nodes().reversed());
+    String message = assertThrows(IllegalStateException.class, () -> plan(graph)).getMessage();
+    assertEquals("Activation[TANH] at reader reads %1, which no node before it makes", message);
+  }
+
   @Test void namingWhatWasWrittenOverAsOutputIsAnError() {
     Graph graph = new Graph(DType.F64);
     Value x = graph.input("x", f64(8));
