@@ -53,8 +53,9 @@ final class ColumnSums {
     return (columns + 15) / 16 * 16;
   }
 
+  /** One at least, whose sums are zero where there are no rows. */
   private static int chunks(int rows) {
-    return (rows + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    return Math.max(1, Math.ceilDiv(rows, CHUNK_ROWS));
   }
 
   /** Bytes of scratch for so many sums over the rows of x. */

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The row kernels against the plain loops in double, for any number of workers, at sizes around those of a vector. */
 class RowKernelsTest {
-  private static final int[][] SIZES = {{1, 1}, {3, 31}, {7, 33}, {65, 64}, {130, 768}};
+  private static final int[][] SIZES = {{0, 33}, {1, 1}, {3, 31}, {7, 33}, {65, 64}, {130, 768}};
 
   private static Spec f(int... dims) {
     return Spec.of(DType.F32, dims);
