@@ -47,7 +47,7 @@ public final class VectorKernels implements KernelSet {
   @Override public boolean supports(Op op, Spec[] in) {
     for (Spec s : in) if (s.type().isFloating() && s.type() != DType.F32) return false;
     return switch (op) {
-      case MatMul _, Gemm _ -> in[1].shape().rank() == 2;
+      case MatMul _, Gemm _ -> in[1].shape().rank() == 2 && in[0].shape().size() > 0 && in[1].shape().size() > 0;
       case Gather _, Gather.Grad _ -> true;
       case Attention _, Attention.Grad _, RelativeAttention _, RelativeAttention.Grad _ -> true;
       case EmbeddingLayerNorm o -> o.to().isEmpty();

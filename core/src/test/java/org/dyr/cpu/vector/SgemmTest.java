@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,6 +14,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.Random;
 import org.dyr.cpu.Workers;
+import org.dyr.op.Gemm;
+import org.dyr.op.MatMul;
+import org.dyr.tensor.DType;
+import org.dyr.tensor.Spec;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 
@@ -51,6 +56,16 @@ final class SgemmTest {
         check(1536 + 7, 5, 3, layout, 0, true, residual, random); // two blocks of rows
         check(7, 3072 + 65, 9, layout, 3, true, residual, random); // two blocks of columns
       }
+    }
+  }
+
+  /** They are left to the plain loops. */
+  @Test void productsOverNothingAreNotTaken() {
+    VectorKernels set = new VectorKernels(POOLS[0]);
+    for (int[] s : new int[][] {{0, 3, 4}, {2, 0, 4}, {2, 3, 0}}) {
+      Spec a = Spec.of(DType.F32, s[0], s[2]), b = Spec.of(DType.F32, s[1], s[2]), bias = Spec.of(DType.F32, s[1]);
+      assertFalse(set.supports(new MatMul(false, true), new Spec[] {a, b}));
+      assertFalse(set.supports(new Gemm(false, true, true, false, false), new Spec[] {a, b, bias}));
     }
   }
 
