@@ -7,6 +7,7 @@ public record Add(boolean inPlace) implements Op {
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 2);
+    Op.check(in[0].type().isFloating(), "Add: a must be floating, not %s", in[0]);
     Op.check(in[0].equals(in[1]), "Add: a %s and b %s must be alike", in[0], in[1]);
     return new Spec[] {in[0]};
   }

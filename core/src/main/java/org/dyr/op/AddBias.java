@@ -7,6 +7,7 @@ public record AddBias() implements Op {
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 2);
+    Op.check(in[0].type().isFloating(), "AddBias: x must be floating, not %s", in[0]);
     Op.checkSpec(this, "bias", in[1], in[0].type().accumulator(), in[0].shape().last());
     return new Spec[] {in[0]};
   }

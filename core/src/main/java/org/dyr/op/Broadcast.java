@@ -8,6 +8,7 @@ public record Broadcast(Shape shape) implements Op {
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 1);
+    Op.check(in[0].type().isFloating(), "Broadcast: x must be floating, not %s", in[0]);
     Op.checkSpec(this, "x", in[0], in[0].type(), 1);
     return new Spec[] {new Spec(shape, in[0].type())};
   }

@@ -9,6 +9,7 @@ public record Scale() implements Op {
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 2);
+    Op.check(in[0].type().isFloating(), "Scale: x must be floating, not %s", in[0]);
     Op.checkSpec(this, "factor", in[1], in[0].type(), 1);
     return new Spec[] {in[0]};
   }

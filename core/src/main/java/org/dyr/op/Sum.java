@@ -7,6 +7,7 @@ public record Sum() implements Op {
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 1);
+    Op.check(in[0].type().isFloating(), "Sum: x must be floating, not %s", in[0]);
     return new Spec[] {in[0].with(1)};
   }
 

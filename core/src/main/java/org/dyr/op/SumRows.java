@@ -7,6 +7,7 @@ public record SumRows() implements Op {
 
   @Override public Spec[] outputs(Spec... in) {
     Op.arity(this, in, 1);
+    Op.check(in[0].type().isFloating(), "SumRows: x must be floating, not %s", in[0]);
     return new Spec[] {in[0].with(in[0].shape().last()).as(in[0].type().accumulator())};
   }
 }

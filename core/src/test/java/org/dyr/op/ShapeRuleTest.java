@@ -59,6 +59,13 @@ class ShapeRuleTest {
     refused("LayerNorm: w must be f32(4), not f32(2)", new LayerNorm(1e-12), f32(2, 4), f32(2), f32(4));
     refused("Gather: index must be i32(n), not f32(3)", new Gather(), f32(5, 4), f32(3));
     refused("Gather: table must be a matrix, not f32(5)", new Gather(), f32(5), OFFSETS);
+    Spec one = Spec.of(DType.I32, 1);
+    refused("Add: a must be floating, not i32(3)", new Add(false), OFFSETS, OFFSETS);
+    refused("AddBias: x must be floating, not i32(3)", new AddBias(), OFFSETS, OFFSETS);
+    refused("Scale: x must be floating, not i32(3)", new Scale(), OFFSETS, one);
+    refused("Sum: x must be floating, not i32(3)", new Sum(), OFFSETS);
+    refused("SumRows: x must be floating, not i32(3)", new SumRows(), OFFSETS);
+    refused("Broadcast: x must be floating, not i32(1)", new Broadcast(Shape.of(3)), one);
     assertEquals(f32(6, 4), new AllGather(3).outputs(f32(2, 4))[0]);
     assertEquals(f32(2, 4), new AllGather.Grad(3).outputs(f32(6, 4))[0]);
     refused("AllGather: x must be a matrix, not f32(5)", new AllGather(3), f32(5));
