@@ -131,7 +131,8 @@ public final class PackedBatch implements AutoCloseable {
       sequence.setAtIndex(INT, s, 0);
       first.setAtIndex(INT, s, 0);
     }
-    for (int g = groupCount; g <= bucket.groups(); g++) groups.setAtIndex(INT, g, groupCount == 0 ? 0 : sequenceCount);
+    int grouped = groupCount == 0 ? 0 : groups.getAtIndex(INT, groupCount);
+    for (int g = groupCount; g <= bucket.groups(); g++) groups.setAtIndex(INT, g, grouped);
     for (String name : names) if (program.takes(name)) program.write(name, arrays.get(name));
   }
 
