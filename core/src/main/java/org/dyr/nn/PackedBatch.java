@@ -86,6 +86,7 @@ public final class PackedBatch implements AutoCloseable {
    * @param number the sequence's number in the global batch
    */
   public void add(int[] ids, int firstSegment, int number) {
+    if (ids.length == 0) throw new IllegalArgumentException("a sequence has at least one token");
     if (!fits(ids.length)) throw new IllegalStateException("the batch is full: " + this);
     offsets.setAtIndex(INT, sequenceCount, tokenCount);
     first.setAtIndex(INT, sequenceCount, tokenCount);

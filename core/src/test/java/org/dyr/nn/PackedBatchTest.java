@@ -1,6 +1,8 @@
 package org.dyr.nn;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.lang.foreign.MemorySegment;
 import org.dyr.cpu.CpuProvider;
@@ -54,6 +56,16 @@ class PackedBatchTest {
       batch.endGroup();
       batch.add(new int[] {3}, 1, 1);
       assertArrayEquals(new int[] {0, 1, 1, 1}, groups(batch));
+    }
+  }
+
+  /** It has no [CLS]: its row would be another's, or behind the last token. */
+  @Test void aSequenceHasAToken() {
+    try (PackedBatch batch = new PackedBatch(BUCKET)) {
+      batch.add(new int[32], 1, 0);
+      assertEquals("a sequence has at least one token",
+          assertThrows(IllegalArgumentException.class, () -> batch.add(new int[0], 0, 1)).getMessage());
+      assertArrayEquals(new int[] {0, 0, 0, 0}, written(batch, "first", BUCKET.sequences()));
     }
   }
 }
