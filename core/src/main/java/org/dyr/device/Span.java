@@ -9,7 +9,7 @@ public record Span(Slab slab, long offset, long bytes) {
   public static final Span NONE = new Span(null, 0, 0);
 
   public Span {
-    if (slab != null && (offset < 0 || bytes < 0 || offset + bytes > slab.bytes())) {
+    if (slab != null && (offset < 0 || bytes < 0 || bytes > slab.bytes() - offset)) {
       throw new IndexOutOfBoundsException(
           "Span: offset %d and %d bytes do not fit a slab of %d".formatted(offset, bytes, slab.bytes()));
     }
@@ -26,7 +26,7 @@ public record Span(Slab slab, long offset, long bytes) {
   }
 
   public Span slice(long from, long length) {
-    if (from < 0 || from + length > bytes) {
+    if (from < 0 || length < 0 || length > bytes - from) {
       throw new IndexOutOfBoundsException(
           "Span: %d bytes at %d do not fit a span of %d".formatted(length, from, bytes));
     }

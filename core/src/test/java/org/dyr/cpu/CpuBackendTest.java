@@ -1,6 +1,7 @@
 package org.dyr.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -32,6 +33,19 @@ class CpuBackendTest {
           }
         }
       }
+    }
+  }
+
+  /** Where the end does not fit 64 bits either. */
+  @Test
+  void aSpanLiesWithinItsSlab() {
+    try (CpuBackend cpu = new CpuBackend(new Workers(1), List.of(), PeakLoop.SCALAR);
+        Slab slab = cpu.allocate(64, "test")) {
+      assertThrows(IndexOutOfBoundsException.class, () -> slab.span(8, 57));
+      assertThrows(IndexOutOfBoundsException.class, () -> slab.span(8, Long.MAX_VALUE));
+      assertThrows(IndexOutOfBoundsException.class, () -> slab.span(0, 64).slice(8, 57));
+      assertThrows(IndexOutOfBoundsException.class, () -> slab.span(0, 64).slice(8, Long.MAX_VALUE));
+      assertThrows(IndexOutOfBoundsException.class, () -> slab.span(0, 64).slice(8, -1));
     }
   }
 
