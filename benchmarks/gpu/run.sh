@@ -100,14 +100,14 @@ card() {
 }
 
 # The ops of the table, as regular expressions of their names and types: a process for some ops each, since after a
-# fault on the card a process has no card any more, and of those that take longest one for each type.
+# fault on the card a process has no card any more, and of those that take longest one for each type. The longest first.
 ops() {
   if [ "$device" != cuda ]; then
     echo .
   elif [ "$size" = tiny ] && [ "${OPS:-}" != all ]; then
     printf '%s\n' Add LayerNorm
   else
-    printf '%s\n' 'At(?!.*Grad)' 'At.*Grad.*:F32' 'At.*Grad.*:BF16' 'At.*Grad.*:F16' '[O-R].*:F32' '[O-R].*:BF16' \
+    printf '%s\n' '[O-R].*:F32' 'At(?!.*Grad)' 'At.*Grad.*:F32' 'At.*Grad.*:BF16' 'At.*Grad.*:F16' '[O-R].*:BF16' \
       '[O-R].*:F16' 'A[^t]' '[B-F]' G '[H-N]' '[S-Z]'
   fi
 }
@@ -298,18 +298,20 @@ sanitizer() {
     return
   }
   export tool
-  at_once=$(($(nproc) / 2))
-  for check in memcheck racecheck; do
-    ops | xargs -P $at_once -I {} "$self" --section sanitize $check {} || code=1
+  { ops | sed 's/^/racecheck /'; ops | sed 's/^/memcheck /'; } |
+    xargs -P $(($(nproc) * 3 / 4 + 1)) -I {} "$self" --section sanitize {} || code=1
+  for check in racecheck memcheck; do
     cat "$work/$check"-* >"$OUT/$check-all.txt"
     echo "$check: $(total "$OUT/$check-all.txt"), $(grep -c 'SUMMARY: 0 ' "$OUT/$check-all.txt") processes without errors"
   done
   return "${code:-0}"
 }
 
+# Of "racecheck At.*Grad" the tool and the ops.
 sanitize() {
+  set -- "${1%% *}" "${1#* }"
   said=$work/$1-$(printf %s "$2" | tr -c '[:alnum:]' _)
-  DYR_JAVA_OPTIONS="$java -Ddyr.tests.only=$2" limited 100 "$said" "$tool" --tool "$1" --target-processes all \
+  DYR_JAVA_OPTIONS="$java -Ddyr.tests.only=$2" limited 160 "$said" "$tool" --tool "$1" --target-processes all \
     "$dyr" --junit execute --select-class org.dyr.tests.CudaParityTest --disable-banner --disable-ansi-colors \
     --details=summary && grep -q 'SUMMARY: 0 ' "$said" && return
   echo "$1 of ops $2: $(reason "$said")"
@@ -334,8 +336,8 @@ export OUT work DEVICE="$device" SIZE="$size"
 # that opens, as the first has found then, the others cannot run.
 all() {
   failed=
-  for section in info:45:1800 card:60:800 parity:60:2000 steps:60:900 speed:90:1900 profile:5:2000 \
-      peer:100:1500 sanitizer:110:800; do
+  for section in info:25:1800 card:45:800 parity:50:2000 steps:50:900 speed:80:1900 profile:5:2000 \
+      peer:100:1500 sanitizer:175:800; do
     name=${section%%:*}
     case " ${SECTIONS:-$name} " in *" $name "*) ;; *) continue ;; esac
     most=${section##*:}
