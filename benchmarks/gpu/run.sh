@@ -81,14 +81,14 @@ info() {
   return 1
 }
 
-# Programs, training steps, and what only a real card shows, which is last since it fills the memory.
+# How products are chosen, programs, training steps, and what only a real card shows: last, since it fills the memory.
 card() {
   if [ "$device" != cuda ]; then
     echo 'no card here: left out'
     return
   fi
-  set -- CudaProgramTest:20 endtoend.CudaTrainingTest:40
-  [ $emulated = true ] || set -- "$@" endtoend.CudaCardTest:30
+  set -- kernels.cuda.ProductsTest:20 tests.CudaProgramTest:20 tests.endtoend.CudaTrainingTest:40
+  [ $emulated = true ] || set -- "$@" tests.endtoend.CudaCardTest:30
   code=0
   for class in "$@"; do
     said=$work/card-${class%:*}
@@ -135,12 +135,12 @@ parity_of() {
     *) class=FusionTest ;;
   esac
   export DYR_JAVA_OPTIONS="$java -Ddyr.tests.only=$1"
-  junit 60 "$work/parity-$(printf %s "$1" | tr -c '[:alnum:]' _)" "ops $1" $class
+  junit 60 "$work/parity-$(printf %s "$1" | tr -c '[:alnum:]' _)" "ops $1" tests.$class
 }
 
 # Runs a class of tests and says what failed: junit SECONDS FILE NAME CLASS.
 junit() {
-  limited "$1" "$2" "$dyr" --junit execute --select-class "org.dyr.tests.$4" --disable-banner --disable-ansi-colors \
+  limited "$1" "$2" "$dyr" --junit execute --select-class "org.dyr.$4" --disable-banner --disable-ansi-colors \
     --details=summary --fail-if-no-tests && ! grep -q ' 0 tests successful' "$2" && return
   if grep -q 'tests successful' "$2"; then
     echo "$3: $(counts "$2")"

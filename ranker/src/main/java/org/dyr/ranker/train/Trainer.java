@@ -18,20 +18,15 @@ import org.dyr.device.Devices;
 import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.graph.Profile;
 import org.dyr.nn.BertConfig;
-import org.dyr.nn.Numerics;
 import org.dyr.optim.LossScale;
 import org.dyr.optim.Optimizer;
 import org.dyr.optim.Schedule;
 import org.dyr.optim.UpdateTerms;
 import org.dyr.ranker.eval.Metrics;
 import org.dyr.ranker.model.Model;
-import org.dyr.ranker.model.ModelConfig;
 import org.dyr.ranker.model.ModelDirectory;
-import org.dyr.ranker.model.ModelException;
-import org.dyr.ranker.model.ModelSource;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.PairLengths;
-import org.dyr.ranker.text.Tokenizer;
 
 /**
  * A training run: takes groups from the stream, steps, writes metrics, evaluates, keeps checkpoints and the best model.
@@ -104,7 +99,8 @@ public final class Trainer implements AutoCloseable {
       int threads = config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
       backend = Devices.open(config.device(), config.device(threads));
       opened.push(backend::close);
-      Model loaded = from.isPresent() ? resumed(from.get()) : fresh();
+      StartingModel starting = new StartingModel(config, backend, notes);
+      Model loaded = from.isPresent() ? starting.of(from.get()) : starting.fresh();
       model = loaded.in(config.computeType().type()).reading(
           new PairLengths(config.maxLength(), config.maxQueryLength()));
       opened.push(model::close);
@@ -154,61 +150,6 @@ public final class Trainer implements AutoCloseable {
   private Backend rankDevice(int threads) {
     int share = Math.max(1, threads / config.split().ranks());
     return Devices.open(config.device(), config.device(share));
-  }
-
-  private Model fresh() {
-    if (config.source().isPresent()) {
-      ModelSource source = config.source().get();
-      List<String> begun = new ArrayList<>();
-      Model loaded = source.load(adapted(source.bert()), backend, config.seed(), begun);
-      if (!begun.isEmpty()) notes.add("not in %s, begun fresh: %s".formatted(source.path(), begun));
-      if (!loaded.readsText()) notes.add("no vocabulary is known (vocab names one): the models score no texts");
-      return loaded;
-    }
-    BertConfig bert = adapted(ModelConfig.read(config.modelConfig().orElseThrow()));
-    return Model.create(bert, Tokenizer.load(config.vocab().orElseThrow()), backend, config.seed());
-  }
-
-  /** The model of a checkpoint; the run may give it another dropout. */
-  private Model resumed(Path checkpoint) {
-    // A checkpoint has its own vocabulary: its run may go on where that of its configuration is not.
-    Optional<Path> vocabulary = config.vocab().filter(Files::exists);
-    ModelSource source = new ModelSource(checkpoint, Optional.empty(), vocabulary, 0);
-    BertConfig is = source.bert();
-    if (!withNumerics(is).equals(is)) throw otherModel("numerics", config.numerics().get(), checkpoint);
-    Optional<Boolean> relative = config.useRelativePositions();
-    if (relative.isPresent() && relative.get() != is.relativePositions()) {
-      throw otherModel("use_relative_positions", relative.get(), checkpoint);
-    }
-    BertConfig bert = config.dropout().map(is::withDropout).orElse(is);
-    List<String> begun = new ArrayList<>();
-    Model model = source.load(bert, backend, config.seed(), begun);
-    if (begun.isEmpty()) return model;
-    model.close();
-    throw new ModelException(checkpoint, "the weights of %s are missing".formatted(begun));
-  }
-
-  private static ConfigException otherModel(String key, Object value, Path checkpoint) {
-    return new ConfigException("", ("%s is %s, and %s says otherwise: leave it out to go on, or begin another run with "
-        + "that model (pretrained: %s)").formatted(key, value, checkpoint.resolve(ModelConfig.FILE), checkpoint));
-  }
-
-  /** The model's configuration with what the run changes of it. */
-  private BertConfig adapted(BertConfig bert) {
-    BertConfig b = config.dropout().map(bert::withDropout).orElse(bert);
-    if (config.useRelativePositions().isPresent()) b = b.withRelativePositions(config.useRelativePositions().get());
-    if (b.relativePositions() && config.maxLength() > b.maxPositions()) {
-      if (config.maxLength() > BertConfig.MOST_RELATIVE_POSITIONS) {
-        throw new ConfigException("", "max_length %d is longer than %d positions, the most where they are relative"
-            .formatted(config.maxLength(), BertConfig.MOST_RELATIVE_POSITIONS));
-      }
-      b = b.withMaxPositions(config.maxLength());
-    }
-    return withNumerics(b);
-  }
-
-  private BertConfig withNumerics(BertConfig b) {
-    return config.numerics().map(name -> Numerics.valueOf(name.toUpperCase(Locale.ROOT)).of(b)).orElse(b);
   }
 
   private static Optimizer optimizer(OptimizerConfig o) {
