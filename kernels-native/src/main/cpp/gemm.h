@@ -2,10 +2,11 @@
 // what follows a product element by element, an activation or its gradient, done tile by tile while the tile is in the
 // cache.
 //
-// b is packed into panels of COLUMNS columns (a weight of a model that only scores lies so from the beginning), a into
-// blocks of rows that stay in the second-level cache while every panel goes by. A tile of up to ROWS x COLUMNS sums stays
-// in registers over the whole depth of a call, so c is written once a call, by the epilogue, and the order of an
-// element's additions depends on the depth alone: neither on the tile that it falls into nor on who computes it.
+// b is packed into panels of COLUMNS columns (a weight of a model that only scores lies so from the beginning). Of a,
+// blocks of rows stay in the second-level cache while every panel goes by; they are packed where its rows cannot be read
+// in place. A tile of up to ROWS x COLUMNS sums stays in registers over the whole depth of a call, so c is written once a
+// call, by the epilogue, and the order of an element's additions depends on the depth alone: neither on the tile that it
+// falls into nor on who computes it.
 //
 // What is multiplied is a 32-bit unit: one float, or a pair of bf16 that are neighbours in depth, which one instruction
 // of AVX-512 BF16 multiplies and adds. Where that is missing, bf16 is widened as it is packed, and multiplied as floats.
@@ -33,15 +34,14 @@ constexpr int ROWS = 6;
 constexpr int VECTORS = 2;
 constexpr int COLUMNS = VECTORS * LANES;
 
-/** Units of depth that a row of packed a has side by side; the stride keeps rows out of each other's cache sets. */
-constexpr int STEP = 256;
-constexpr int STRIDE = STEP + 16;
-
-/** Units of a packed block of a, 1 MB: half a second-level cache of 2 MB; in one of 1 MB less gains 1.5% at most. */
+/** Units of a block of a, 1 MB: half a second-level cache of 2 MB; in one of 1 MB less gains 1.5% at most. */
 constexpr int BLOCK = 1 << 18;
 
-/** How many units of depth ahead a panel is fetched. */
+/** How many units of depth ahead a panel is fetched into the first cache. */
 constexpr int AHEAD = 8;
+
+/** A unit in memory, whatever was stored there. */
+using Word = float __attribute__((may_alias));
 
 /** fp32: a unit is one element. */
 struct Single {
@@ -76,13 +76,14 @@ template <class T> DYR_INLINE int units(int depth) {
   return (depth + d - 1) / d;
 }
 
-/** Rows of a that are packed together, for so many units of depth. */
+/** Rows of a that meet every panel together, for so many units of depth. */
 DYR_INLINE int blockRows(int units) { return least(greatest(BLOCK / greatest(units, 1) / ROWS, 1), 24) * ROWS; }
 
+/** From row to row of a packed block: an odd number of cache lines, which keeps rows out of each other's sets. */
+DYR_INLINE int blockStride(int units) { return ((units + 15) / 16 | 1) * 16; }
+
 /** Floats of scratch for a packed block of a. */
-inline int64_t blockSize(int32_t units) {
-  return static_cast<int64_t>((units + STEP - 1) / STEP) * blockRows(units) * STRIDE;
-}
+inline int64_t blockSize(int32_t units) { return static_cast<int64_t>(blockRows(units)) * blockStride(units); }
 
 // ---- packing -------------------------------------------------------------------------------------------------------
 
@@ -105,26 +106,26 @@ DYR_INLINE Floats wholeUnits(const Rounded* row, int k) {
 #endif
 }
 
-/** Units [0,n) of a row whose depth ends after `depth` elements. */
-DYR_INLINE void copyRow(const float* from, int n, int, float* to) {
-  for (int i = 0; i < n; i += LANES) store(to + i, elements(from + i, least(LANES, n - i)));
+/** Up to LANES units of a row whose depth ends after `depth` elements. */
+DYR_INLINE Floats lastUnits(const float* row, int depth) { return elements(row, least(depth, LANES)); }
+
+DYR_INLINE Floats lastUnits(const bf16* row, int depth) {
+  if constexpr (UnitOf<bf16>::type::DEPTH == 1) return elements(row, least(depth, LANES));
+  alignas(64) bf16 copy[2 * LANES] = {};
+  std::memcpy(copy, row, sizeof(bf16) * least(depth, 2 * LANES));
+  return wholeUnits(copy, 0);
 }
 
-DYR_INLINE void copyRow(const bf16* from, int n, int depth, float* to) {
-  if constexpr (UnitOf<bf16>::type::DEPTH == 1) {
-    for (int i = 0; i < n; i += LANES) store(to + i, elements(from + i, least(LANES, n - i)));
-  } else {
-    std::memcpy(to, from, sizeof(bf16) * least(depth, 2 * n));
-    if (depth < 2 * n) reinterpret_cast<bf16*>(to)[depth] = bf16{0};
-    for (int i = n; i % LANES != 0; i++) to[i] = 0;
-  }
+DYR_INLINE Floats lastUnits(const Rounded* row, int depth) {
+  alignas(64) Rounded copy[2 * LANES] = {};
+  std::memcpy(copy, row, sizeof(Rounded) * least(depth, UnitOf<bf16>::type::DEPTH * LANES));
+  return wholeUnits(copy, 0);
 }
 
-/** At most LANES units. */
-DYR_INLINE void copyRow(const Rounded* from, int n, int depth, float* to) {
-  alignas(64) float row[2 * LANES] = {};
-  std::memcpy(row, from, sizeof(float) * least(depth, UnitOf<bf16>::type::DEPTH * n));
-  store(to, wholeUnits(reinterpret_cast<const Rounded*>(row), 0));
+/** LANES units from unit k on of a row of depth elements, zeros past its end. */
+template <class T> DYR_INLINE Floats unitsOfRow(const T* row, int k, int depth) {
+  constexpr int d = UnitOf<T>::type::DEPTH;
+  return k + LANES <= depth / d ? wholeUnits(row, k) : lastUnits(row + k * d, depth - k * d);
 }
 
 /** n columns (at most LANES) of unit k of a matrix (depth, columns) with neighbouring columns side by side. */
@@ -179,15 +180,6 @@ void packStraight(const T* b, int64_t stride, int depth, int n, int from, int to
   }
 }
 
-/** LANES units from unit k on of a row of depth elements, zeros past its end. */
-template <class T> DYR_INLINE Floats unitsOfRow(const T* row, int k, int depth) {
-  constexpr int d = UnitOf<T>::type::DEPTH;
-  if (k + LANES <= depth / d) return wholeUnits(row, k);
-  alignas(64) float copy[LANES];
-  copyRow(row + k * d, least(LANES, units<T>(depth) - k), depth - k * d, copy);
-  return load(copy);
-}
-
 /** The same of b^T: b is (N, depth). */
 template <class T>
 void packTransposed(const T* b, int64_t stride, int depth, int n, int from, int to, float* panels) {
@@ -209,17 +201,14 @@ void packTransposed(const T* b, int64_t stride, int depth, int n, int from, int 
   }
 }
 
-/** Rows [row, row+rows) of a (M, depth) into a block: (steps, blockRows, STRIDE). */
+/** Rows [row, row+rows) of a (M, depth) into a block: (rows, blockStride). */
 template <class T>
 void packRows(const T* a, int64_t stride, int depth, int row, int rows, float* block) {
-  const int deep = units<T>(depth), height = blockRows(deep);
-  constexpr int d = UnitOf<T>::type::DEPTH;
+  const int deep = units<T>(depth), apart = blockStride(deep);
   for (int r = 0; r < rows; r++) {
     const T* from = a + (row + r) * stride;
-    float* to = block + static_cast<int64_t>(r) * STRIDE;
-    for (int k = 0; k < deep; k += STEP, to += static_cast<int64_t>(height) * STRIDE) {
-      copyRow(from + k * d, least(STEP, deep - k), depth - k * d, to);
-    }
+    float* to = block + static_cast<int64_t>(r) * apart;
+    for (int k = 0; k < deep; k += LANES) store(to + k, unitsOfRow(from, k, depth));
   }
 }
 
@@ -227,9 +216,8 @@ void packRows(const T* a, int64_t stride, int depth, int row, int rows, float* b
 template <class T>
 void packRowsTransposed(const T* a, int64_t stride, int depth, int row, int rows, float* block) {
   constexpr int d = UnitOf<T>::type::DEPTH;
-  const int deep = units<T>(depth), height = blockRows(deep);
+  const int deep = units<T>(depth), apart = blockStride(deep);
   for (int k = 0; k < deep; k += LANES) {
-    float* to = block + static_cast<int64_t>(k / STEP) * height * STRIDE + k % STEP;
     for (int r = 0; r < rows; r += LANES) {
       Floats x[LANES];
       int width = least(LANES, rows - r);
@@ -240,16 +228,16 @@ void packRowsTransposed(const T* a, int64_t stride, int depth, int row, int rows
         x[i] = k + i < deep ? columns(a + row + r, stride, k + i, depth, width) : zero();
       }
       transpose(x);
-      for (int i = 0; i < width; i++) store(to + static_cast<int64_t>(r + i) * STRIDE, x[i]);
+      for (int i = 0; i < width; i++) store(block + static_cast<int64_t>(r + i) * apart + k, x[i]);
     }
   }
 }
 
-/** The sum of the elements in the units [0,n) of a packed row. */
-template <class T> DYR_INLINE float sumOfUnits(const float* row, int n) {
+/** The sum of the elements in the units [0,n) of a row. */
+template <class T> DYR_INLINE float sumOfUnits(const Word* row, int n) {
   Floats total = zero();
   for (int i = 0; i < n; i += LANES) {
-    Floats x = elements(row + i, least(LANES, n - i));
+    Floats x = elements(reinterpret_cast<const float*>(row + i), least(LANES, n - i));
     if constexpr (UnitOf<T>::type::DEPTH == 1) {
       total = add(total, x);
     } else {
@@ -258,17 +246,6 @@ template <class T> DYR_INLINE float sumOfUnits(const float* row, int n) {
     }
   }
   return sum(total);
-}
-
-/** sums[r] (+)= the sum of row r of a packed block, over its depth. */
-template <class T> void sumRowsOfBlock(const float* block, int deep, int rows, float* sums, bool more) {
-  const int64_t step = static_cast<int64_t>(blockRows(deep)) * STRIDE;
-  for (int r = 0; r < rows; r++) {
-    float total = more ? sums[r] : 0;
-    const float* row = block + static_cast<int64_t>(r) * STRIDE;
-    for (int k = 0; k < deep; k += STEP, row += step) total += sumOfUnits<T>(row, least(STEP, deep - k));
-    sums[r] = total;
-  }
 }
 
 // ---- the tile ------------------------------------------------------------------------------------------------------
@@ -295,30 +272,49 @@ template <class C> struct Epilogue {
   }
 };
 
-/** R rows of a packed block times a panel: R x COLUMNS sums in registers over the whole depth. */
+/** Rows of a as units, `stride` of them from row to row: a itself, or a packed block of it. */
+struct Rows {
+  const Word* units;
+  int64_t stride;
+
+  DYR_INLINE Rows from(int row) const { return {units + row * stride, stride}; }
+};
+
+/** What is read after a tile: fetched into the second cache meanwhile, `hop` words with each unit of depth. */
+struct Coming {
+  const Word* words;
+  int hop;
+};
+
+/** R rows times a panel: R x COLUMNS sums in registers over the whole depth. */
 template <class Unit, int R, class C>
-void tile(const float* a, int64_t step, const float* panel, int deep, const Epilogue<C>& end, int64_t row, int column) {
+void tile(Rows a, const float* panel, int deep, Coming coming, const Epilogue<C>& end, int64_t row, int column) {
   Floats sums[R][VECTORS];
   for (int r = 0; r < R; r++) {
     for (int v = 0; v < VECTORS; v++) sums[r][v] = zero();
     const C* to = end.c + (row + r) * end.n + column;
     for (int line = 0; line < COLUMNS; line += 64 / sizeof(C)) __builtin_prefetch(to + line, 1);
   }
-  for (; deep > 0; deep -= STEP, a += step) {
-    const int n = least(deep, STEP);
-    for (int k = 0; k < n; k++) {
-      Floats b[VECTORS];
-      for (int v = 0; v < VECTORS; v++) {
-        b[v] = load(panel + v * LANES);
-        __builtin_prefetch(panel + AHEAD * COLUMNS + v * LANES);
-      }
-#pragma GCC unroll 14
-      for (int r = 0; r < R; r++) {
-        Floats x = broadcast(a[r * STRIDE + k]);
-        for (int v = 0; v < VECTORS; v++) sums[r][v] = Unit::multiplyAdd(x, b[v], sums[r][v]);
-      }
-      panel += COLUMNS;
+  // The next unit of every third row: an address in the loop has room for the two rows behind it.
+  constexpr int THIRDS = (R + 2) / 3;
+  const Word* next[THIRDS];
+  for (int i = 0; i < THIRDS; i++) next[i] = a.from(3 * i).units;
+  for (int k = 0; k < deep; k++) {
+    Floats b[VECTORS];
+    for (int v = 0; v < VECTORS; v++) {
+      b[v] = load(panel + v * LANES);
+      __builtin_prefetch(panel + AHEAD * COLUMNS + v * LANES);
     }
+    panel += COLUMNS;
+    __builtin_prefetch(coming.words, 0, 2);
+    coming.words += coming.hop;
+#pragma GCC unroll 14
+    for (int r = 0; r < R; r++) {
+      Floats x = broadcast(next[r / 3][r % 3 * a.stride]);
+      for (int v = 0; v < VECTORS; v++) sums[r][v] = Unit::multiplyAdd(x, b[v], sums[r][v]);
+    }
+#pragma GCC unroll 5
+    for (int i = 0; i < THIRDS; i++) next[i]++;
   }
   for (int r = 0; r < R; r++) {
     for (int v = 0; v < VECTORS; v++) {
@@ -330,12 +326,12 @@ void tile(const float* a, int64_t step, const float* panel, int deep, const Epil
 
 /** The tile for a number of rows known at run time. */
 template <class Unit, class C, int R = ROWS>
-DYR_INLINE void tileOf(int rows, const float* a, int64_t step, const float* panel, int deep, const Epilogue<C>& end,
-    int64_t row, int column) {
+DYR_INLINE void tileOf(int rows, Rows a, const float* panel, int deep, Coming coming, const Epilogue<C>& end, int64_t row,
+    int column) {
   if constexpr (R > 1) {
-    if (rows < R) return tileOf<Unit, C, R - 1>(rows, a, step, panel, deep, end, row, column);
+    if (rows < R) return tileOf<Unit, C, R - 1>(rows, a, panel, deep, coming, end, row, column);
   }
-  tile<Unit, R>(a, step, panel, deep, end, row, column);
+  tile<Unit, R>(a, panel, deep, coming, end, row, column);
 }
 
 /** What follows a tile of sums: they are stored, in fp32, where the first cache keeps them, and read again. */
@@ -369,24 +365,33 @@ template <class C> struct Follow {
   /** Rows [row, row+rows) of a panel's columns from `column` on; sums (rows, COLUMNS). */
   void tile(const float* sums, int64_t row, int rows, int column) const {
     const int columns = least(COLUMNS, n - column);
-    withFunction(kind, [=](auto f) {
-      for (int r = 0; r < rows; r++) {
-        const int64_t at = (row + r) * n + column;
-        const float* from = sums + r * COLUMNS;
-        vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
-          Floats x = load(from + i, m), b = load(bias + column + i, m);
-          if (residual) x = add(x, load(residual + at + i, m));
+    withFunction(kind, [=](auto f) DYR_BODY {
+      vectors(0, columns, [=](int64_t i, auto m) DYR_BODY {
+        const Floats b = load(bias + column + i, m);
+        for (int r = 0; r < rows; r++) {
+          const int64_t at = (row + r) * n + column + i;
+          Floats x = load(sums + r * COLUMNS + i, m);
+          if (residual) x = add(x, load(residual + at, m));
           if (then == Then::ACTIVATE) {
-            if (u) store(u + at + i, x, m);
-            store(c + at + i, f.template value<C>(add(x, b)), m);
+            if (u) store(u + at, x, m);
+            store(c + at, f.template value<C>(add(x, b)), m);
           } else {
-            store(c + at + i, mul(x, f.template slope<C>(add(load(u + at + i, m), b))), m);
+            store(c + at, mul(x, f.template slope<C>(add(load(u + at, m), b))), m);
           }
-        });
-      }
+        }
+      });
     });
   }
 };
+
+/**
+ * Whether rows of a, `stride` elements apart, are whole units in memory, and lie so that those of a tile do not fall into
+ * one set of the first cache, whose ways they would fill.
+ */
+template <class T> DYR_INLINE bool readInPlace(int64_t stride, int depth) {
+  constexpr int d = UnitOf<T>::type::DEPTH;
+  return d * sizeof(T) == sizeof(Word) && depth % d == 0 && stride % d == 0 && stride * sizeof(T) % 4096 != 0;
+}
 
 /**
  * Rows [rowBegin,rowEnd) of c over panels [panelBegin,panelEnd).
@@ -400,25 +405,37 @@ template <class T, class C>
 void product(const T* a, int64_t stride, bool transposed, int depth, const float* panels, int rowBegin, int rowEnd,
     int panelBegin, int panelEnd, const Epilogue<C>& end, const Follow<C>& follow, float* block, float* sums, bool more) {
   using Unit = typename UnitOf<T>::type;
-  const int deep = units<T>(depth), height = blockRows(deep);
-  const int64_t step = static_cast<int64_t>(height) * STRIDE;
-  for (int top = rowBegin; top < rowEnd; top += height) {
-    const int rows = least(height, rowEnd - top);
+  const int deep = units<T>(depth);
+  const int64_t all = rowEnd - rowBegin;
+  const bool inPlace = !transposed && readInPlace<T>(stride, depth);
+  // Blocks of nearly equal height, and tiles likewise: a low one would wait for what it reads.
+  const int64_t blocks = (all + blockRows(deep) - 1) / blockRows(deep);
+  for (int64_t i = 0; i < blocks; i++) {
+    const int top = static_cast<int>(rowBegin + all * i / blocks);
+    const int rows = static_cast<int>(rowBegin + all * (i + 1) / blocks) - top;
     if (transposed) packRowsTransposed(a, stride, depth, top, rows, block);
-    else packRows(a, stride, depth, top, rows, block);
-    if (sums) sumRowsOfBlock<T>(block, deep, rows, sums + top, more);
-    const int tiles = (rows + ROWS - 1) / ROWS;  // of nearly equal height: a low tile would wait for its few sums
+    else if (!inPlace) packRows(a, stride, depth, top, rows, block);
+    const Rows left = inPlace ? Rows{reinterpret_cast<const Word*>(a + top * stride), stride / Unit::DEPTH}
+                              : Rows{block, blockStride(deep)};
+    for (int r = 0; sums && r < rows; r++) {
+      sums[top + r] = (more ? sums[top + r] : 0) + sumOfUnits<T>(left.from(r).units, deep);
+    }
+    const int64_t size = static_cast<int64_t>(deep) * COLUMNS;
+    const int tiles = (rows + ROWS - 1) / ROWS, hop = (COLUMNS + tiles - 1) / tiles;
     for (int j = panelBegin; j < panelEnd; j++) {
-      const float* panel = panels + static_cast<int64_t>(j) * deep * COLUMNS;
+      const float *panel = panels + j * size, *after = panels + (j + 1 < panelEnd ? j + 1 : panelBegin) * size;
       for (int t = 0; t < tiles; t++) {
         const int r = rows * t / tiles, high = rows * (t + 1) / tiles - r;
-        const float* left = block + static_cast<int64_t>(r) * STRIDE;
+        // Each tile asks for its share of the next panel; with the first panel, for rows that nobody has read yet.
+        const bool unread = inPlace && j == panelBegin && left.stride == deep;
+        const Coming coming = unread ? Coming{left.from(r + high).units, ROWS} : Coming{after + t * deep * hop, hop};
         if (follow.then == Then::NOTHING) {
-          tileOf<Unit>(high, left, step, panel, deep, end, top + r, j * COLUMNS);
+          tileOf<Unit>(high, left.from(r), panel, deep, coming, end, top + r, j * COLUMNS);
         } else {
           alignas(64) float kept[ROWS * COLUMNS];
           follow.prefetch(top + r, high, j * COLUMNS);
-          tileOf<Unit>(high, left, step, panel, deep, Epilogue<float>{kept, nullptr, nullptr, COLUMNS}, 0, 0);
+          const Epilogue<float> keep{kept, nullptr, nullptr, COLUMNS};
+          tileOf<Unit>(high, left.from(r), panel, deep, coming, keep, 0, 0);
           follow.tile(kept, top + r, high, j * COLUMNS);
         }
       }

@@ -119,6 +119,8 @@ final class OpCases {
     add(gemm(new Gemm(false, true, true, true, false), 17, 5, 4097).on("depth in parts"));
     add(gemm(new Gemm(true, false, false, true, true), 29, 40, 4100).on("depth in parts"));
     add(product(false, true, 700, 33, 515).on("several blocks of rows"));
+    add(product(false, true, 700, 33, 516).on("several blocks of rows, of whole pairs"));
+    for (int k : new int[] {1024, 2048}) add(product(false, true, 31, 33, k).on("rows pages apart, in fp32 or 16 bits"));
   }
 
   /** Products of every kind, and b both ways, that round b themselves. */
