@@ -16,11 +16,12 @@ import org.dyr.tensor.Shape;
 import org.dyr.tensor.Spec;
 
 /**
- * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}, and an activation or its gradient behind it. The workers
- * pack b together where it is not in panels, then each multiplies its own rows of c by all panels, or, where rows are
- * few, all rows by its own panels. A depth beyond {@link #DEPTH} goes in equal parts, the later ones added to c. The
- * sums of a's rows are taken from the packed block. A weight that is to be rounded is rounded as it is packed. Scratch:
- * the panels, then a packed block of a for each worker. Compute-bound: 2 M N K operations.
+ * c = op(a) op(b) [+ bias] [+ residual] by {@code gemm.h}, and an activation or its gradient behind it. Each worker packs
+ * panels of b of its own, where b is not in panels, and multiplies all rows by them: no cache line of them goes to another
+ * core. Where a is to be transposed, which each worker would do for itself, or panels do not share out evenly, all pack b
+ * together, and each multiplies its own rows by all panels. A depth beyond {@link #DEPTH} goes in equal parts, the later
+ * ones added to c. The sums of a's rows are taken from the packed block. A weight that is to be rounded is rounded as it is
+ * packed. Scratch: the panels, then a packed block of a for each worker. Compute-bound: 2 M N K operations.
  */
 final class NativeGemm implements Kernel {
   /**
@@ -42,6 +43,9 @@ final class NativeGemm implements Kernel {
 
   /** Rows of a tile, the most of any instruction set: fewer for each worker, and columns divide better. */
   private static final int TILE = 14;
+
+  /** Panels for each worker from which one more or less for some of them does not count. */
+  private static final int MANY = 8;
 
   /** M, N, K, and how K is cut. */
   private record Size(int m, int n, int k, int elementsPerUnit, int parts) {
@@ -135,7 +139,8 @@ final class NativeGemm implements Kernel {
     residual = gemm.residual() ? o.in(gemm.residualInput()) : 0;
     sums = op instanceof GemmSumRows ? o.out(1) : 0;
     shares = (long) size.m * size.n * size.k < ALONE ? 1 : workers.count();
-    byRows = size.m >= TILE * shares || panelCount < shares;
+    boolean even = panelCount % shares == 0 || panelCount >= MANY * shares;
+    byRows = panelCount < shares || size.m >= TILE * shares && (transposeA || !even);
     panels = inPanels ? b : o.scratch();
     blocks = o.scratch() + (inPanels ? 0 : panelBytes(size, isa));
     blockBytes = blockBytes(size, isa);
