@@ -159,7 +159,7 @@ final class EvalCommand implements Callable<Integer> {
         Model loaded = where.loadForScoring(backend, common.compute().type());
         Scorer scorer = new Scorer(loaded, Set.of());
         RecordEvaluator evaluator =
-            new RecordEvaluator(records, pairs, judged, loaded.bert().config().maxPositions())) {
+            new RecordEvaluator(records, pairs, judged, loaded.bert().config())) {
       List<ScoredPool> pools;
       try (CountProgress progress = new CountProgress("pairs", evaluator.count(), spec.commandLine().getErr())) {
         pools = evaluator.score(scorer, target, progress::at);

@@ -115,9 +115,10 @@ public final class GroupRow {
   /**
    * The pairs of a row, without padding, the positive first, the others in their order.
    *
+   * @param words that the model embeds
    * @throws IllegalArgumentException saying what is wrong with the row
    */
-  static List<EncodedPair> group(Row row, boolean packed) {
+  static List<EncodedPair> group(Row row, boolean packed, int words) {
     long[] ids = row.integers(INPUT_IDS);
     long[] mask = row.integers(INPUT_MASK);
     long[] segments = row.integers(SEGMENT_IDS);
@@ -133,7 +134,7 @@ public final class GroupRow {
     int at = 0;
     for (int pair = 0; pair < labels.length; pair++) {
       int end = packed ? endOf(pair + 1, mask, at) : at + maxLength;
-      pairs.add(pair(pair, ids, mask, segments, at, end));
+      pairs.add(pair(pair, ids, mask, segments, at, end, words));
       at = end;
     }
     if (at < ids.length) {
@@ -147,9 +148,10 @@ public final class GroupRow {
   /**
    * The one pair of a row, without padding. Its label, if it has one, is not looked at.
    *
+   * @param words that the model embeds
    * @throws IllegalArgumentException saying what is wrong with the row
    */
-  static EncodedPair pair(Row row) {
+  static EncodedPair pair(Row row, int words) {
     long[] ids = row.integers(INPUT_IDS);
     long[] mask = row.integers(INPUT_MASK);
     long[] segments = row.integers(SEGMENT_IDS);
@@ -158,7 +160,7 @@ public final class GroupRow {
       throw new IllegalArgumentException("is a group of %d passages; to be evaluated, pairs stand one a row".formatted(
           labels.values().length));
     }
-    return pair(0, ids, mask, segments, 0, ids.length);
+    return pair(0, ids, mask, segments, 0, ids.length, words);
   }
 
   private static void requireEqual(long[] ids, long[] mask, long[] segments) {
@@ -185,7 +187,8 @@ public final class GroupRow {
     return end;
   }
 
-  private static EncodedPair pair(int pair, long[] ids, long[] mask, long[] segments, int from, int to) {
+  /** Kernels take an id for a row of the table of words and look at nothing: here is where it is held against it. */
+  private static EncodedPair pair(int pair, long[] ids, long[] mask, long[] segments, int from, int to, int words) {
     int length = 0;
     for (int i = from; i < to; i++) {
       if (mask[i] != 0) length++;
@@ -196,8 +199,9 @@ public final class GroupRow {
     int at = 0;
     for (int i = from; i < to; i++) {
       if (mask[i] == 0) continue;
-      if (ids[i] < 0 || ids[i] > Integer.MAX_VALUE) {
-        throw new IllegalArgumentException("input_ids has " + ids[i] + ", which is no token id, at element " + i);
+      if (ids[i] < 0 || ids[i] >= words) {
+        throw new IllegalArgumentException(("input_ids has %d at element %d, and the model embeds %d words, from 0 on: "
+            + "prepare the file with the model's vocabulary").formatted(ids[i], i, words));
       }
       if (segments[i] != 0 && segments[i] != 1 || segments[i] == 0 && firstSegment < at) {
         throw new IllegalArgumentException("segment_ids of passage " + pair + " are not zeros and then ones");

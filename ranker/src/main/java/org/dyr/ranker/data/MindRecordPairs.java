@@ -13,22 +13,25 @@ import org.dyr.ranker.text.EncodedPair;
  */
 public final class MindRecordPairs implements AutoCloseable {
   private final MindRecordReader reader;
+  private final int words;
 
-  private MindRecordPairs(MindRecordReader reader) {
+  private MindRecordPairs(MindRecordReader reader, int words) {
     this.reader = reader;
+    this.words = words;
   }
 
   /**
    * Opens a data set and holds its indexes, where there are any, against its pages.
    *
    * @param path a file, which brings all shards that its header names; or a folder of such files, sorted by name
+   * @param words that the model embeds (its vocab_size): what token ids stay below
    * @throws FormatException when a file is damaged or missing, the files do not belong together, an index disagrees, or
    *     they have no such columns
    * @throws DataException for a folder without such files
    * @throws UncheckedIOException when a file cannot be read
    */
-  public static MindRecordPairs open(Path path) {
-    return new MindRecordPairs(MindRecordFiles.open(path, GroupRow::pairProblem));
+  public static MindRecordPairs open(Path path, int words) {
+    return new MindRecordPairs(MindRecordFiles.open(path, GroupRow::pairProblem), words);
   }
 
   /** The number of pairs. */
@@ -40,12 +43,12 @@ public final class MindRecordPairs implements AutoCloseable {
    * A pair, without padding.
    *
    * @param index from 0 to below {@link #count}
-   * @throws FormatException naming file and row when the row is damaged, holds more than one pair, or more than
-   *     {@code longest} tokens
+   * @throws FormatException naming file and row when the row is damaged, holds more than one pair, more than
+   *     {@code longest} tokens, or a token that the model does not embed
    */
   public EncodedPair pair(long index, int longest) {
     try {
-      EncodedPair pair = GroupRow.pair(reader.row(index));
+      EncodedPair pair = GroupRow.pair(reader.row(index), words);
       if (pair.length() <= longest) return pair;
       throw new IllegalArgumentException("has %d tokens, the model reads %d at most".formatted(pair.length(), longest));
     } catch (IllegalArgumentException e) {

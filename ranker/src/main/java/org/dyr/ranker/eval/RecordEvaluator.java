@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntConsumer;
+import org.dyr.nn.BertConfig;
 import org.dyr.ranker.data.DataException;
 import org.dyr.ranker.data.MindRecordPairs;
 import org.dyr.ranker.model.Scorer;
@@ -31,15 +32,15 @@ public final class RecordEvaluator implements AutoCloseable {
    * Opens the three.
    *
    * @param records a MindRecord file, or a folder of them
-   * @param longest tokens of a pair that the model reads
+   * @param model what is to score them: how long its pairs are, and how many words it embeds
    * @throws DataException when a file is missing or wrong, or there are not as many ids as rows
    * @throws org.dyr.formats.FormatException when a MindRecord file is damaged or holds no pairs
    */
-  public RecordEvaluator(Path records, Path ids, Path qrels, int longest) {
+  public RecordEvaluator(Path records, Path ids, Path qrels, BertConfig model) {
     this.ids = PairIds.read(ids);
     this.qrels = Qrels.read(qrels);
-    this.longest = longest;
-    rows = MindRecordPairs.open(records);
+    longest = model.maxPositions();
+    rows = MindRecordPairs.open(records, model.vocabSize());
     if (rows.count() != this.ids.pairs().size()) {
       try (rows) {
         throw new DataException(ids, "has %,d lines for the %,d rows of %s; line n says what row n is".formatted(

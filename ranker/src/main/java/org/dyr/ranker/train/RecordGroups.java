@@ -18,10 +18,11 @@ final class RecordGroups implements GroupSource {
   private final EpochOrder order;
   private final int longest;
 
-  RecordGroups(Path path, TrainConfig config) {
+  /** @param words that the model embeds */
+  RecordGroups(Path path, TrainConfig config, int words) {
     this.path = path;
     longest = config.maxLength();
-    rows = MindRecordGroups.open(path);
+    rows = MindRecordGroups.open(path, words);
     if (rows.count() == 0) {
       rows.close();
       throw new DataException(path, "has no groups to train on");

@@ -54,7 +54,7 @@ final class TrainingInput implements AutoCloseable {
     }
     EvalFiles files = config.evalFiles();
     records = files.records().map(path -> new RecordEvaluator(path, files.ids().orElseThrow(),
-        files.qrels().orElseThrow(), model.bert().config().maxPositions()));
+        files.qrels().orElseThrow(), model.bert().config()));
     boolean complete = false;
     try {
       if (records.isPresent() && !records.get().isJudged()) {
@@ -62,7 +62,7 @@ final class TrainingInput implements AutoCloseable {
             + "name files that belong together, or leave out eval_records, eval_ids and eval_qrels").formatted(
             files.qrels().get(), files.ids().get()));
       }
-      source = source(config);
+      source = source(config, model.bert().config().vocabSize());
       dev = records.<Dev>map(e -> scorer -> Metrics.compute(e.qrels(),
           Run.of(e.score(scorer, files.scores(), done -> {})), config.relevantFrom())).or(() -> split(config));
       complete = true;
@@ -84,7 +84,7 @@ final class TrainingInput implements AutoCloseable {
         Run.of(new PoolEvaluator(scorer, encoder, tokens).score(queries, done -> {})), config.relevantFrom()));
   }
 
-  private GroupSource source(TrainConfig config) {
+  private GroupSource source(TrainConfig config, int words) {
     if (config.data().isPresent()) {
       RankingData data = RankingData.load(config.data().get(), config.trainSplit());
       boolean ranked = data.poolFile().getFileName().toString().startsWith("bm25.");
@@ -95,7 +95,7 @@ final class TrainingInput implements AutoCloseable {
       return new TextGroups(TrainingSet.from(data, config.relevantFrom()), config, encoder, tokens);
     }
     Path groups = config.groups().orElseThrow();
-    return RecordGroups.reads(groups) ? new RecordGroups(groups, config)
+    return RecordGroups.reads(groups) ? new RecordGroups(groups, config, words)
         : new TextGroups(JsonLinesGroups.load(groups), config, encoder, tokens);
   }
 

@@ -219,6 +219,11 @@ class OriginalEvaluationTest {
     Path longer = write("long.mindrecord", List.of(row(pair, 20)));
     assertFails(longer + ", row 0: has 17 tokens, the model reads 16 at most", "--data", longer.toString(), "--ids",
         few.toString(), "--qrels", qrels.toString());
+    Path foreign = write("foreign.mindrecord", List.of(row(new EncodedPair(new int[] {2, 12, 3}, 2), 4),
+        row(new EncodedPair(new int[] {2, 13, 3}, 2), 4)));
+    Path two = Files.writeString(folder.resolve("two.tsv"), "q p\nq r\n");
+    assertFails(foreign + ", row 1: input_ids has 13 at element 1, and the model embeds 13 words, from 0 on", "--data",
+        foreign.toString(), "--ids", two.toString(), "--qrels", qrels.toString());
     Map<String, Cell> group = new HashMap<>(row(new EncodedPair(new int[8], 2), 8).cells());
     group.put("label_ids", new Cell.Wholes(new long[] {1, 0}));
     Path groups = write("groups.mindrecord", List.of(new Row(group)));

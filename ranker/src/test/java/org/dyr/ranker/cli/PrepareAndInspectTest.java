@@ -79,7 +79,7 @@ class PrepareAndInspectTest {
     GroupSampler sampler = new GroupSampler(JsonLinesGroups.load(groups), 4, 9, true);
     String first = shards == 1 ? "train.mindrecord" : shards < 10 ? "train.mindrecord0" : "train.mindrecord00";
     try (Tokenizer tokenizer = Tokenizer.load(vocabulary);
-        MindRecordGroups read = MindRecordGroups.open(folder.resolve(first))) {
+        MindRecordGroups read = MindRecordGroups.open(folder.resolve(first), 11)) {
       PairEncoder encoder = new PairEncoder(tokenizer, MAX_LENGTH, MAX_QUERY_LENGTH);
       assertEquals(sampler.groupsPerEpoch(), read.count());
       for (int i = 0; i < read.count(); i++) {

@@ -30,6 +30,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class MindRecordGroupsTest {
+  private static final int WORDS = 30_522;
+
   @TempDir private Path folder;
 
   private Path write(String name, Schema schema, int shards, List<Row> rows) {
@@ -62,7 +64,7 @@ class MindRecordGroupsTest {
     Path first = write("x.mindrecord", GroupRow.schema(packed), 3,
         groups.stream().map(group -> packed ? GroupRow.packed(group) : GroupRow.padded(group, 32)).toList());
     for (Path path : List.of(first, folder)) {
-      try (MindRecordGroups read = MindRecordGroups.open(path)) {
+      try (MindRecordGroups read = MindRecordGroups.open(path, WORDS)) {
         assertEquals(groups.size(), read.count());
         for (int g = 0; g < groups.size(); g++) {
           List<EncodedPair> group = read.group(g);
@@ -81,7 +83,8 @@ class MindRecordGroupsTest {
   @Test void thePositiveComesFirst() {
     Row row = row(new long[] {1, 2, 3, 4, 0, 0, 5, 6, 0}, new long[] {1, 1, 1, 1, 0, 0, 1, 1, 0},
         new long[] {0, 0, 1, 0, 0, 0, 0, 1, 0}, new long[] {0, 0, 1});
-    try (MindRecordGroups groups = MindRecordGroups.open(write("p", GroupRow.schema(false), 1, List.of(row)))) {
+    Path file = write("p", GroupRow.schema(false), 1, List.of(row));
+    try (MindRecordGroups groups = MindRecordGroups.open(file, 7)) { // 6 is the highest id
       List<EncodedPair> pairs = groups.group(0);
       assertSame(new EncodedPair(new int[] {5, 6}, 1), pairs.get(0));
       assertSame(new EncodedPair(new int[] {1, 2, 3}, 2), pairs.get(1));
@@ -101,29 +104,33 @@ class MindRecordGroupsTest {
         row(four, new long[3], segments, new long[] {1, 0}), "4, 3 and 4",
         row(four, new long[] {1, 1, 0, 0}, segments, new long[] {1, 0}), "passage 1 has no token",
         row(four, ones, new long[] {1, 0, 0, 1}, new long[] {1, 0}), "segment_ids of passage 0",
-        row(new long[] {1, -2, 3, 4}, ones, segments, new long[] {1, 0}), "-2");
+        row(new long[] {1, -2, 3, 4}, ones, segments, new long[] {1, 0}), "input_ids has -2 at element 1",
+        row(new long[] {1, 2, WORDS, 4}, ones, segments, new long[] {1, 0}),
+        "input_ids has 30522 at element 2, and the model embeds 30522 words");
     wrong.forEach((row, words) -> {
       Path file = write("wrong", GroupRow.schema(false), 1, List.of(row));
-      try (MindRecordGroups groups = MindRecordGroups.open(file)) {
+      try (MindRecordGroups groups = MindRecordGroups.open(file, WORDS)) {
         String said = assertThrows(FormatException.class, () -> groups.group(0)).getMessage();
         assertTrue(said.contains("row 0") && said.contains(words), said);
       }
     });
     Row packed = row(four, new long[] {1, 1, 3, 3}, segments, new long[] {1, 0});
-    try (MindRecordGroups groups = MindRecordGroups.open(write("packed", GroupRow.schema(true), 1, List.of(packed)))) {
+    Path packedFile = write("packed", GroupRow.schema(true), 1, List.of(packed));
+    try (MindRecordGroups groups = MindRecordGroups.open(packedFile, WORDS)) {
       assertThrows(FormatException.class, () -> groups.group(0));
     }
   }
 
   @Test void filesThatAreNoGroupsAreRefused() throws IOException {
     Path other = write("other", Schema.of("", Column.list("input_ids", ColumnType.INT32)), 1, List.of());
-    FormatException e = assertThrows(FormatException.class, () -> MindRecordGroups.open(other));
+    FormatException e = assertThrows(FormatException.class, () -> MindRecordGroups.open(other, WORDS));
     assertTrue(e.getMessage().contains("input_mask"), e.getMessage());
     Path empty = Files.createDirectory(folder.resolve("empty"));
-    assertThrows(DataException.class, () -> MindRecordGroups.open(empty));
+    assertThrows(DataException.class, () -> MindRecordGroups.open(empty, WORDS));
     Path good = write("good", GroupRow.schema(false), 1, List.of());
     Files.writeString(folder.resolve("good.db"), "nonsense");
-    assertTrue(assertThrows(FormatException.class, () -> MindRecordGroups.open(good)).getMessage().contains("good.db"));
+    FormatException index = assertThrows(FormatException.class, () -> MindRecordGroups.open(good, WORDS));
+    assertTrue(index.getMessage().contains("good.db"), index.getMessage());
   }
 
   @Test void theSampleReadsAsExpected() throws IOException {
@@ -133,7 +140,7 @@ class MindRecordGroupsTest {
     JsonNode expected = new ObjectMapper().readTree(samples.resolve("expected/mindrecord-synthetic-dyr.json").toFile())
         .get(0).get("rows");
     Path file = samples.resolve("mindrecord/synthetic-dyr/dyr_tiny.mindrecord");
-    try (MindRecordGroups groups = MindRecordGroups.open(file)) {
+    try (MindRecordGroups groups = MindRecordGroups.open(file, WORDS)) {
       assertEquals(expected.size(), groups.count());
       for (int g = 0; g < groups.count(); g++) {
         JsonNode columns = expected.get(g).get("columns");
