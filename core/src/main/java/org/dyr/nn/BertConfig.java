@@ -24,10 +24,12 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
   /** The longest sequence of relative positions: no table bounds it, but dropout counts so many keys. */
   public static final int MOST_RELATIVE_POSITIONS = 1 << 16;
 
+  private static final int LEAST_TYPES = 2; // the query's tokens have one, the passage's the other
+
   private static final String ABSOLUTE = "absolute";
   private static final String RELATIVE = "relative_key_value_clipped";
 
-  /** @throws IllegalArgumentException when a size is not positive or does not divide, or a probability is none */
+  /** @throws IllegalArgumentException when a size is too small or does not divide, or a probability is none */
   public BertConfig {
     positive("vocab_size", vocabSize);
     positive("hidden_size", hiddenSize);
@@ -35,7 +37,7 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
     positive("num_attention_heads", heads);
     positive("intermediate_size", intermediateSize);
     positive("max_position_embeddings", maxPositions);
-    positive("type_vocab_size", typeVocabSize);
+    atLeast(LEAST_TYPES, "type_vocab_size", typeVocabSize);
     if (relativePositions && maxPositions > MOST_RELATIVE_POSITIONS) {
       throw new IllegalArgumentException(
           "max_position_embeddings must be at most %d where positions are relative, not %d".formatted(
@@ -60,7 +62,11 @@ public record BertConfig(int vocabSize, int hiddenSize, int layers, int heads, i
   }
 
   private static void positive(String name, int x) {
-    if (x < 1) throw new IllegalArgumentException("%s must be at least 1, not %d".formatted(name, x));
+    atLeast(1, name, x);
+  }
+
+  private static void atLeast(int least, String name, int x) {
+    if (x < least) throw new IllegalArgumentException("%s must be at least %d, not %d".formatted(name, least, x));
   }
 
   private static void probability(String name, double p) {

@@ -5,14 +5,22 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.dyr.device.Backend;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.Devices;
+import org.dyr.formats.FormatException;
+import org.dyr.formats.checkpoint.BertNames;
+import org.dyr.formats.checkpoint.ElementType;
+import org.dyr.formats.checkpoint.MindSporeCheckpointWriter;
+import org.dyr.formats.checkpoint.StoredTensor;
 import org.dyr.ranker.text.PairLengths;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -93,5 +101,29 @@ class ModelTest {
     assertEquals(before, Files.readString(reader));
     assertEquals(new PairLengths(16, 8), ModelConfig.readLengths(config, 16));
     assertTrue(Files.readString(config).contains("max_query_length"));
+  }
+
+  /** A passage's tokens are of type 1: with one row they would be looked up beside the table. */
+  @Test void aModelWithoutATypeForPassagesIsRefused() throws IOException {
+    String why = "type_vocab_size must be at least 2";
+    Path config = config(", \"vocab_size\": 13, \"hidden_size\": 16, \"num_hidden_layers\": 1, \"num_attention_heads\": "
+        + "2, \"intermediate_size\": 24, \"type_vocab_size\": 1");
+    ModelException e = assertThrows(ModelException.class, () -> ModelConfig.read(config));
+    assertTrue(e.getMessage().startsWith(config + ": " + why), e.getMessage());
+    Path checkpoint = folder.resolve("model.ckpt");
+    List<StoredTensor> tensors = new ArrayList<>();
+    Map.of("word_embeddings", 13, "position_embeddings", 16, "token_type_embeddings", 1).forEach((table, rows) ->
+        tensors.add(zeros("bert.embeddings." + table + ".weight", rows, 16)));
+    tensors.add(zeros("bert.encoder.layer.0.intermediate.dense.weight", 24, 16));
+    MindSporeCheckpointWriter.write(checkpoint, tensors, MindSporeCheckpointWriter.Scalars.ZERO, false);
+    ModelSource source = new ModelSource(checkpoint, Optional.empty(), Optional.empty(), 2);
+    FormatException f = assertThrows(FormatException.class, source::bert);
+    assertTrue(f.getMessage().startsWith(checkpoint.toString()) && f.getMessage().contains(why), f.getMessage());
+  }
+
+  private static StoredTensor zeros(String name, int rows, int columns) {
+    byte[] bytes = new byte[4 * rows * columns];
+    return new StoredTensor(BertNames.translate(name, BertNames.Dialect.MIND_SPORE).orElseThrow(), ElementType.FLOAT32,
+        List.of((long) rows, (long) columns), bytes.length, () -> new ByteArrayInputStream(bytes));
   }
 }
