@@ -15,6 +15,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -326,6 +327,18 @@ class PointwiseTest {
       Graph graph = new Graph(DType.F32);
       chain(graph, memory);
       return run(fresh, graph, Set.of()).get("y");
+    }
+  }
+
+  @Test void theTextHasTheDigitsOfCudaWhateverTheLocale() {
+    assumeDevice();
+    double[] expected = runOnANewDevice();
+    Locale before = Locale.getDefault();
+    Locale.setDefault(Locale.forLanguageTag("fa-u-nu-arabext"));
+    try {
+      assertArrayEquals(expected, runOnANewDevice());
+    } finally {
+      Locale.setDefault(before);
     }
   }
 

@@ -10,6 +10,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.ThreadLocalRandom;
 import org.dyr.io.AtomicFiles;
 
@@ -90,7 +91,7 @@ public final class MindRecordWriter implements AutoCloseable {
     if (shards == 1) return List.of(name);
     int digits = Integer.toString(shards - 1).length();
     List<String> names = new ArrayList<>();
-    for (int i = 0; i < shards; i++) names.add(name + ("%0" + digits + "d").formatted(i));
+    for (int i = 0; i < shards; i++) names.add(name + String.format(Locale.ROOT, "%0" + digits + "d", i));
     return names;
   }
 

@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import org.dyr.formats.FormatException;
@@ -150,6 +151,17 @@ class MindRecordFilesTest {
     }
     try (var left = Files.list(folder)) {
       assertEquals(0, left.count());
+    }
+  }
+
+  @Test void namesOfShardsHaveTheSameDigitsEverywhere() {
+    Locale before = Locale.getDefault();
+    Locale.setDefault(Locale.forLanguageTag("fa-u-nu-arabext"));
+    try {
+      Path first = write("data.mindrecord", ALL, true, 12, List.of(rows(12)));
+      assertEquals("data.mindrecord00", first.getFileName().toString());
+    } finally {
+      Locale.setDefault(before);
     }
   }
 

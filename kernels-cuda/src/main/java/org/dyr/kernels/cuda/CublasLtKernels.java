@@ -41,7 +41,7 @@ final class CublasLtKernels implements KernelSet, AutoCloseable {
     this.stream = stream;
     handle = Blas.create();
     algorithms = new Algorithms(handle, stream, lock, most, new AlgorithmFile(cache.resolve("products"),
-        "%s, driver %d, cuBLASLt %d".formatted(Driver.describe(0), Driver.version(), Blas.version())));
+        Driver.describe(0) + ", driver " + Driver.version() + ", cuBLASLt " + Blas.version()));
   }
 
   @Override public String name() {

@@ -4,6 +4,7 @@ import static org.bytedeco.cuda.global.cudart.CU_STREAM_CAPTURE_MODE_RELAXED;
 import static org.bytedeco.cuda.global.cudart.CU_STREAM_NON_BLOCKING;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Locale;
 import org.bytedeco.cuda.cudart.CUctx_st;
 import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.cudart.CUfunc_st;
@@ -83,13 +84,13 @@ final class Driver {
     check(cudart.cuDeviceGetName(name, name.length, device));
     int end = 0;
     while (end < name.length && name[end] != 0) end++;
-    return "%s, %s, %d multiprocessors".formatted(new String(name, 0, end), architecture(device),
+    return String.format(Locale.ROOT, "%s, %s, %d multiprocessors", new String(name, 0, end), architecture(device),
         multiprocessors(device));
   }
 
   /** {@code sm_90}. */
   static String architecture(int device) {
-    return "sm_%d%d".formatted(attribute(COMPUTE_MAJOR, device), attribute(COMPUTE_MINOR, device));
+    return "sm_" + attribute(COMPUTE_MAJOR, device) + attribute(COMPUTE_MINOR, device);
   }
 
   /** Whether it is of the first architecture that our kernels are compiled for, or of a later one. */

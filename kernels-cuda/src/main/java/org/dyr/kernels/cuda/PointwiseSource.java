@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeSet;
 import org.dyr.kernels.cuda.Pointwise.Step;
 import org.dyr.op.Activation;
@@ -101,11 +102,11 @@ final class PointwiseSource {
   String text() {
     StringBuilder s = new StringBuilder(PRELUDE);
     s.append("// %s\n".formatted(op.name()));
-    s.append("extern \"C\" __global__ void __launch_bounds__(%d) %s(%s) {\n".formatted(THREADS, KERNEL, parameters()));
-    s.append("  constexpr int V = %d;\n".formatted(width()));
+    s.append(text("extern \"C\" __global__ void __launch_bounds__(%d) %s(%s) {\n", THREADS, KERNEL, parameters()));
+    s.append("  constexpr int V = ").append(width()).append(";\n");
     TreeSet<Integer> factors = new TreeSet<>();
     for (Step t : op.steps()) if (t.op() instanceof Scale) factors.add(t.operands().get(1));
-    for (int i : factors) s.append("  float s%d = widen(*x%d);\n".formatted(i, i));
+    for (int i : factors) s.append(text("  float s%d = widen(*x%d);\n", i, i));
     s.append("  unsigned step = gridDim.x * blockDim.x;\n");
     s.append("  for (unsigned unit = blockIdx.x * blockDim.x + threadIdx.x; unit < units; unit += step) {\n");
     s.append("    unsigned row = unit / perRow, part = unit % perRow;\n");
@@ -117,8 +118,8 @@ final class PointwiseSource {
       for (int k = 0; k < op.steps().size(); k++) {
         if (!(op.steps().get(k).op() instanceof Dropout)) continue;
         List<Integer> o = op.steps().get(k).operands();
-        s.append("    unsigned kept%d = kept<V>(x%d[row], x%d[row], first, columns, x%d, site%d, threshold%d);\n"
-            .formatted(k, o.get(3), o.get(2), o.get(1), k, k));
+        s.append(text("    unsigned kept%d = kept<V>(x%d[row], x%d[row], first, columns, x%d, site%d, threshold%d);\n",
+            k, o.get(3), o.get(2), o.get(1), k, k));
       }
       s.append("#pragma unroll\n    for (int k = 0; k < 4; k++) {\n");
       s.append("      unsigned column = first + 16 * k;\n      if (column >= columns) break;\n");
@@ -128,9 +129,14 @@ final class PointwiseSource {
     return s.append("  }\n}\n").toString();
   }
 
+  /** A piece of the text, with the digits that the compiler reads wherever the user is. */
+  private static String text(String format, Object... arguments) {
+    return String.format(Locale.ROOT, format, arguments);
+  }
+
   private String parameters() {
     List<String> p = new ArrayList<>();
-    for (int i = 0; i < in.length; i++) p.add("const %s* __restrict__ x%d".formatted(type(in[i].type()), i));
+    for (int i = 0; i < in.length; i++) p.add("const " + type(in[i].type()) + "* __restrict__ x" + i);
     p.add(type(made[made.length - 1].type()) + "* __restrict__ y");
     p.addAll(List.of("unsigned units", "unsigned perRow", "unsigned columns"));
     for (int k = 0; k < op.steps().size(); k++) {
@@ -156,14 +162,14 @@ final class PointwiseSource {
     TreeSet<Integer> biases = new TreeSet<>();
     for (Step t : op.steps()) if (bias(t.op()) > 0) biases.add(t.operands().get(bias(t.op())));
     s.append(indent).append("long long at = static_cast<long long>(row) * columns + column;\n");
-    for (int i : elements()) s.append("%1$sfloat a%2$d[V];\n%1$sload(x%2$d + at, a%2$d);\n".formatted(indent, i));
-    for (int i : biases) s.append("%1$sfloat b%2$d[V];\n%1$sload(x%2$d + column, b%2$d);\n".formatted(indent, i));
+    for (int i : elements()) s.append(text("%1$sfloat a%2$d[V];\n%1$sload(x%2$d + at, a%2$d);\n", indent, i));
+    for (int i : biases) s.append(text("%1$sfloat b%2$d[V];\n%1$sload(x%2$d + column, b%2$d);\n", indent, i));
     s.append(indent).append("float out[V];\n");
     s.append("#pragma unroll\n").append(indent).append("for (int v = 0; v < V; v++) {\n");
     for (int k = 0; k < op.steps().size(); k++) {
-      s.append(indent).append("  float v%d = %s;\n".formatted(k, formula(k)));
+      s.append(indent).append(text("  float v%d = %s;\n", k, formula(k)));
     }
-    s.append("%1$s  out[v] = v%2$d;\n%1$s}\n%1$sstore(y + at, out);\n".formatted(indent, op.steps().size() - 1));
+    s.append(text("%1$s  out[v] = v%2$d;\n%1$s}\n%1$sstore(y + at, out);\n", indent, op.steps().size() - 1));
   }
 
   /** What step k makes of an element. */
@@ -177,9 +183,9 @@ final class PointwiseSource {
       case BiasActivation a -> "apply%s(%s + %s)".formatted(Pointwise.word(a.kind()), x, bias(s));
       case BiasActivation.Grad a ->
           "%s * grad%s(%s + %s)".formatted(x, Pointwise.word(a.kind()), element(s, 1), bias(s));
-      case Dropout _ -> "kept%d >> (k * V + v) & 1 ? %s * factor%d : 0".formatted(k, x, k);
+      case Dropout _ -> text("kept%d >> (k * V + v) & 1 ? %s * factor%d : 0", k, x, k);
       case Add _ -> "%s + %s".formatted(x, element(s, 1));
-      case Scale _ -> "s%d * %s".formatted(s.operands().get(1), x);
+      case Scale _ -> "s" + s.operands().get(1) + " * " + x;
       case Cast c -> c.to() == DType.F32 || k == op.steps().size() - 1 ? x // the store rounds
           : "rounded<%s>(%s)".formatted(type(c.to()), x);
       default -> throw new IllegalArgumentException(s.op().name());
@@ -188,10 +194,10 @@ final class PointwiseSource {
 
   private static String element(Step s, int operand) {
     int o = s.operands().get(operand);
-    return o < 0 ? "v" + ~o : "a%d[v]".formatted(o);
+    return o < 0 ? "v" + ~o : "a" + o + "[v]";
   }
 
   private static String bias(Step s) {
-    return "b%d[v]".formatted(s.operands().get(bias(s.op())));
+    return "b" + s.operands().get(bias(s.op())) + "[v]";
   }
 }

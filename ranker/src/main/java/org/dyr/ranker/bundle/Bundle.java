@@ -66,7 +66,7 @@ public final class Bundle {
   private static Path unused(Path folder, String name) {
     String stem = name.endsWith(".jar") ? name.substring(0, name.length() - ".jar".length()) : name;
     Path path = folder.resolve(stem + ".jar");
-    for (int i = 2; Files.exists(path); i++) path = folder.resolve("%s-%d.jar".formatted(stem, i));
+    for (int i = 2; Files.exists(path); i++) path = folder.resolve(stem + "-" + i + ".jar");
     return path;
   }
 

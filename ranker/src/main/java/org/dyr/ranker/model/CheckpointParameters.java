@@ -80,7 +80,7 @@ final class CheckpointParameters implements ParameterSource {
     List<Integer> wide = dims("bert.encoder.layer.0.intermediate.dense.weight");
     int hidden = words.get(1);
     int layers = 0;
-    while (byName.containsKey("bert.encoder.layer.%d.intermediate.dense.weight".formatted(layers))) layers++;
+    while (byName.containsKey("bert.encoder.layer." + layers + ".intermediate.dense.weight")) layers++;
     if (heads == 0 && hidden % HEAD_SIZE != 0) {
       throw new FormatException(path, "", ("hidden size %d: no tensor tells how many heads share it, and it is no "
           + "multiple of %d; a config.json or attention_heads says it").formatted(hidden, HEAD_SIZE));

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -61,7 +62,7 @@ final class Checkpoints {
 
   /** Publishes the checkpoint of a step and removes the oldest beyond those to keep. */
   void publish(long step, Content content) throws IOException {
-    Path target = folder.resolve("step-%06d".formatted(step));
+    Path target = folder.resolve(String.format(Locale.ROOT, "step-%06d", step));
     if (!Files.exists(target)) put(target, content);
     List<Path> all = all();
     for (Path old : all.subList(0, Math.max(0, all.size() - keep))) remove(old);

@@ -63,6 +63,6 @@ final class CkptFolder {
   }
 
   private Path file(long epoch, long step) {
-    return folder.resolve("%s-%d_%d%s".formatted(prefix, epoch, step, END));
+    return folder.resolve(prefix + "-" + epoch + "_" + step + END);
   }
 }

@@ -14,10 +14,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dyr.ranker.eval.Metrics;
+import org.dyr.ranker.model.ModelSource;
 import org.dyr.ranker.train.ConfigException;
 import org.dyr.ranker.train.TrainConfig;
 import org.dyr.ranker.train.Trainer;
@@ -330,5 +332,27 @@ class ResumeTest {
     Files.writeString(out.resolve("metrics.jsonl"), metrics.substring(0, metrics.length() - 20));
     Runs.train(config(out), Optional.of(Runs.checkpoint(out, 4)), () -> false);
     assertSame(whole, out);
+  }
+
+  /** Names of files and tensors have the digits that the patterns look for, whatever those of the user's language. */
+  @Test void whereDigitsAreOthers() throws IOException {
+    Path whole = folder.resolve("whole");
+    Runs.train(config(whole));
+    TrainConfig config = config(out, "save_ckpt", "true");
+    Locale before = Locale.getDefault();
+    Locale.setDefault(Locale.forLanguageTag("fa-u-nu-arabext"));
+    try {
+      assertNotEquals("1", "%d".formatted(1), "a locale with digits of its own");
+      AtomicInteger steps = new AtomicInteger();
+      assertFalse(Runs.train(config, Optional.empty(), () -> steps.incrementAndGet() == 5));
+      assertTrue(Runs.train(config, Optional.of(out), () -> false));
+      Path ckpt = out.resolve("ckpt_0/dyr_base-2_4.ckpt");
+      assertTrue(Files.exists(ckpt));
+      assertEquals(2, new ModelSource(ckpt, Optional.empty(), Optional.empty(), 2).bert().layers());
+    } finally {
+      Locale.setDefault(before);
+    }
+    assertSame(whole, out);
+    assertTrue(Runs.checkpoints(out).contains(Runs.checkpoint(out, 5)));
   }
 }
