@@ -92,10 +92,10 @@ final class PrepareCommand implements Callable<Integer> {
       TokenCache tokens = new TokenCache(tokenizer, maxLength, TOKEN_CACHE_BYTES);
       List<Path> files = new Preparation(sampler, tokens, encoder).write(out, epoch, shards, packed);
       spec.commandLine().getOut().println(
-          "%d groups of %d passages in %s%s; %d queries left out; cut: %d queries, %d passages".formatted(
-              sampler.groupsPerEpoch(), groupSize, files.getFirst(),
+          ("%d groups of %d passages in %s%s; left out: %d queries, %d repeated passages; "
+              + "cut: %d queries, %d passages").formatted(sampler.groupsPerEpoch(), groupSize, files.getFirst(),
               files.size() == 1 ? "" : " to " + files.getLast().getFileName(), set.leftOut().total(),
-              encoder.truncatedQueries(), encoder.truncatedPassages()));
+              set.repeated(), encoder.truncatedQueries(), encoder.truncatedPassages()));
     }
     return 0;
   }

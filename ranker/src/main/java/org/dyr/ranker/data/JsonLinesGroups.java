@@ -14,7 +14,8 @@ import java.util.Map;
 
 /**
  * Ready-made groups, one JSON object a line: {@code {"query": "...", "pos": ["..."], "neg": ["..."]}}. Other keys are
- * ignored, blank lines are skipped. A text that comes more than once is kept once.
+ * ignored, blank lines are skipped. Within a group a text counts once, as a positive where it is both; what several
+ * groups have is in memory once.
  */
 public final class JsonLinesGroups {
 

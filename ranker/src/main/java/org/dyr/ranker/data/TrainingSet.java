@@ -1,16 +1,20 @@
 package org.dyr.ranker.data;
 
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 
 /**
  * What the trainer learns from, whatever file it came from.
  *
  * @param queries those with at least one positive and one negative, in file order
  * @param leftOut how many queries were not taken, and why
+ * @param repeated how many passages were dropped since their query had the text already: a text is once among the
+ *     positives or once among the negatives, and a positive is no negative
  */
-public record TrainingSet(List<TrainingQuery> queries, LeftOut leftOut) {
+public record TrainingSet(List<TrainingQuery> queries, LeftOut leftOut, int repeated) {
 
   /** Queries that were not taken; one without either counts as without positive. */
   public record LeftOut(int withoutPositive, int withoutNegative) {
@@ -55,24 +59,29 @@ public record TrainingSet(List<TrainingQuery> queries, LeftOut leftOut) {
     return queries.stream().mapToInt(query -> query.positives().size()).sum();
   }
 
-  /** Takes the queries that can be trained on and counts the others. */
+  /** Takes the queries that can be trained on, each text of theirs once, and counts the others. */
   static final class Collector {
     private final List<TrainingQuery> queries = new ArrayList<>();
     private int withoutPositive;
     private int withoutNegative;
+    private int repeated;
 
     void add(TrainingQuery query) {
-      if (query.positives().isEmpty()) {
+      Set<String> positives = new LinkedHashSet<>(query.positives());
+      Set<String> negatives = new LinkedHashSet<>(query.negatives());
+      negatives.removeAll(positives);
+      repeated += query.positives().size() - positives.size() + query.negatives().size() - negatives.size();
+      if (positives.isEmpty()) {
         withoutPositive++;
-      } else if (query.negatives().isEmpty()) {
+      } else if (negatives.isEmpty()) {
         withoutNegative++;
       } else {
-        queries.add(query);
+        queries.add(new TrainingQuery(query.id(), query.query(), List.copyOf(positives), List.copyOf(negatives)));
       }
     }
 
     TrainingSet finish() {
-      return new TrainingSet(List.copyOf(queries), new LeftOut(withoutPositive, withoutNegative));
+      return new TrainingSet(List.copyOf(queries), new LeftOut(withoutPositive, withoutNegative), repeated);
     }
   }
 }

@@ -46,6 +46,10 @@ final class TextGroups implements GroupSource {
     lines.add("data: %,d queries, %,d groups an epoch; left out %,d without a positive, %,d without a negative"
         .formatted(set.queries().size(), perEpoch(), set.leftOut().withoutPositive(),
             set.leftOut().withoutNegative()));
+    if (set.repeated() > 0) {
+      lines.add("dropped %,d passages whose text their query has already, among its positives or negatives".formatted(
+          set.repeated()));
+    }
     int replaced = sampler.groupsDrawnWithReplacement();
     if (replaced > 0) {
       lines.add("%,d groups an epoch have fewer than %d negatives and draw with replacement".formatted(replaced,

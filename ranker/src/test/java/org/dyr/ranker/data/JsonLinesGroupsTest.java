@@ -55,4 +55,16 @@ class JsonLinesGroupsTest {
     String message = assertThrows(DataException.class, () -> JsonLinesGroups.load(file)).getMessage();
     assertTrue(message.contains("g.jsonl:6: ") && message.contains(problem), message);
   }
+
+  /** Drawn twice into a group a negative counts twice, and a positive is no negative. */
+  @Test void aTextIsOnceInAGroup() throws IOException {
+    Path file = Files.writeString(directory.resolve("g.jsonl"), """
+        {"query": "q one", "pos": ["a", "b", "a"], "neg": ["c", "a", "d", "c"]}
+        {"query": "no negative", "pos": ["a"], "neg": ["a", "a"]}
+        """);
+    TrainingSet set = JsonLinesGroups.load(file);
+    assertEquals(List.of(new TrainingQuery("1", "q one", List.of("a", "b"), List.of("c", "d"))), set.queries());
+    assertEquals(new TrainingSet.LeftOut(0, 1), set.leftOut());
+    assertEquals(3 + 2, set.repeated());
+  }
 }

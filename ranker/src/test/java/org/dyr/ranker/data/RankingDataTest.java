@@ -121,6 +121,16 @@ class RankingDataTest {
     assertThrows(IllegalArgumentException.class, () -> TrainingSet.from(data, 0));
   }
 
+  @Test void passagesOfOneTextAreOne() throws IOException {
+    write("collection.tsv", "p1\tone\np2\tsame\np3\tsame\np4\tother\np5\tother\np6\tone\n");
+    write("queries.dev.tsv", "q1\twhat\n");
+    write("qrels.dev.tsv", "q1\t0\tp1\t1\n");
+    write("bm25.dev.tsv", "q1\tp6\t1\nq1\tp2\t2\nq1\tp3\t3\nq1\tp4\t4\nq1\tp5\t5\n");
+    TrainingSet set = TrainingSet.from(RankingData.load(directory, "dev"));
+    assertEquals(List.of(new TrainingQuery("q1", "what", List.of("one"), List.of("same", "other"))), set.queries());
+    assertEquals(3, set.repeated());
+  }
+
   private void write(String name, String text) throws IOException {
     Files.writeString(directory.resolve(name), text);
   }

@@ -23,7 +23,7 @@ class GroupSamplerTest {
     for (int q = 0; q < queries; q++) {
       list.add(new TrainingQuery("q" + q, "query " + q, texts("p", 1 + q % 3), texts("n", q + 1)));
     }
-    return new TrainingSet(list, new TrainingSet.LeftOut(0, 0));
+    return new TrainingSet(list, new TrainingSet.LeftOut(0, 0), 0);
   }
 
   private static List<String> texts(String prefix, int count) {
@@ -104,7 +104,7 @@ class GroupSamplerTest {
 
   @Test void everyNegativeIsEquallyLikely() {
     TrainingSet one = new TrainingSet(List.of(new TrainingQuery("q", "q", List.of("p"), texts("n", 10))),
-        new TrainingSet.LeftOut(0, 0));
+        new TrainingSet.LeftOut(0, 0), 0);
     GroupSampler sampler = new GroupSampler(one, 4, 11, true);
     int[] counts = new int[10];
     for (int e = 0; e < 10_000; e++) for (int n : sampler.group(e, 0).negatives()) counts[n]++;
@@ -119,7 +119,7 @@ class GroupSamplerTest {
 
   @Test void impossibleRequestsAreErrors() {
     assertThrows(IllegalArgumentException.class, () -> new GroupSampler(set(3), 1, 0, true));
-    TrainingSet empty = new TrainingSet(List.of(), new TrainingSet.LeftOut(4, 2));
+    TrainingSet empty = new TrainingSet(List.of(), new TrainingSet.LeftOut(4, 2), 0);
     String message =
         assertThrows(IllegalArgumentException.class, () -> new GroupSampler(empty, 4, 0, true)).getMessage();
     assertTrue(message.contains("4 have no positive") && message.contains("2"), message);
