@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 import org.dyr.formats.Inspector;
 
 /**
@@ -21,14 +22,18 @@ public final class MindRecordInspector implements Inspector {
   private static final int SHOWN_BYTES = 256;
   private static final int BEGINNING = 256;
 
+  /** How the names of files end that are no MindRecord, whatever stands before. */
+  private static final List<String> OTHERS = List.of(".db", ".json", ".jsonl", ".gz", ".safetensors", ".ckpt", ".bin",
+      ".tfrecord");
+
   @Override public boolean reads(Path file) throws IOException {
-    String name = file.getFileName().toString();
-    if (name.contains("mindrecord")) return !name.endsWith(".db");
     try (InputStream in = Files.newInputStream(file)) {
       // No magic number: a length, then JSON that begins with this key.
       String start = new String(in.readNBytes(BEGINNING), StandardCharsets.ISO_8859_1);
-      return start.length() > Long.BYTES && start.startsWith("{\"header_size\":", Long.BYTES);
+      if (start.length() > Long.BYTES && start.startsWith("{\"header_size\":", Long.BYTES)) return true;
     }
+    String name = file.getFileName().toString(); // it tells of a damaged or encrypted one
+    return name.contains("mindrecord") && OTHERS.stream().noneMatch(name::endsWith);
   }
 
   @Override public ObjectNode inspect(Path file, int rows) throws IOException {

@@ -345,6 +345,25 @@ class OriginalEvaluationTest {
     assertFalse(Files.exists(run.resolve("metrics.jsonl")));
   }
 
+  private int trainOn(Path groups) throws IOException {
+    Path yaml = Files.writeString(folder.resolve("groups.yaml"), """
+        groups: %2$s
+        pretrained: %1$s/model
+        out: %1$s/of-%3$s
+        group_size: 3
+        max_length: 16
+        max_query_length: 8
+        max_steps: 1
+        """.formatted(folder, groups, groups.getFileName()));
+    return execute("train", "--config", yaml.toString(), "--threads", "1");
+  }
+
+  @Test void groupsOfTextMayHaveAnyName() throws IOException {
+    Path groups = Files.copy(folder.resolve("groups.jsonl"), folder.resolve("mindrecord-negatives.jsonl"));
+    assertEquals(0, trainOn(groups), err.toString());
+    assertTrue(out.toString().contains("trained 1 steps"), out.toString());
+  }
+
   private static void assertSameWeights(Path directory, Path ckpt) throws IOException {
     try (TensorFile a = TensorFiles.open(directory); TensorFile b = TensorFiles.open(ckpt)) {
       assertEquals(5 + 2 * 16 + 4, b.tensors().size());

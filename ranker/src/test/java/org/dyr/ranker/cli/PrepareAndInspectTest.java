@@ -120,6 +120,18 @@ class PrepareAndInspectTest {
     assertTrue(out.toString().lines().allMatch(line -> line.length() <= 120), out.toString());
   }
 
+  @Test void aNameWithMindRecordDoesNotMakeAnotherFormatOne() throws IOException {
+    Path tensors = Files.write(folder.resolve("mindrecord.safetensors"), new byte[] {2, 0, 0, 0, 0, 0, 0, 0, '{', '}'});
+    assertEquals(0, execute("inspect", tensors.toString()), err.toString());
+    assertTrue(out.toString().contains("format: safetensors\n"), out.toString());
+    Path lines = Files.copy(groups, folder.resolve("mindrecord-negatives.jsonl"));
+    assertEquals(1, execute("inspect", lines.toString()));
+    assertTrue(err.toString().contains("is of no format known here"), err.toString());
+    assertEquals(0, execute(prepare("mindrecord.json")), err.toString());
+    assertEquals(0, execute("inspect", folder.resolve("mindrecord.json").toString()), err.toString());
+    assertTrue(out.toString().contains("row_count: 14\n"), "its content is what counts");
+  }
+
   @Test void whatCannotBeInspectedIsOneLine() throws IOException {
     Path text = Files.writeString(folder.resolve("notes.txt"), "nothing but text");
     assertEquals(1, execute("inspect", text.toString()));
