@@ -30,8 +30,13 @@ final class RecordGroups implements GroupSource {
     order = new EpochOrder(config.seed(), rows.count(), config.shuffle());
   }
 
-  /** Whether the path is a folder of MindRecord files, or such a file; JSON lines are not. */
+  /**
+   * Whether the path is a folder of MindRecord files, or such a file; JSON lines are not.
+   *
+   * @throws DataException when nothing is there
+   */
   static boolean reads(Path path) {
+    if (!Files.exists(path)) throw new DataException(path, "no such file or folder");
     try {
       return Files.isDirectory(path) || Files.isRegularFile(path) && new MindRecordInspector().reads(path);
     } catch (IOException e) {

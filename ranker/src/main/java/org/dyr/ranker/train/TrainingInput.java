@@ -41,6 +41,7 @@ final class TrainingInput implements AutoCloseable {
 
   /**
    * @throws ConfigException when there is something to evaluate on, and no query of it is judged
+   * @throws org.dyr.ranker.data.DataException when data or groups are missing or wrong
    * @throws org.dyr.ranker.model.ModelException when there are texts and the model has no vocabulary
    */
   TrainingInput(TrainConfig config, Model model) {

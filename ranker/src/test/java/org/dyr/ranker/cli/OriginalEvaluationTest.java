@@ -364,6 +364,18 @@ class OriginalEvaluationTest {
     assertTrue(out.toString().contains("trained 1 steps"), out.toString());
   }
 
+  /** A model without a vocabulary would ask for one, as texts need it and MindRecord does not. */
+  @Test void groupsThatAreNotThereAreSaidToBeMissing() throws IOException {
+    Path words = model.resolve("vocab.txt"), aside = Files.move(words, folder.resolve("aside.txt"));
+    try {
+      Path none = folder.resolve("trian.mindrecord");
+      assertEquals(1, trainOn(none));
+      assertTrue(err.toString().contains("dyr train: " + none + ": no such file or folder\n"), err.toString());
+    } finally {
+      Files.move(aside, words);
+    }
+  }
+
   private static void assertSameWeights(Path directory, Path ckpt) throws IOException {
     try (TensorFile a = TensorFiles.open(directory); TensorFile b = TensorFiles.open(ckpt)) {
       assertEquals(5 + 2 * 16 + 4, b.tensors().size());
