@@ -121,12 +121,16 @@ record ConvertedDirectory(BertConfig config, Map<String, Path> companions) {
   }
 
   /**
-   * Writes the directory, whole or not at all.
+   * Writes the directory, whole or not at all. Of a symbolic link it is the directory that the link leads to; the link
+   * stays.
    *
-   * @throws ModelException if there is one already that is not empty
+   * @throws ModelException if there is one already that is not empty, or a link leads nowhere
    */
   void write(Path to, List<SafeTensorsWriter.Stored> tensors) throws IOException {
-    Path target = to.toAbsolutePath().normalize();
+    if (Files.isSymbolicLink(to) && !Files.exists(to)) {
+      throw new ModelException(to, "is a link to what is not there: name the directory itself");
+    }
+    Path target = Files.exists(to) ? to.toRealPath() : to.toAbsolutePath().normalize();
     if (Files.isDirectory(target)) {
       try (Stream<Path> files = Files.list(target)) {
         if (files.findAny().isPresent()) throw new ModelException(to, "is there already and not empty");

@@ -181,6 +181,17 @@ class ConvertTest {
     assertTrue(err.toString().contains("is there already and not empty"), err.toString());
   }
 
+  @Test void aLinkStaysAndWhatItLeadsToIsFilled() throws IOException {
+    Path real = Files.createDirectory(path("real"));
+    Path link = Files.createSymbolicLink(path("link"), Path.of("real"));
+    assertEquals(0, convert(model, link), err.toString());
+    assertTrue(Files.isSymbolicLink(link));
+    assertSameTensors(model, real);
+    Path nowhere = Files.createSymbolicLink(path("nowhere"), Path.of("none"));
+    fails(1, nowhere + ": is a link to what is not there", "--from", model.toString(), "--to", nowhere.toString());
+    assertTrue(Files.isSymbolicLink(nowhere));
+  }
+
   @Test void aNamedVocabularyBringsAlongHowItsTextIsRead() throws IOException {
     assertEquals(0, convert(model, path("m.ckpt")), err.toString());
     Path cased = Files.createDirectory(path("cased"));
