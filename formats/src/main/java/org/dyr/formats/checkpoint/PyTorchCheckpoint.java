@@ -45,7 +45,7 @@ public final class PyTorchCheckpoint implements TensorFile {
   }
 
   /**
-   * Opens an archive, reads its pickle and compares the checksums of its storages.
+   * Opens an archive, compares the checksums of its pickle and of its storages, and reads the pickle.
    *
    * @throws FormatException if the file is of the older form without zip, or no state dict, or its pickle calls for
    *     anything but tensors, or it is damaged
@@ -121,6 +121,7 @@ public final class PyTorchCheckpoint implements TensorFile {
       throw new FormatException(path, entry.getName(),
           "%d bytes; at most %d are read".formatted(entry.getSize(), most));
     }
+    verify(entry);
     try (InputStream in = stream(entry, 0, entry.getSize())) {
       return in.readAllBytes();
     }

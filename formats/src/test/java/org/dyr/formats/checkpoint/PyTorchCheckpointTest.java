@@ -303,8 +303,13 @@ class PyTorchCheckpointTest {
     refused("damaged zip", Files.write(folder.resolve("cut.bin"), Arrays.copyOf(whole, whole.length - 30)));
     int at = new String(whole, StandardCharsets.ISO_8859_1).indexOf("archive/data/0") + "archive/data/0".length();
     assertArrayEquals(FOUR_FLOATS, Arrays.copyOfRange(whole, at, at + 16));
-    whole[at] ^= 1;
-    refused("checksum", Files.write(folder.resolve("flipped.bin"), whole));
+    byte[] flipped = whole.clone();
+    flipped[at] ^= 1;
+    refused("checksum", Files.write(folder.resolve("flipped.bin"), flipped));
+    flipped = whole.clone();
+    String name = "X\1\0\0\0"; // and then w, the tensor's: it becomes v
+    flipped[new String(whole, StandardCharsets.ISO_8859_1).indexOf(name + "w") + name.length()] ^= 1;
+    refused("\"archive/data.pkl\": the archive says checksum", Files.write(folder.resolve("renamed.bin"), flipped));
   }
 
   @Test @Timeout(120) void flippedBitsGiveAFileOrAFormatException() throws IOException {
