@@ -17,7 +17,9 @@ import org.dyr.io.AtomicFiles;
 /**
  * Writes a data set: shards and their indexes. They are written in a folder {@code .NAME.<16 hexadecimal digits>.tmp}
  * beside their place, and {@link #finish} forces them to the disk and moves them there, replacing files of the same
- * names; without it {@link #close} leaves nothing behind. One thread at a time.
+ * names; without it {@link #close} leaves nothing behind. Several files cannot be replaced in one step: whatever stops
+ * the process meanwhile, who opens a file of the set finds the old one, the new one, or that a shard is missing. One
+ * thread at a time.
  */
 public final class MindRecordWriter implements AutoCloseable {
   private final Path directory;
@@ -153,7 +155,8 @@ public final class MindRecordWriter implements AutoCloseable {
    * Writes headers and indexes and puts everything in its place.
    *
    * @throws IllegalStateException after a call that failed
-   * @throws UncheckedIOException when the disk fails
+   * @throws UncheckedIOException when the disk fails, or there is a folder of a file's name; with the folder, what was
+   *     there before is unchanged
    */
   public void finish() {
     requireOpen();
@@ -169,16 +172,41 @@ public final class MindRecordWriter implements AutoCloseable {
         force(data, StandardOpenOption.WRITE);
         force(IndexFile.of(data), StandardOpenOption.WRITE);
       }
-      for (String name : names) {
-        for (Path file : List.of(staging.resolve(name), IndexFile.of(staging.resolve(name)))) {
-          Files.move(file, directory.resolve(file.getFileName()), StandardCopyOption.ATOMIC_MOVE);
-        }
-      }
-      if (File.separatorChar == '/') force(directory, StandardOpenOption.READ); // Windows opens no directories
+      publish(staging, directory, names);
       finished = true;
     } catch (IOException e) {
       throw failure(directory.resolve(names.getFirst()), e);
     }
+  }
+
+  /**
+   * Moves shards and indexes to their place. Of a set that was there only the first shard stays until the new one takes
+   * its place: alone it is not whole, and a reader says which shard is missing, before and after. Indexes say nothing
+   * new, and go first of all.
+   *
+   * @throws UncheckedIOException naming a folder that is in the way; nothing has been touched then
+   */
+  static void publish(Path staging, Path directory, List<String> names) throws IOException {
+    for (String name : names) {
+      for (Path place : List.of(directory.resolve(name), IndexFile.of(directory.resolve(name)))) {
+        if (Files.isDirectory(place)) {
+          throw failure(place, new IOException("a folder of that name is there; remove it, or name another file"));
+        }
+      }
+    }
+    for (String name : names) Files.deleteIfExists(IndexFile.of(directory.resolve(name)));
+    for (String name : names.subList(1, names.size()).reversed()) Files.deleteIfExists(directory.resolve(name));
+    force(directory);
+    for (String name : names) {
+      for (Path file : List.of(staging.resolve(name), IndexFile.of(staging.resolve(name)))) {
+        Files.move(file, directory.resolve(file.getFileName()), StandardCopyOption.ATOMIC_MOVE);
+      }
+    }
+    force(directory);
+  }
+
+  private static void force(Path directory) throws IOException {
+    if (File.separatorChar == '/') force(directory, StandardOpenOption.READ); // Windows opens no directories
   }
 
   private static void force(Path path, StandardOpenOption how) throws IOException {

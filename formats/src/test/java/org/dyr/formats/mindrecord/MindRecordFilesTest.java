@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.sql.DriverManager;
 import java.sql.SQLException;
@@ -22,6 +24,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import org.dyr.formats.FormatException;
+import org.dyr.io.AtomicFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -163,6 +166,53 @@ class MindRecordFilesTest {
     } finally {
       Locale.setDefault(before);
     }
+  }
+
+  // --- data sets that replace others ---
+
+  private void assertReads(Path first, int rows) {
+    try (MindRecordReader reader = MindRecordReader.open(first)) {
+      reader.checkIndexes();
+      assertEquals(rows, reader.count());
+    }
+  }
+
+  @Test void aDataSetReplacesTheOneOfItsNames() throws IOException {
+    for (int shards : new int[] {1, 3}) {
+      write("again.mindrecord", ALL, true, shards, List.of(rows(9)));
+      assertReads(write("again.mindrecord", ALL, true, shards, List.of(rows(12))), 12);
+    }
+    try (var left = Files.list(folder)) {
+      assertEquals(2 + 6, left.count());
+    }
+  }
+
+  @Test void aFolderInItsWayIsNamedAndWhatWasThereStays() throws IOException {
+    Path first = write("many.mindrecord", ALL, true, 3, List.of(rows(9)));
+    Path inTheWay = folder.resolve("many.mindrecord2.db");
+    Files.delete(inTheWay);
+    Files.createDirectory(inTheWay);
+    Files.createDirectory(inTheWay.resolve("full"));
+    UncheckedIOException e = assertThrows(UncheckedIOException.class,
+        () -> write("many.mindrecord", ALL, true, 3, List.of(rows(12))));
+    assertTrue(e.getMessage().startsWith(inTheWay + ": cannot be written: "), e.getMessage());
+    AtomicFiles.removeTree(inTheWay);
+    assertReads(first, 9);
+    try (var left = Files.list(folder)) {
+      assertEquals(5, left.count());
+    }
+  }
+
+  /** Old and new shards have the same names and the same schema: a mixture would look whole. */
+  @Test void aReplacementThatIsCutShortLacksAShard() throws IOException {
+    Path first = write("many.mindrecord", ALL, true, 3, List.of(rows(9)));
+    Files.createDirectory(folder.resolve("new"));
+    Path staged = write("new/many.mindrecord", ALL, true, 3, List.of(rows(12)));
+    Files.delete(staged.resolveSibling("many.mindrecord1"));
+    assertThrows(NoSuchFileException.class, () -> MindRecordWriter.publish(staged.getParent(), first.getParent(),
+        List.of("many.mindrecord0", "many.mindrecord1", "many.mindrecord2")));
+    assertSays(assertThrows(FormatException.class, () -> MindRecordReader.open(first)), "many.mindrecord1",
+        "not in the folder");
   }
 
   // --- files that are not what they should be ---
