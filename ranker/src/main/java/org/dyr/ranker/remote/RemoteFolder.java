@@ -3,6 +3,7 @@ package org.dyr.ranker.remote;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -48,17 +49,41 @@ public final class RemoteFolder {
     names().stream().filter(names).forEach(known::add);
   }
 
-  /** Replaces the local folder by those objects whose names hold. */
+  /**
+   * Replaces the local folder by those objects whose names hold. It is replaced when all have come: a part of them
+   * under its name would be taken for the whole, and what the bucket has more would be overwritten.
+   *
+   * @throws RemoteException when the bucket cannot be read or an object changes meanwhile; the local folder is then as
+   *     it was
+   */
   public void download(Predicate<String> names) throws IOException {
-    AtomicFiles.removeTree(local);
-    Files.createDirectories(local);
+    Path coming = hidden("coming");
+    AtomicFiles.removeTree(coming); // of a process that was killed
+    Files.createDirectories(coming);
+    Map<String, Stamp> came = new HashMap<>();
     for (S3.Entry entry : Remote.s3().list(at)) {
       String name = entry.at().key().substring(at.prefix().length());
       if (!names.test(name)) continue;
-      Path file = local.resolve(name);
+      Path file = coming.resolve(name);
       Remote.s3().get(entry, file);
-      uploaded.put(name, stamp(file));
+      came.put(name, stamp(file));
     }
+    removeLocal();
+    AtomicFiles.publishDirectory(coming, local);
+    uploaded.putAll(came);
+  }
+
+  /** Removes the local folder, out of sight at once: no part of it is left for a run, wherever the process is killed. */
+  public void removeLocal() throws IOException {
+    Path going = hidden("going");
+    AtomicFiles.removeTree(going); // of a process that was killed
+    if (!Files.exists(local)) return;
+    Files.move(local, going, StandardCopyOption.ATOMIC_MOVE);
+    AtomicFiles.removeTree(going);
+  }
+
+  private Path hidden(String what) {
+    return local.resolveSibling(".%s.%s".formatted(local.getFileName(), what));
   }
 
   private static Stamp stamp(Path file) throws IOException {

@@ -12,7 +12,6 @@ import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.dyr.io.AtomicFiles;
 import org.dyr.ranker.eval.Metrics;
 import org.dyr.ranker.remote.Remote;
 import org.dyr.ranker.remote.RemoteException;
@@ -163,6 +162,6 @@ public final class RemoteRun implements TrainingListener {
       if (folder == null) throw e;
       throw e.with("; the run is whole in %s, and --resume %s uploads it".formatted(config.out(), folder));
     }
-    if (folder != null) AtomicFiles.removeTree(config.out());
+    if (folder != null) folder.removeLocal();
   }
 }

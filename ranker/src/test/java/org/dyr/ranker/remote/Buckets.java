@@ -2,17 +2,24 @@ package org.dyr.ranker.remote;
 
 import com.robothy.s3.rest.LocalS3;
 import com.robothy.s3.rest.bootstrap.LocalS3Mode;
+import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.core.SdkRequest;
+import software.amazon.awssdk.core.interceptor.Context;
+import software.amazon.awssdk.core.interceptor.ExecutionAttributes;
+import software.amazon.awssdk.core.interceptor.ExecutionInterceptor;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
 
 /**
@@ -23,11 +30,14 @@ public final class Buckets implements AutoCloseable {
   public static final String BUCKET = "dyr-test";
   private static final String KEY = "aws.accessKeyId";
   private static final String SECRET = "aws.secretAccessKey";
+  private static final int FORBIDDEN = 403;
 
   static { // neither the server's own leaks nor that nobody listens to logs is the tests' matter
     System.setProperty("io.netty.leakDetection.level", "disabled");
     System.setProperty("slf4j.internal.verbosity", "ERROR");
   }
+
+  private static volatile Predicate<SdkRequest> refused = request -> false;
 
   private final LocalS3 server = LocalS3.builder().port(-1).mode(LocalS3Mode.IN_MEMORY).build();
   private final Map<String, String> settings;
@@ -95,6 +105,31 @@ public final class Buckets implements AutoCloseable {
     } finally {
       settings.forEach(System::setProperty);
       Remote.reset();
+    }
+  }
+
+  /** Something that reads or writes. */
+  public interface Attempt<T> {
+    T run() throws IOException;
+  }
+
+  /** Runs something while requests of a kind for a key are denied, as to credentials that may not make them. */
+  public <T> T refusing(Class<? extends SdkRequest> kind, String key, Attempt<T> test) throws IOException {
+    refused = request -> kind.isInstance(request)
+        && request.getValueForField("Key", String.class).filter(key::equals).isPresent();
+    try {
+      return test.run();
+    } finally {
+      refused = request -> false;
+    }
+  }
+
+  /** Has every client of this process deny what is refused; the SDK finds it by its name among the test's resources. */
+  public static final class Refusing implements ExecutionInterceptor {
+    @Override public void beforeExecution(Context.BeforeExecution context, ExecutionAttributes attributes) {
+      if (refused.test(context.request())) {
+        throw S3Exception.builder().statusCode(FORBIDDEN).message("refused by the test").build();
+      }
     }
   }
 

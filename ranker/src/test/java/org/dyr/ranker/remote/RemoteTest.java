@@ -19,6 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import software.amazon.awssdk.services.s3.model.GetObjectRequest;
+import software.amazon.awssdk.services.s3.model.HeadObjectRequest;
 
 class RemoteTest {
   @TempDir static Path folder;
@@ -123,6 +125,34 @@ class RemoteTest {
     Files.writeString(local.resolve("log"), "l");
     remote.upload();
     assertEquals(List.of("run/log", "run/other", "run/step-1/training.json"), buckets.keys("run/"));
+  }
+
+  /** The mark of a whole checkpoint sorts before most of the run: a folder with it must have the rest too. */
+  @Test void aDownloadThatBreaksLeavesNoHalf() throws IOException {
+    for (String name : List.of("checkpoints/step-1/training.json", "metrics.jsonl")) {
+      buckets.put("torn/" + name, bytes(name));
+    }
+    Path local = RemotePaths.output(Buckets.url("torn"));
+    RemoteFolder remote = new RemoteFolder(local, "training.json");
+    assertThrows(RemoteException.class, () -> buckets.refusing(GetObjectRequest.class, "torn/metrics.jsonl", () -> {
+      remote.download(name -> true);
+      return null;
+    }));
+    assertFalse(Files.exists(local));
+    remote.download(name -> !name.equals("metrics.jsonl"));
+    Files.writeString(local.resolve("older"), "o");
+    assertThrows(RemoteException.class, () -> buckets.refusing(GetObjectRequest.class, "torn/metrics.jsonl", () -> {
+      remote.download(name -> true);
+      return null;
+    }));
+    assertTrue(Files.exists(local.resolve("older")), "as it was");
+    remote.download(name -> true);
+    assertEquals(List.of(local.resolve("checkpoints/step-1/training.json"), local.resolve("metrics.jsonl")),
+        Remote.files(local));
+    remote.removeLocal();
+    try (var left = Files.list(local.getParent())) {
+      assertEquals(List.of(), left.filter(f -> f.getFileName().toString().contains("torn")).toList());
+    }
   }
 
   private static String failure(String url) {
