@@ -26,6 +26,7 @@ import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.PairEncoder;
 import org.dyr.ranker.text.TokenCache;
 import org.dyr.ranker.remote.Remote;
+import org.dyr.ranker.remote.RemotePaths;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -143,7 +144,7 @@ final class MineCommand implements Callable<Integer> {
       long bytes = Files.size(passages.file()) * (passages.file().toString().endsWith(".gz") ? 4 : 1);
       Bm25.Place place = bytes > BYTES_IN_MEMORY ? Bm25.Place.TEMPORARY_FOLDER : Bm25.Place.MEMORY;
       PrintWriter err = spec.commandLine().getErr();
-      err.println("indexing " + passages.file());
+      err.println("indexing " + RemotePaths.text(passages.file()));
       err.flush();
       Bm25 index;
       try {
@@ -194,8 +195,8 @@ final class MineCommand implements Callable<Integer> {
     }
     PrintWriter print = spec.commandLine().getOut();
     print.print("%,d passages for %,d queries, %,d of them without any: %s\n".formatted(done.lines(), done.queries(),
-        done.withoutHits(), target));
+        done.withoutHits(), RemotePaths.text(target)));
     new DataFolder(data).find("candidates." + split + ".tsv").ifPresent(other -> print.print(
-        other + " is there too and comes before a bm25 file in training and evaluation\n"));
+        RemotePaths.text(other) + " is there too and comes before a bm25 file in training and evaluation\n"));
   }
 }

@@ -77,10 +77,16 @@ public final class Remote {
     if (there) return;
     room(file);
     room(etag);
-    Files.deleteIfExists(etag); // whatever happens now, an ETag never stands beside another content
+    record(entry.at(), ""); // whatever happens now, an ETag never stands beside another content
     s3().get(entry, file);
-    Files.createDirectories(etag.getParent());
-    AtomicFiles.write(etag, entry.etag().getBytes(StandardCharsets.UTF_8));
+    record(entry.at(), entry.etag());
+  }
+
+  /** Notes that the file of a location is a copy of the bucket's; an empty ETag says no more than that. */
+  private static void record(S3Location at, String etag) throws IOException {
+    Path file = RemotePaths.etag(at);
+    Files.createDirectories(file.getParent());
+    AtomicFiles.write(file, etag.getBytes(StandardCharsets.UTF_8));
   }
 
   /** A bucket may have both a and a/b, and one after the other; a disk has either. */
@@ -91,9 +97,11 @@ public final class Remote {
     }
   }
 
+  /** Removes a copy of what the bucket no longer has. A file that never was one is all that there is of it, and stays. */
   private static void forget(S3Location at) throws IOException {
-    Files.deleteIfExists(RemotePaths.etag(at));
+    if (!Files.exists(RemotePaths.etag(at))) return;
     Files.deleteIfExists(RemotePaths.in(at));
+    Files.delete(RemotePaths.etag(at));
   }
 
   private static List<S3Location> companions(S3Location at) {
@@ -125,11 +133,19 @@ public final class Remote {
   /**
    * Uploads a file, or all files of a folder, to where the path says.
    *
-   * @throws RemoteException when the bucket cannot be written; all local files are as they were
+   * @throws RemoteException when the bucket cannot be written; all local files are as they were, and the message says
+   *     where
    */
   public static void upload(Path path) throws IOException {
     Optional<S3Location> at = RemotePaths.location(path);
-    if (at.isPresent()) upload(path, at.get());
+    if (at.isEmpty()) return;
+    try {
+      upload(path, at.get());
+    } catch (RemoteException e) {
+      throw e.with("; what was written is in " + path);
+    }
+    if (!path.equals(RemotePaths.in(at.get()))) return;
+    for (Path file : files(path)) record(RemotePaths.location(file).orElseThrow(), "");
   }
 
   /** Uploads a file, or all files of a folder. */

@@ -33,6 +33,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
+import software.amazon.awssdk.services.s3.model.GetObjectRequest;
+import software.amazon.awssdk.services.s3.model.PutObjectRequest;
 
 /** Everything in a bucket: configuration, data, vocabulary, the run that comes of them, and what its model gives. */
 class RemoteEndToEndTest {
@@ -183,6 +185,36 @@ class RemoteEndToEndTest {
         Buckets.url("train.yaml")));
     assertEquals(2, execute("score", "--model", "s3://b/../x", "--pairs", "p", "--out", "o"));
     assertTrue(err.toString().contains("'..' as part of a key"), err.toString());
+  }
+
+  /** What came before the connection broke is no run: the next resume would take it for one without metrics. */
+  @Test void aResumeThatBreaksBeginsAnew() throws IOException {
+    put("runs/torn/checkpoints/step-000002/training.json", "{}");
+    put("runs/torn/metrics.jsonl", "{}\n{}\n");
+    TrainConfig config = ConfigLoader.of(Map.of("data", "d", "pretrained", "p", "out", Buckets.url("runs/torn")));
+    Optional<Path> resume = Optional.of(RemotePaths.input(Buckets.url("runs/torn")));
+    assertThrows(RemoteException.class, () -> buckets.refusing(GetObjectRequest.class, "runs/torn/metrics.jsonl",
+        () -> new RemoteRun(config, new TrainingListener() {}, line -> {}).begin(resume)));
+    assertEquals(Optional.of(config.out()),
+        new RemoteRun(config, new TrainingListener() {}, line -> {}).begin(resume));
+    assertEquals(2, Files.readAllLines(config.out().resolve("metrics.jsonl")).size());
+  }
+
+  /** A pool is written among the data, in the cache, where the next fetch looks for what is gone. */
+  @Test void aPoolThatCouldNotBeUploadedStays() throws IOException {
+    for (String name : List.of("collection.tsv", "queries.test.tsv")) {
+      buckets.put("pool/" + name, folder.resolve("sample").resolve(name));
+    }
+    String[] mine = {"mine", "--data", Buckets.url("pool"), "--split", "test", "--depth", "2"};
+    Path pool = RemotePaths.input(Buckets.url("pool/bm25.test.tsv"));
+    assertEquals(1, buckets.refusing(PutObjectRequest.class, "pool/bm25.test.tsv", () -> execute(mine)));
+    assertTrue(err.toString().endsWith("; what was written is in " + pool + "\n"), err.toString());
+    assertEquals(1, execute(mine));
+    assertTrue(err.toString().endsWith(pool + ": is already there; --force replaces it\n"), err.toString());
+    assertEquals(0, execute("mine", "--data", Buckets.url("pool"), "--split", "test", "--depth", "2", "--force"),
+        err.toString());
+    assertTrue(out.toString().endsWith(": " + Buckets.url("pool/bm25.test.tsv") + "\n"), out.toString());
+    assertArrayEquals(Files.readAllBytes(pool), buckets.get("pool/bm25.test.tsv"));
   }
 
   @Test void anUploadThatFailsLosesNothing() throws IOException {

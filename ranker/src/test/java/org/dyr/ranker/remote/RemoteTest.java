@@ -83,6 +83,24 @@ class RemoteTest {
     assertEquals("2", Files.readString(tree.resolve("deep/b")));
   }
 
+  /** What a command wrote beside fetched files is no copy of anything until it is uploaded. */
+  @Test void whatCouldNotBeUploadedOutlivesTheNextFetch() throws IOException {
+    buckets.put("pools/collection.tsv", bytes("p\ttext\n"));
+    Path data = RemotePaths.input(Buckets.url("pools")), pool = data.resolve("bm25.train.tsv");
+    Remote.fetch(data);
+    Files.writeString(pool, "q\tp\t1\n");
+    String failure = buckets.unreachable(() -> assertThrows(RemoteException.class, () -> Remote.upload(pool)))
+        .getMessage();
+    assertTrue(failure.startsWith(Buckets.url("pools/bm25.train.tsv") + ": cannot be reached: ")
+        && failure.endsWith("; what was written is in " + pool), failure);
+    Remote.fetch(data);
+    assertEquals("q\tp\t1\n", Files.readString(pool));
+    Remote.upload(pool);
+    buckets.delete("pools/bm25.train.tsv");
+    Remote.fetch(data);
+    assertFalse(Files.exists(pool), "once uploaded it is a copy");
+  }
+
   @Test void aShardBringsTheOthersAndTheIndexes() throws IOException {
     for (String name : List.of("t.mindrecord0", "t.mindrecord0.db", "t.mindrecord1", "t.mindrecord1.db",
         "u.mindrecord1")) {
