@@ -153,7 +153,7 @@ final class EvalCommand implements Callable<Integer> {
     ModelSource where = settings == null ? checkpoint.source(source)
         : checkpoint.source(source, settings.vocab(), settings.heads());
     for (Path path : List.of(source, records, pairs, judged)) Remote.fetch(path);
-    if (settings != null && settings.vocab().isPresent()) Remote.fetch(settings.vocab().get());
+    if (settings != null && settings.vocab().isPresent()) Remote.fetchVocabulary(settings.vocab().get());
     if (settings != null) settings.compare(where, note -> spec.commandLine().getErr().println(note));
     try (Backend backend = backend();
         Model loaded = where.loadForScoring(backend, common.compute().type());

@@ -28,6 +28,7 @@ import picocli.CommandLine.TypeConversionException;
 final class RemoteOptions {
   private static final Set<String> WRITTEN = Set.of("--out", "--to", "--scores");
   private static final String RESUME = "--resume"; // dyr train knows what of a run it needs
+  private static final String VOCABULARY = "--vocab";
   private static final String FORCE = "--force";
 
   private RemoteOptions() {}
@@ -53,7 +54,9 @@ final class RemoteOptions {
       S3Location at = RemotePaths.location(path).orElse(null);
       String name = arg instanceof OptionSpec option ? option.longestName() : "";
       if (at == null || name.equals(RESUME)) continue;
-      if (!WRITTEN.contains(name)) {
+      if (name.equals(VOCABULARY)) {
+        Remote.fetchVocabulary(path);
+      } else if (!WRITTEN.contains(name)) {
         Remote.fetch(path);
       } else {
         requireFree(command, name, at);

@@ -5,11 +5,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -21,7 +21,8 @@ import org.dyr.io.AtomicFiles;
  */
 public final class Remote {
   private static final Pattern SHARD = Pattern.compile("(.*mindrecord)\\d+");
-  private static final Set<String> VOCABULARY = Set.of("vocab.txt", "tokenizer.json", "tokenizer_config.json");
+  private static final String VOCABULARY = "vocab.txt";
+  private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
 
   private static S3 s3;
 
@@ -39,23 +40,33 @@ public final class Remote {
 
   /**
    * Brings an object, or all objects of a folder, to where the path says, unless they are there with the same ETag.
-   * With an object come those that belong to it: the index and the other shards of a MindRecord file, the companions of
-   * a vocabulary. What the bucket no longer has is removed from the cache.
+   * With a MindRecord file come its index and its other shards. Copies of what the bucket no longer has are removed
+   * from the cache.
    *
    * @throws RemoteException when there is neither, or the bucket cannot be read; what had been fetched before stays
    * @throws IOException when the local disk fails
    */
   public static void fetch(Path path) throws IOException {
+    fetch(path, Remote::index);
+  }
+
+  /**
+   * As {@link #fetch(Path)}, of a vocabulary of whatever name: with it comes what a tokenizer looks for beside it, which
+   * says whether texts are lower-cased.
+   */
+  public static void fetchVocabulary(Path path) throws IOException {
+    fetch(path, Remote::besideVocabulary);
+  }
+
+  /** @param optional names of what may be there beside an object, and belongs to it where it is */
+  private static void fetch(Path path, Function<String, List<String>> optional) throws IOException {
     S3Location at = RemotePaths.location(path).orElse(null);
     if (at == null) return;
     Optional<S3.Entry> object = s3().find(at);
     if (object.isPresent()) {
       fetch(object.get());
-      for (S3Location other : companions(at)) {
-        Optional<S3.Entry> found = s3().find(other);
-        if (found.isPresent()) fetch(found.get());
-        else forget(other);
-      }
+      for (String name : optional.apply(at.name())) fetchOrForget(s3().findOptional(at.sibling(name)), at.sibling(name));
+      for (S3Location shard : shards(at)) fetchOrForget(s3().find(shard), shard);
       return;
     }
     List<S3.Entry> entries = s3().list(at);
@@ -68,6 +79,11 @@ public final class Remote {
     for (Path file : files(RemotePaths.in(at))) {
       if (!there.contains(file)) forget(RemotePaths.location(file).orElseThrow());
     }
+  }
+
+  private static void fetchOrForget(Optional<S3.Entry> found, S3Location at) throws IOException {
+    if (found.isPresent()) fetch(found.get());
+    else forget(at);
   }
 
   private static void fetch(S3.Entry entry) throws IOException {
@@ -104,20 +120,23 @@ public final class Remote {
     Files.delete(RemotePaths.etag(at));
   }
 
-  private static List<S3Location> companions(S3Location at) {
-    List<S3Location> all = new ArrayList<>();
-    if (VOCABULARY.contains(at.name())) {
-      VOCABULARY.stream().filter(name -> !name.equals(at.name())).forEach(name -> all.add(at.sibling(name)));
-    } else if (at.name().contains("mindrecord")) {
-      all.add(at.sibling(at.name() + ".db"));
-      Matcher shard = SHARD.matcher(at.name());
-      if (!shard.matches()) return all;
-      Pattern ours = Pattern.compile(Pattern.quote(shard.group(1)) + "\\d+(\\.db)?");
-      s3().list(at.parent()).stream().map(S3.Entry::at)
-          .filter(e -> e.equals(at.sibling(e.name())) && ours.matcher(e.name()).matches() && !all.contains(e))
-          .forEach(all::add);
-    }
-    return all;
+  private static List<String> index(String name) {
+    return name.contains("mindrecord") ? List.of(name + ".db") : List.of();
+  }
+
+  private static List<String> besideVocabulary(String name) {
+    return name.endsWith(".json") ? List.of(VOCABULARY, TOKENIZER_CONFIG) : List.of(TOKENIZER_CONFIG);
+  }
+
+  /** The other shards of a MindRecord file, and their indexes. */
+  private static List<S3Location> shards(S3Location at) {
+    Matcher shard = SHARD.matcher(at.name());
+    if (!shard.matches()) return List.of();
+    Pattern ours = Pattern.compile(Pattern.quote(shard.group(1)) + "\\d+(\\.db)?");
+    Set<String> fetched = Set.of(at.name(), at.name() + ".db");
+    return s3().list(at.parent()).stream().map(S3.Entry::at)
+        .filter(e -> e.equals(at.sibling(e.name())) && ours.matcher(e.name()).matches())
+        .filter(e -> !fetched.contains(e.name())).toList();
   }
 
   /** Whether an object of that key or a folder of that name is there. */

@@ -42,6 +42,7 @@ final class S3 {
   private static final long WHOLE = 256L << 20; // bytes that go in one request
   private static final int PART = 32 << 20;     // at most 10,000 parts
   private static final int CHUNK = 1 << 16;
+  private static final int FORBIDDEN = 403;
 
   /** An object as a bucket lists it. */
   record Entry(S3Location at, String etag, long bytes) {}
@@ -109,6 +110,22 @@ final class S3 {
         throw e;
       }
     });
+  }
+
+  /**
+   * The object of that very key, of one that need not be there. To credentials that may not list, S3 denies what is not
+   * there: that counts as absent, and is told.
+   */
+  Optional<Entry> findOptional(S3Location at) {
+    try {
+      return find(at);
+    } catch (RemoteException e) {
+      if (!(e.getCause() instanceof AwsServiceException s) || s.statusCode() != FORBIDDEN) throw e;
+      System.getLogger(S3.class.getName()).log(System.Logger.Level.WARNING,
+          "{0}: access is denied, as S3 does where there is no such object and s3:ListBucket is not allowed; it is taken "
+              + "as not there", at);
+      return Optional.empty();
+    }
   }
 
   /**
@@ -211,7 +228,7 @@ final class S3 {
       String code = e.awsErrorDetails() == null || e.awsErrorDetails().errorCode() == null ? ""
           : " (" + e.awsErrorDetails().errorCode() + ")";
       String why = switch (e.statusCode()) {
-        case 403 -> "access is denied" + code + ": these credentials are wrong or may not do this";
+        case FORBIDDEN -> "access is denied" + code + ": these credentials are wrong or may not do this";
         case 404 -> code.contains("NoSuchKey") ? "no such object" : "no such bucket " + at.bucket();
         case 412 -> "has changed since it was listed; run again";
         default -> "the server says %d%s: %s".formatted(e.statusCode(), code, e.getMessage());

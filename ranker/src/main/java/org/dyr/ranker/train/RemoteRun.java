@@ -54,10 +54,11 @@ public final class RemoteRun implements TrainingListener {
   public static boolean fetch(TrainConfig config) throws IOException {
     EvalFiles files = config.evalFiles();
     List<Path> remote = Stream.of(config.data(), config.groups(), config.modelConfig(), config.pretrained(),
-        config.vocab(), files.records(), files.ids(), files.qrels()).flatMap(Optional::stream)
+        files.records(), files.ids(), files.qrels()).flatMap(Optional::stream)
         .filter(path -> RemotePaths.location(path).isPresent()).toList();
     for (Path path : remote) Remote.fetch(path);
-    return !remote.isEmpty();
+    if (config.vocab().isPresent()) Remote.fetchVocabulary(config.vocab().get());
+    return !remote.isEmpty() || config.vocab().flatMap(RemotePaths::location).isPresent();
   }
 
   /**

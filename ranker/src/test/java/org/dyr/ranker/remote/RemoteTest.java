@@ -115,6 +115,39 @@ class RemoteTest {
     assertFalse(Files.exists(first.resolveSibling("t.mindrecord0.db")), "an index that is gone must not stay");
   }
 
+  private static List<String> beside(Path file) throws IOException {
+    return Remote.files(file.getParent()).stream().map(f -> f.getFileName().toString()).toList();
+  }
+
+  /** Without its configuration a vocabulary of cased words would be taken for one of lower-cased words. */
+  @Test void aVocabularyOfAnyNameBringsItsConfiguration() throws IOException {
+    for (String name : List.of("german.txt", "german.json", "vocab.txt", "tokenizer_config.json", "other.txt")) {
+      buckets.put("words/" + name, bytes("{}"));
+    }
+    Path words = RemotePaths.input(Buckets.url("words/german.txt"));
+    Remote.fetchVocabulary(words);
+    assertEquals(List.of("german.txt", "tokenizer_config.json"), beside(words));
+    Remote.fetchVocabulary(words.resolveSibling("german.json"));
+    assertEquals(List.of("german.json", "german.txt", "tokenizer_config.json", "vocab.txt"), beside(words));
+    buckets.delete("words/tokenizer_config.json");
+    Remote.fetchVocabulary(words);
+    assertEquals(List.of("german.json", "german.txt", "vocab.txt"), beside(words));
+  }
+
+  /** S3 does not say whether there is an object to whom it would not list it. */
+  @Test void whatMayBeMissingMayBeDenied() throws IOException {
+    buckets.put("denied/words.txt", bytes("a"));
+    Path words = RemotePaths.input(Buckets.url("denied/words.txt"));
+    buckets.refusing(HeadObjectRequest.class, "denied/tokenizer_config.json", () -> {
+      Remote.fetchVocabulary(words);
+      return null;
+    });
+    assertEquals(List.of("words.txt"), beside(words));
+    String failure = buckets.refusing(HeadObjectRequest.class, "denied/words.txt",
+        () -> failure(Buckets.url("denied/words.txt")));
+    assertTrue(failure.startsWith(Buckets.url("denied/words.txt") + ": access is denied"), failure);
+  }
+
   @Test void longFilesGoInParts() throws IOException {
     byte[] content = new byte[(11 << 20) + 3];
     new Random(1).nextBytes(content);
