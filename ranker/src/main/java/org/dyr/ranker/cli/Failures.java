@@ -13,6 +13,7 @@ import org.dyr.graph.NotFiniteException;
 import org.dyr.io.SafeTensorsException;
 import org.dyr.ranker.data.DataException;
 import org.dyr.ranker.model.ModelException;
+import org.dyr.ranker.model.NotFiniteScoreException;
 import org.dyr.ranker.remote.RemoteException;
 import org.dyr.ranker.text.TokenizerException;
 import org.dyr.ranker.train.ConfigException;
@@ -68,8 +69,8 @@ final class Failures {
       // What this project foresees: the message says all.
       case ConfigException _, DataException _, TokenizerException _, ModelException _, RemoteException _ ->
           e.getMessage();
-      case SafeTensorsException _, FormatException _, NotFiniteException _, OutOfDeviceMemory _,
-          CancellationException _ ->
+      case SafeTensorsException _, FormatException _, NotFiniteException _, NotFiniteScoreException _,
+          OutOfDeviceMemory _, CancellationException _ ->
           e.getMessage();
       case OutOfMemoryError o -> "out of memory: " + o.getMessage() + "; DYR_JAVA_OPTIONS=-Xmx8g gives Java more";
       default -> e + " (--verbose shows where)"; // not foreseen: its type tells more than its message alone

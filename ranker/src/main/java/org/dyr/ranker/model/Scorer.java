@@ -90,7 +90,7 @@ public final class Scorer implements AutoCloseable {
    *
    * @throws IllegalArgumentException when a pair is longer than the model has positions
    * @throws IllegalStateException after {@link #close}
-   * @throws IllegalStateException when a logit is not finite: the weights are damaged, or not a ranker's
+   * @throws NotFiniteScoreException when a logit is not finite: the weights are damaged, or not a ranker's
    */
   public float[] score(List<EncodedPair> pairs) {
     for (EncodedPair p : pairs) {
@@ -226,13 +226,13 @@ public final class Scorer implements AutoCloseable {
   }
 
   /** Runs the batch again, node by node, for the place where it goes wrong. */
-  private static IllegalStateException explain(Program program, float logit) {
+  private static NotFiniteScoreException explain(Program program, float logit) {
     try {
       program.runChecked();
     } catch (NotFiniteException e) {
-      return new IllegalStateException("the model gave %s: %s".formatted(logit, e.getMessage()), e);
+      return new NotFiniteScoreException("the model gave %s: %s".formatted(logit, e.getMessage()), e);
     }
-    return new IllegalStateException("the model gave " + logit);
+    return new NotFiniteScoreException("the model gave " + logit, null);
   }
 
   /** Has the nodes of every further batch timed, with one caller at a time; null ends it. */

@@ -57,6 +57,7 @@ final class Checkpoint {
     json.put("step", state.step()).put("groups", state.groups()).put("seed", state.seed());
     state.lossScale().ifPresent(s -> json.put("loss_scale", s.value()).put("loss_scale_good_steps", s.good()));
     json.put("skipped", state.skipped()).put("groups_per_epoch", groupsPerEpoch);
+    if (state.evaluationDue()) json.put("evaluation_due", true);
     if (!Double.isNaN(state.best())) json.put("best", state.best()).put("best_step", state.bestStep());
     Files.writeString(directory.resolve(STATE), json.toPrettyString() + "\n");
     Files.writeString(directory.resolve(CONFIG), config.toYaml());
@@ -76,7 +77,7 @@ final class Checkpoint {
           json.path("best").asDouble(Double.NaN), json.path("best_step").asLong(0),
           json.has("loss_scale") ? Optional.of(new LossScale(json.get("loss_scale").asDouble(),
               json.path("loss_scale_good_steps").asInt())) : Optional.empty(),
-          json.path("skipped").asLong(0));
+          json.path("skipped").asLong(0), json.path("evaluation_due").asBoolean(false));
     } catch (IllegalArgumentException e) {
       throw new ModelException(file, e.getMessage(), e);
     } catch (IOException e) {

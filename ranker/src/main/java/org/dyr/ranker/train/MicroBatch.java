@@ -54,7 +54,7 @@ record MicroBatch(int from, int to, List<int[]> owners, Bucket bucket) {
    *
    * @param lengths a block: the tokens of each sample that stays
    * @param budget the most tokens of a rank at once
-   * @throws IllegalArgumentException when a rank's share of one block alone exceeds the budget
+   * @throws GroupTooLargeException when a rank's share of one block alone exceeds the budget
    */
   static List<MicroBatch> cut(List<int[]> lengths, int ranks, Balance balance, int budget) {
     List<MicroBatch> cuts = new ArrayList<>();
@@ -69,9 +69,9 @@ record MicroBatch(int from, int to, List<int[]> owners, Bucket bucket) {
     return cuts;
   }
 
-  private static IllegalArgumentException tooLarge(int[] lengths, int ranks, int budget) {
+  private static GroupTooLargeException tooLarge(int[] lengths, int ranks, int budget) {
     String along = ranks == 1 ? "" : ", split along %d ranks,".formatted(ranks);
-    return new IllegalArgumentException(
+    return new GroupTooLargeException(
         "a group of %d tokens%s does not fit token_budget %d: raise it, or lower max_length or group_size".formatted(
             Arrays.stream(lengths).sum(), along, budget));
   }

@@ -7,8 +7,8 @@ import org.dyr.graph.Recompute;
  * How a training step computes; all ranks have it in common.
  *
  * @param seed what dropout follows from
- * @param tokens the most tokens of a rank's micro-batch; a block is cut only along ranks, so a larger block makes a
- *     larger batch
+ * @param tokens the most tokens of a rank's micro-batch; a block is cut only along ranks, so one of which a rank's share
+ *     has more is an error
  * @param fusionsOff names of fusions to switch off
  * @param recompute which activations are computed again in backward
  */

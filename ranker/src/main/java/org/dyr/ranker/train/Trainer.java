@@ -25,6 +25,7 @@ import org.dyr.optim.UpdateTerms;
 import org.dyr.ranker.eval.Metrics;
 import org.dyr.ranker.model.Model;
 import org.dyr.ranker.model.ModelDirectory;
+import org.dyr.ranker.model.NotFiniteScoreException;
 import org.dyr.ranker.model.Scorer;
 import org.dyr.ranker.text.PairLengths;
 
@@ -67,6 +68,7 @@ public final class Trainer implements AutoCloseable {
   private final Optional<CkptFolder> ckpts;
   private TrainingState state;
   private long logged; // steps of which the logs in out tell
+  private long begun;  // steps done when this process began to train
   private Unreported launched;
   private long reportedAt;
   private Optional<Metrics> evaluation = Optional.empty();
@@ -197,9 +199,12 @@ public final class Trainer implements AutoCloseable {
   public boolean run(BooleanSupplier stop) throws IOException {
     checkpoints.removeAfter(state.step());
     listener.started(description(), state.step(), schedule.total());
-    long profiled = state.step() + Math.min(WARM_UP, (schedule.total() - state.step()) / 2);
+    begun = state.step();
+    long profiled = begun + Math.min(WARM_UP, (schedule.total() - begun) / 2);
+    long evaluated = state.evaluationDue() ? logged - 1 : logged;
     try (MetricsLog metrics = new MetricsLog(config.out().resolve("metrics.jsonl"), logged);
-        MetricsLog evaluations = new MetricsLog(config.out().resolve("evaluations.jsonl"), logged)) {
+        MetricsLog evaluations = new MetricsLog(config.out().resolve("evaluations.jsonl"), evaluated)) {
+      if (state.evaluationDue()) evaluateOrSave(metrics, evaluations);
       while (state.step() < schedule.total()) {
         if (state.step() == profiled) step.profile(profile);
         oneStep(metrics);
@@ -208,7 +213,7 @@ public final class Trainer implements AutoCloseable {
         boolean evaluates = last || due(config.evalEvery(), epochEnds);
         boolean saves = last || stopped || due(config.checkpointEvery(), epochEnds);
         if (evaluates || saves) report(metrics);
-        if (evaluates) evaluateOrSave(evaluations);
+        if (evaluates) evaluateOrSave(metrics, evaluations);
         if (saves) save();
         if (stopped) return false;
       }
@@ -236,13 +241,41 @@ public final class Trainer implements AutoCloseable {
    */
   private void oneStep(MetricsLog metrics) throws IOException {
     if (launched == null) reportedAt = System.nanoTime();
-    List<EncodedGroup> groups = input.groups(state.groups(), groupsPerStep);
-    TrainingState ifSkipped = launched == null ? state : launched.before.afterStep(groupsPerStep, false);
-    TrainingStep.Launched now = step.launch(groups, state.step(), terms(state), terms(ifSkipped));
+    TrainingStep.Launched now = launch(groups(metrics), metrics);
     report(metrics);
     launched = new Unreported(now, state);
     state = state.afterStep(groupsPerStep, true);
     if (now.isOver()) report(metrics);
+  }
+
+  /** The groups of the next step; where they cannot be read, the steps before it are not lost. */
+  private List<EncodedGroup> groups(MetricsLog metrics) {
+    try {
+      return input.groups(state.groups(), groupsPerStep);
+    } catch (RuntimeException e) {
+      saveBefore(e, metrics);
+      throw e;
+    }
+  }
+
+  private TrainingStep.Launched launch(List<EncodedGroup> groups, MetricsLog metrics) {
+    TrainingState ifSkipped = launched == null ? state : launched.before.afterStep(groupsPerStep, false);
+    try {
+      return step.launch(groups, state.step(), terms(state), terms(ifSkipped));
+    } catch (GroupTooLargeException e) {
+      saveBefore(e, metrics);
+      throw e;
+    }
+  }
+
+  /** Saves what was trained before a failure that is no fault of the weights; what fails besides goes with it. */
+  private void saveBefore(Exception failure, MetricsLog metrics) {
+    try {
+      report(metrics);
+      if (state.step() > begun) save();
+    } catch (IOException | RuntimeException other) {
+      failure.addSuppressed(other);
+    }
   }
 
   /** What a step goes by that begins in this state. */
@@ -279,33 +312,36 @@ public final class Trainer implements AutoCloseable {
     listener.stepped(record);
   }
 
-  /** A measurement that fails costs no step: the run can go on from here. */
-  private void evaluateOrSave(MetricsLog evaluations) throws IOException {
+  /** A measurement that fails costs no step: the run can go on from here, and begins with it. */
+  private void evaluateOrSave(MetricsLog metrics, MetricsLog evaluations) throws IOException {
     try {
       evaluate(evaluations);
+    } catch (NotFiniteScoreException e) { // a checkpoint of such weights would take the place of the last good one
+      throw e.with(("; that is the model after step %d: a lower optimizer.learning_rate may help; the last checkpoint is "
+          + "untouched").formatted(state.step()));
     } catch (IOException | RuntimeException e) {
-      try {
-        save();
-      } catch (IOException | RuntimeException other) {
-        e.addSuppressed(other);
-      }
+      saveBefore(e, metrics);
       throw e;
     }
   }
 
   /** Measures MRR@10 over all judged dev queries and keeps the model when it is the best so far. */
   private void evaluate(MetricsLog evaluations) throws IOException {
+    state = state.withEvaluationDue(input.dev.isPresent());
     if (input.dev.isEmpty()) return;
     Metrics m = input.dev.get().measure(scorer);
     evaluation = Optional.of(m);
     double mrr = m.overJudgedQueries().mrr10();
-    boolean best = Double.isNaN(state.best()) || mrr > state.best();
+    // A run that goes on may have found so much before, and failed to write the line.
+    boolean found = state.bestStep() == state.step();
+    boolean best = found || Double.isNaN(state.best()) || mrr > state.best();
     if (best) {
       checkpoints.replace(BEST, directory -> ModelDirectory.save(model, directory));
       state = state.withBest(mrr); // where that failed, the checkpoint must not say that it is there
     }
     evaluations.write(MetricsLog.JSON.createObjectNode().put("step", state.step()).put("mrr@10", mrr)
         .put("ndcg@10", m.overJudgedQueries().ndcg10()).put("queries", m.judgedQueries()).put("best", best));
+    state = state.withEvaluationDue(false);
     listener.evaluated(state.step(), m, best);
   }
 

@@ -12,6 +12,9 @@ import java.io.UncheckedIOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -20,6 +23,7 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dyr.ranker.eval.Metrics;
 import org.dyr.ranker.model.ModelSource;
+import org.dyr.ranker.model.NotFiniteScoreException;
 import org.dyr.ranker.train.ConfigException;
 import org.dyr.ranker.train.TrainConfig;
 import org.dyr.ranker.train.Trainer;
@@ -30,6 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A run that goes on repeats, bit for bit, what an uninterrupted one does. */
 class ResumeTest {
@@ -281,8 +286,12 @@ class ResumeTest {
     assertSame(whole, out);
   }
 
-  /** A checkpoint speaks of no best model that is not there. */
-  @Test void afterABestModelThatCouldNotBeWritten() throws IOException {
+  /** A checkpoint speaks of no best model that is not there, and of the evaluation that is to be made up for. */
+  @ParameterizedTest
+  @ValueSource(strings = {"8", "3"})
+  void afterABestModelThatCouldNotBeWritten(String steps) throws IOException {
+    Path whole = folder.resolve("whole");
+    Runs.train(config(whole, "max_steps", steps));
     TrainingListener inTheWay = new TrainingListener() {
       @Override public void started(List<String> lines, long first, long total) {
         try {
@@ -294,12 +303,58 @@ class ResumeTest {
       }
     };
     try (Trainer trainer =
-        new Trainer(config(out), Optional.empty(), new Trainer.Watch(false, false), inTheWay)) {
+        new Trainer(config(out, "max_steps", steps), Optional.empty(), new Trainer.Watch(false, false), inTheWay)) {
       assertThrows(FileAlreadyExistsException.class, () -> trainer.run(() -> false));
     }
     assertFalse(Files.readString(Runs.checkpoint(out, 3).resolve("training.json")).contains("best"));
-    Runs.train(config(out), Optional.of(out), () -> false);
-    assertTrue(Files.isRegularFile(out.resolve("best/model.safetensors")));
+    for (int times = 0; times < 2; times++) { // the second time from a checkpoint of which all is done
+      Runs.train(config(out, "max_steps", steps), Optional.of(Runs.checkpoint(out, 3)), () -> false);
+      assertSame(whole, out);
+    }
+  }
+
+  /** Eight groups in the order of the file, two a step; the fifth is long. */
+  private TrainConfig withALongGroup(String... settings) throws IOException {
+    String line = "{\"query\": \"where\", \"pos\": [\"%s\"], \"neg\": [\"red %1$s\", \"old %1$s\"]}";
+    List<String> groups = new ArrayList<>(Collections.nCopies(8, line.formatted("river")));
+    groups.set(4, line.formatted("river ".repeat(30).strip()));
+    List<String> all = new ArrayList<>(List.of("data", "", "groups",
+        Files.write(folder.resolve("groups.jsonl"), groups).toString(), "shuffle", "false"));
+    all.addAll(List.of(settings));
+    return config(out, all.toArray(String[]::new));
+  }
+
+  /** What the data has in its midst must not cost the steps before it. */
+  @Test void afterAGroupThatIsTooLong() throws IOException {
+    Exception e = assertThrows(IllegalArgumentException.class,
+        () -> Runs.train(withALongGroup("token_budget", "32")));
+    assertEquals("a group of 72 tokens does not fit token_budget 32: raise it, or lower max_length or group_size",
+        e.getMessage());
+    assertEquals(List.of(), List.of(e.getSuppressed()));
+    assertEquals(List.of(Runs.checkpoint(out, 2)), Runs.checkpoints(out));
+    assertEquals(2, Runs.metrics(out).size());
+    Exception again = assertThrows(IllegalArgumentException.class,
+        () -> Runs.train(withALongGroup("token_budget", "32"), Optional.of(out), () -> false));
+    assertEquals(e.getMessage(), again.getMessage());
+    assertTrue(Runs.train(withALongGroup("token_budget", "72"), Optional.of(out), () -> false));
+    assertEquals(8, Runs.metrics(out).size());
+  }
+
+  /** Broken weights would take the place of the last checkpoint that is worth going on from. */
+  @Test void afterAModelThatDoesNotScore() throws IOException {
+    String[] settings = {"optimizer.name", "momentum", "optimizer.warmup_ratio", "0", "keep_checkpoints", "1",
+        "eval_every", "2", "optimizer.learning_rate"};
+    String[] high = Arrays.copyOf(settings, settings.length + 1), low = high.clone();
+    high[settings.length] = "1e38";
+    low[settings.length] = "1e-2";
+    assertFalse(Runs.train(config(out, low), Optional.empty(), () -> true));
+    byte[] good = Files.readAllBytes(Runs.checkpoint(out, 1).resolve("model.safetensors"));
+    NotFiniteScoreException e = assertThrows(NotFiniteScoreException.class,
+        () -> Runs.train(config(out, high), Optional.of(out), () -> false));
+    assertTrue(e.getMessage().matches("the model gave .*; that is the model after step 2: a lower "
+        + "optimizer.learning_rate may help; the last checkpoint is untouched"), e.getMessage());
+    assertEquals(List.of(Runs.checkpoint(out, 1)), Runs.checkpoints(out));
+    assertArrayEquals(good, Files.readAllBytes(Runs.checkpoint(out, 1).resolve("model.safetensors")));
   }
 
   /** What the dev set lacks is said before the first step. */
