@@ -11,6 +11,9 @@ interface GroupSource extends AutoCloseable {
   /** The group that comes {@code index}-th in the epoch, both from 0. */
   EncodedGroup group(long epoch, int index);
 
+  /** Passages of the largest group, as far as that is known without reading all: what memory is planned by. */
+  int largestGroup();
+
   /** What the source is made of, a line each. */
   List<String> description();
 

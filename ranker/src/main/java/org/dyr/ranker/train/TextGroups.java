@@ -41,6 +41,10 @@ final class TextGroups implements GroupSource {
     return new EncodedGroup(pairs, retrieval);
   }
 
+  @Override public int largestGroup() {
+    return negatives + 1;
+  }
+
   @Override public List<String> description() {
     List<String> lines = new ArrayList<>();
     lines.add("data: %,d queries, %,d groups an epoch; left out %,d without a positive, %,d without a negative"

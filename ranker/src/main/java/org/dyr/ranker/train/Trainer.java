@@ -141,7 +141,7 @@ public final class Trainer implements AutoCloseable {
   /** Has all memory ready that the run will take. */
   private MemoryPlan reserve() {
     try {
-      step.reserve(groupsPerStep, config.groupSize(), config.maxLength());
+      step.reserve(groupsPerStep, input.largestGroup(), config.maxLength());
       return step.memory().scoring(input.dev.isPresent() ? scorer.reserve() : 0);
     } catch (OutOfDeviceMemory e) {
       throw new OutOfDeviceMemory(e.getMessage() + "; " + MemoryPlan.REMEDY, e);

@@ -110,6 +110,11 @@ final class TrainingInput implements AutoCloseable {
     return source.perEpoch();
   }
 
+  /** Passages of the largest group, as far as that is known without reading all. */
+  int largestGroup() {
+    return source.largestGroup();
+  }
+
   /** The epoch, from 0, that a place in the stream lies in. */
   long epochOf(long place) {
     return place / groupsPerEpoch();

@@ -1,6 +1,7 @@
 package org.dyr.tests.endtoend;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,10 +9,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.dyr.formats.FormatException;
 import org.dyr.ranker.cli.Main;
+import org.dyr.ranker.train.Trainer;
+import org.dyr.ranker.train.TrainingListener;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -53,5 +58,32 @@ class MindRecordTrainingTest {
         Map.of("data", "", "groups", records.toString()))));
     assertTrue(e.getMessage().matches(".*train\\.mindrecord, row \\d: input_ids has \\d+ at element 1, and the model "
         + "embeds 40 words, from 0 on: prepare the file with the model's vocabulary"), e.getMessage());
+  }
+
+  /** The key group_size says nothing of ready-made groups: memory is planned by what they are. */
+  @Test void memoryIsPlannedByTheGroupsOfTheFile() throws IOException {
+    TinyData data = TinyData.write(folder);
+    String records = prepare(folder.resolve("vocab.txt"), "--packed").toString();
+    Map<String, String> settings = Map.of("token_budget", "1024", "data", "", "groups", records);
+    assertEquals(memory(data, "3", settings), memory(data, "8", settings));
+    assertEquals(memory(data, "3", Map.of("token_budget", "1024", "dev_split", "none")), memory(data, "8", settings));
+  }
+
+  /** What a run says of its memory. */
+  private String memory(TinyData data, String groupSize, Map<String, String> settings) throws IOException {
+    Map<String, String> all = new HashMap<>(settings);
+    all.put("group_size", groupSize);
+    List<String> said = new ArrayList<>();
+    TrainingListener listener = new TrainingListener() {
+      @Override public void started(List<String> lines, long first, long total) {
+        lines.stream().filter(line -> line.startsWith("memory: ")).forEach(said::add);
+      }
+    };
+    Path out = Files.createTempDirectory(folder, "run");
+    try (Trainer trainer =
+        new Trainer(data.config(out, all), Optional.empty(), new Trainer.Watch(false, false), listener)) {
+      assertFalse(trainer.run(() -> true));
+    }
+    return said.getFirst();
   }
 }
