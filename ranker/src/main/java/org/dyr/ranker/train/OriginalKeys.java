@@ -190,24 +190,20 @@ final class OriginalKeys {
     }
   }
 
-  /** JSON lines and a folder of text files are known by sight; all else is MindRecord. */
+  /** A folder of text files is known by sight; all else is a file of groups, JSON lines or MindRecord. */
   private static void trainingData(OriginalConfig file, String key, ConfigFile.Entry value) {
     String text = value.text();
-    if (text.isEmpty() && !file.overridden("data") && !file.overridden("groups")) {
+    if (file.overridden("data") || file.overridden("groups")) {
+      file.note(shown(key, value) + " gives way to --set " + (file.overridden("data") ? "data" : "groups"));
+    } else if (text.isEmpty()) {
       file.problem(value, key + " is empty: --set data=DIR or --set groups=FILE names what to train on");
-    } else if (text.endsWith(".jsonl") || text.endsWith(".jsonl.gz")) {
-      file.set("groups", text, key, value);
-    } else if (isTextFolder(text)) {
-      file.set("data", text, key, value);
-    } else if (file.overridden("data")) {
-      file.note(shown(key, value) + " gives way to --set data");
     } else {
-      file.set("groups", text, key, value);
+      file.set(isTextFolder(text) ? "data" : "groups", text, key, value);
     }
   }
 
   private static boolean isTextFolder(String text) {
-    return !text.isEmpty() && new DataFolder(RemotePaths.input(text)).find("collection.tsv").isPresent();
+    return new DataFolder(RemotePaths.input(text)).find("collection.tsv").isPresent();
   }
 
   private static void doTrain(OriginalConfig file, String key, ConfigFile.Entry value) {

@@ -255,6 +255,14 @@ class OriginalConfigTest {
     assertEquals(Optional.of(Path.of("p")), c.pretrained());
     assertNoted("train_data_file_path train.mindrecord gives way to --set data");
     assertNoted("load_pretrain_checkpoint_path bert_base.ckpt gives way to --set pretrained");
+    assertEquals(Optional.of(Path.of("d")), load(VALUES, "data", "d").data(), "and not its groups besides");
+    assertNoted("train_data_file_path groups.jsonl gives way to --set data");
+    Path texts = Files.createDirectory(folder.resolve("texts"));
+    Files.writeString(texts.resolve("collection.tsv"), "p\ttext\n");
+    TrainConfig other = load(with("groups.jsonl", texts.toString()), "groups", "g.jsonl");
+    assertEquals(Optional.of(Path.of("g.jsonl")), other.groups());
+    assertEquals(Optional.empty(), other.data());
+    assertNoted("train_data_file_path " + texts + " gives way to --set groups");
   }
 
   @Test void groupsOfDevicesAreGroupsOfRanks() throws IOException {
