@@ -256,12 +256,17 @@ class ResumeTest {
     assertEquals("max_length 40 is longer than the model's 32 positions", e.getMessage());
   }
 
-  @Test void aSecondRunInOneFolderIsRefused() throws IOException {
+  @Test void aSecondRunInOneFolderIsRefused() throws IOException, InterruptedException {
     TrainConfig config = config(out);
     try (Trainer first =
         new Trainer(config, Optional.empty(), new Trainer.Watch(false, false), new TrainingListener() {})) {
       ConfigException e = assertThrows(ConfigException.class, () -> Runs.train(config));
       assertTrue(e.getMessage().startsWith("another run is at work in out " + out), e.getMessage());
+      Path yaml = Files.writeString(folder.resolve("train.yaml"), config.toYaml());
+      try (CommandProcess third = new CommandProcess(folder, List.of("train", "--config", yaml.toString()))) {
+        assertEquals(1, third.await(), "the second has not let go of the first one's lock");
+        assertTrue(third.output().contains("another run is at work in out " + out), third.output());
+      }
       assertTrue(first.run(() -> false));
     }
     Runs.train(config, Optional.of(out), () -> false);
