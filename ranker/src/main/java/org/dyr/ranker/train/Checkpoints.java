@@ -25,7 +25,7 @@ final class Checkpoints {
   private static final String PREPARED = ".prepared-";
   private static final String REPLACED = ".replaced-";
   private static final String REMOVED = ".removed-";
-  private static final Pattern TEMPORARY = Pattern.compile("\\..*\\.tmp");
+  private static final Pattern LOGS = leftover("metrics\\.jsonl|evaluations\\.jsonl");
 
   /** Writes the files of a directory. */
   interface Content {
@@ -48,9 +48,7 @@ final class Checkpoints {
     for (Path parent : List.of(out, folder)) {
       for (Path p : list(parent)) {
         String name = p.getFileName().toString();
-        if (name.startsWith(PREPARED) || name.startsWith(REMOVED) || TEMPORARY.matcher(name).matches()) {
-          AtomicFiles.removeTree(p);
-        }
+        if (name.startsWith(PREPARED) || name.startsWith(REMOVED)) AtomicFiles.removeTree(p);
         if (name.startsWith(REPLACED)) {
           Path original = p.resolveSibling(name.substring(REPLACED.length()));
           if (Files.exists(original)) AtomicFiles.removeTree(p);
@@ -58,6 +56,17 @@ final class Checkpoints {
         }
       }
     }
+    clear(out, LOGS);
+  }
+
+  /** What a killed process leaves of a file that {@link AtomicFiles} was writing; other commands write beside a run. */
+  static Pattern leftover(String names) {
+    return Pattern.compile("\\.(?:%s)\\.[0-9a-f]{16}\\.tmp".formatted(names));
+  }
+
+  /** Removes the files of such names. */
+  static void clear(Path directory, Pattern names) throws IOException {
+    for (Path p : list(directory)) if (names.matcher(p.getFileName().toString()).matches()) Files.delete(p);
   }
 
   /** Publishes the checkpoint of a step and removes the oldest beyond those to keep. */

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dyr.ranker.model.CheckpointFile;
 import org.dyr.ranker.model.Model;
@@ -25,9 +26,14 @@ final class CkptFolder {
     this.prefix = prefix;
   }
 
-  /** @throws org.dyr.ranker.model.ModelException when the model is none that MindSpore knows */
-  void check(Model model) {
+  /**
+   * Looks at the model, and clears away what a killed process left half done.
+   *
+   * @throws org.dyr.ranker.model.ModelException when the model is none that MindSpore knows
+   */
+  void open(Model model) throws IOException {
     CheckpointFile.check(folder, model);
+    Checkpoints.clear(folder, Checkpoints.leftover(Pattern.quote(prefix) + "-\\d+_\\d+" + Pattern.quote(END)));
   }
 
   /** @throws ConfigException when another run's file is there */

@@ -129,7 +129,7 @@ public final class Trainer implements AutoCloseable {
           total);
       state = TrainingState.start(config.seed(), config.computeType().lossScale());
       ckpts = config.saveCkpt() ? Optional.of(new CkptFolder(config.out(), config.version())) : Optional.empty();
-      ckpts.ifPresent(c -> c.check(model));
+      if (ckpts.isPresent()) ckpts.get().open(model);
       if (from.isPresent()) goOn(from.get(), goesOnHere);
       if (ckpts.isPresent() && !goesOnHere) ckpts.get().begin();
       complete = true;

@@ -378,8 +378,14 @@ class ResumeTest {
     Files.writeString(out.resolve(".metrics.jsonl.0123456789abcdef.tmp"), "half");
     Files.move(out.resolve("model"), out.resolve(".replaced-model"));
     Files.createDirectories(out.resolve(".prepared-model"));
-    Runs.train(config(out), Optional.of(out), () -> false);
-    assertEquals(List.of(), Runs.leftovers(out));
+    Path ours = out.resolve("ckpt_0/.dyr_base-1_4.ckpt.0123456789abcdef.tmp");
+    Files.createDirectories(ours.getParent());
+    Files.writeString(ours, "half");
+    Path theirs = Files.writeString(out.resolve(".scores.tsv.0123456789abcdef.tmp"), "of dyr eval, which is at work");
+    Path folderOfTheirs = Files.createDirectories(out.resolve(".mine.tmp"));
+    Runs.train(config(out, "save_ckpt", "true"), Optional.of(out), () -> false);
+    assertEquals(List.of(folderOfTheirs, theirs), Runs.leftovers(out));
+    assertFalse(Files.exists(ours));
     assertArrayEquals(model, Files.readAllBytes(out.resolve(MODEL)));
   }
 
