@@ -6,6 +6,9 @@ package org.dyr.graph;
  * average a sixteenth) is computed for nothing.
  */
 public record Bucket(int tokens, int sequences, int groups) {
+  /** The most tokens, sequences or groups: the next capacity is beyond an int. */
+  public static final int MOST = 15 << 27;
+
   private static final int LEAST_TOKENS = 32;
 
   /** The smallest bucket that holds a batch. */

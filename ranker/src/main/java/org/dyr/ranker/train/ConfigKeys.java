@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.dyr.graph.Bucket;
 import org.dyr.ranker.train.ConfigKey.Range;
 
 /** The table of keys: what {@link TrainConfig} holds a value for. */
@@ -106,7 +107,7 @@ final class ConfigKeys {
       "true = attention embeds distances of up to 16 tokens, false = absolute positions; not set = as the model says");
   static final ConfigKey<Integer> ACCUMULATE = key("accumulate", INTEGER, 1, atLeast(1),
       "batches whose gradients make one optimizer step");
-  static final ConfigKey<Integer> TOKEN_BUDGET = key("token_budget", INTEGER, 16384, atLeast(1),
+  static final ConfigKey<Integer> TOKEN_BUDGET = key("token_budget", INTEGER, 16384, between(1, Bucket.MOST),
       "most tokens that a rank computes at once (a micro-batch); memory grows with it, results do not change");
   static final ConfigKey<Integer> CHECKPOINT_EVERY = key("checkpoint_every", INTEGER, 0, atLeast(0),
       "steps between checkpoints; 0 = at the end of each epoch only");

@@ -243,7 +243,7 @@ final class RankStep implements AutoCloseable {
     int share = Math.ceilDiv(staying, group.size());
     long all = (long) blocks * share * length;
     int tokens = (int) Math.min(settings.tokens(), all);
-    Bucket most = Bucket.of(tokens, Math.min(tokens, blocks * share), blocks);
+    Bucket most = Bucket.of(tokens, (int) Math.min(tokens, (long) blocks * share), blocks);
     // The second micro-batch's program adds to the gradients, and cannot live in their places: it is the larger.
     if (all > settings.tokens()) programs.reserve(compile(new Mode(most, true)).plan().bytes());
     programs.reserve(compile(new Mode(most, false)).plan().bytes());

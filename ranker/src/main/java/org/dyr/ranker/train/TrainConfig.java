@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.dyr.device.DeviceOptions;
 import org.dyr.device.DeviceOptions.Launching;
+import org.dyr.graph.Bucket;
 import org.dyr.graph.Recompute;
 import org.dyr.nn.Bert;
 import org.dyr.ranker.model.ModelSource;
@@ -50,6 +51,10 @@ public final class TrainConfig {
         .formatted(maxLength(), maxQueryLength()));
     require(tokenBudget() >= maxLength(),
         "token_budget %d must be at least max_length %d".formatted(tokenBudget(), maxLength()));
+    int groups = get(ConfigKeys.GROUP_NUM);
+    require((double) batchGroups() * groups * accumulate() <= Bucket.MOST, // a product that a long need not hold
+        "batch_groups %d, group_num %d and accumulate %d are too many groups for a step: their product must be at most %d"
+            .formatted(batchGroups(), groups, accumulate(), Bucket.MOST));
     OptimizerConfig o = optimizer();
     require(o.endLearningRate() <= o.learningRate(),
         "optimizer.end_learning_rate %s must not be above optimizer.learning_rate %s"

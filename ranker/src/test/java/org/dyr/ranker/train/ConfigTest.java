@@ -209,6 +209,7 @@ class ConfigTest {
       "optimizer.name|adam|optimizer.name must be one of lamb, adam_weight_decay, momentum, not 'adam'",
       "kernels|fast|kernels must be one of auto, reference, vector, openblas, native, not 'fast'",
       "group_size|1|group_size must be at least 2, not 1",
+      "token_budget|2147483647|token_budget must be from 1 to 2013265920, not 2147483647",
       "optimizer|lamb|optimizer is a section; its keys are name, learning_rate,"})
   void aWrongValueSaysWhatIsExpected(String key, String text, String expected) {
     String message = assertThrows(ConfigException.class, () -> with(key, text)).getMessage();
@@ -224,10 +225,22 @@ class ConfigTest {
       "out|''|out is needed",
       "max_length|67|max_length 67 leaves no room",
       "token_budget|511|token_budget 511 must be at least max_length 512",
+      "batch_groups|2147483647|batch_groups 2147483647, group_num 1 and accumulate 1 are too many groups for a step: "
+          + "their product must be at most 2013265920",
       "optimizer.end_learning_rate|1e-4|optimizer.end_learning_rate 1.0E-4 must not be above"})
   void keysThatDoNotFitTogether(String key, String text, String expected) {
     String message = assertThrows(ConfigException.class, () -> with(key, text)).getMessage();
     assertTrue(message.startsWith(expected), message);
+  }
+
+  @Test void theGroupsOfAStepAreCounted() {
+    String most = "2147483647";
+    for (String[] keys : new String[][] {{"batch_groups", "65536", "accumulate", "65536"},
+        {"batch_groups", most, "accumulate", most, "group_num", "1024", "group_size", "1024"}}) {
+      String message = assertThrows(ConfigException.class, () -> with(keys)).getMessage();
+      assertTrue(message.endsWith("are too many groups for a step: their product must be at most 2013265920"), message);
+    }
+    assertEquals(2_013_265_920, with("batch_groups", "2013265920", "token_budget", "2013265920").batchGroups());
   }
 
   @Test void ranksAreAsManyAsTheGroupsUnlessGiven() {
