@@ -20,6 +20,7 @@ import org.dyr.ranker.Ranked;
 import org.dyr.ranker.Ranker;
 import org.dyr.ranker.bm25.Bm25;
 import org.dyr.ranker.bm25.Bm25Settings;
+import org.dyr.ranker.data.DataException;
 import org.dyr.ranker.data.Passage;
 import org.dyr.ranker.data.Query;
 import org.dyr.ranker.data.RankingData;
@@ -45,6 +46,7 @@ import picocli.CommandLine.Spec;
 final class DemoCommand implements Callable<Integer> {
   private static final int SHUFFLES = 200;
   private static final int SHOWN = 5;
+  private static final String RUN = "run";
 
   /**
    * Two layers of 64. Beginning at 1/sqrt(64), matrices keep the size of what they multiply: a small model learns
@@ -66,6 +68,7 @@ final class DemoCommand implements Callable<Integer> {
   private Path out;
 
   @Override public Integer call() throws IOException {
+    if (out != null) requireFree(out.resolve(RUN));
     Path folder = out == null ? Files.createTempDirectory("dyr-demo") : out;
     try {
       run(folder);
@@ -75,6 +78,12 @@ final class DemoCommand implements Callable<Integer> {
     return 0;
   }
 
+  /** The trainer, too, would refuse it, but by advising what a demo cannot do: to go on. */
+  private static void requireFree(Path run) {
+    if (!Files.exists(run)) return;
+    throw new DataException(run, "is the run of a demo before: remove it, or name another --out");
+  }
+
   private void run(Path folder) throws IOException {
     PrintWriter print = spec.commandLine().getOut();
     Path data = folder.resolve("sample");
@@ -82,7 +91,7 @@ final class DemoCommand implements Callable<Integer> {
     Files.writeString(folder.resolve("config.json"), MODEL);
     Map<String, String> settings = new LinkedHashMap<>(SETTINGS);
     settings.putAll(Map.of("data", data.toString(), "model_config", folder.resolve("config.json").toString(), "vocab",
-        data.resolve(Sample.VOCAB).toString(), "out", folder.resolve("run").toString()));
+        data.resolve(Sample.VOCAB).toString(), "out", folder.resolve(RUN).toString()));
     settings.putAll(common.overrides());
     TrainConfig config = ConfigLoader.of(settings);
     long start = System.nanoTime();
@@ -92,7 +101,7 @@ final class DemoCommand implements Callable<Integer> {
     }
     print.println(String.format(Locale.ROOT, "trained from scratch in %.0f s", (System.nanoTime() - start) / 1e9));
     RankingData test = RankingData.load(data, "test");
-    try (Ranker ranker = Ranker.load(folder.resolve("run/model"), config.device(), common.deviceOptions())) {
+    try (Ranker ranker = Ranker.load(folder.resolve(RUN).resolve("model"), config.device(), common.deviceOptions())) {
       compare(print, test, ranker);
       show(print, test.queries().get(test.queries().size() / 2), ranker);
     }

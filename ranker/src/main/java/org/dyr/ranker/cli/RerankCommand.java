@@ -1,13 +1,11 @@
 package org.dyr.ranker.cli;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
-import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.dyr.ranker.Ranked;
@@ -40,14 +38,7 @@ final class RerankCommand implements Callable<Integer> {
 
   @Override public Integer call() throws IOException {
     PrintWriter out = spec.commandLine().getOut();
-    List<String> passages;
-    try (BufferedReader in = new BufferedReader(new InputStreamReader(System.in,
-        StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT)))) {
-      passages = in.lines().toList();
-    } catch (UncheckedIOException e) {
-      if (!(e.getCause() instanceof CharacterCodingException)) throw e;
-      throw new IOException("standard input is not UTF-8: convert it first (iconv -t UTF-8)", e);
-    }
+    List<String> passages = lines(System.in.readAllBytes());
     try (Ranker ranker = model.open()) {
       int rank = 0;
       for (Ranked r : ranker.rerank(query, passages)) {
@@ -56,5 +47,19 @@ final class RerankCommand implements Callable<Integer> {
       }
     }
     return 0;
+  }
+
+  /** As the lines of a file are read: LF or CR LF ends one and nothing else does; a byte order mark is dropped. */
+  private static List<String> lines(byte[] input) throws IOException {
+    String text;
+    try {
+      text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(input)).toString();
+    } catch (CharacterCodingException e) {
+      throw new IOException("standard input is not UTF-8: convert it first (iconv -t UTF-8)", e);
+    }
+    List<String> lines = new ArrayList<>(List.of(text.substring(text.startsWith("\uFEFF") ? 1 : 0).split("\n", -1)));
+    if (lines.getLast().isEmpty()) lines.removeLast();
+    lines.replaceAll(line -> line.endsWith("\r") ? line.substring(0, line.length() - 1) : line);
+    return lines;
   }
 }

@@ -1,8 +1,10 @@
 package org.dyr.ranker.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -29,6 +31,16 @@ class DemoTest {
     assertTrue(random < words && words < model, out.toString());
     assertEquals(BEST, out.toString().lines().filter(l -> l.matches("[* ] \\d +-?\\d+\\.\\d\\d  .+")).count(), out.toString());
     assertTrue(Files.isRegularFile(folder.resolve("run/model/model.safetensors")));
+  }
+
+  @Test void aDemoBeforeIsNotGoneOnWith() throws IOException {
+    Path run = Files.createDirectories(folder.resolve("run"));
+    StringWriter err = new StringWriter();
+    CommandLine line = Main.commandLine();
+    line.setErr(new PrintWriter(err, true));
+    assertEquals(1, line.execute("demo", "--out", folder.toString()));
+    assertEquals("dyr demo: " + run + ": is the run of a demo before: remove it, or name another --out\n", err.toString());
+    assertFalse(Files.exists(folder.resolve("sample")));
   }
 
   private static double mrr(StringWriter out, String order) {

@@ -202,6 +202,13 @@ class EndToEndTest {
     assertEquals("", out.toString());
   }
 
+  @Test void rerankReadsLinesAsTheyAreReadFromFiles() {
+    byte[] passages = "\uFEFFthe red\rrose\r\nthe\u2028blue".getBytes(StandardCharsets.UTF_8);
+    assertEquals(0, rerank(passages, "rerank", "--model", model.toString(), "--query", "what is red"), err.toString());
+    assertEquals(List.of("the red\rrose", "the\u2028blue"),
+        List.of(out.toString().split("\n")).stream().map(line -> line.split("\t", -1)[2]).sorted().toList());
+  }
+
   @Test void rerankSaysThatTheInputIsNotUtf8() {
     assertEquals(1, rerank(new byte[] {'a', (byte) 0xE9, '\n'}, "rerank", "--model", model.toString(), "--query",
         "red"));
