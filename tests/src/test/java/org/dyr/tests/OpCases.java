@@ -95,6 +95,8 @@ final class OpCases {
         }
       }
     }
+    // Of two threads one has less than 10^6 multiply-adds, below which OpenBLAS rounds otherwise, the other more.
+    add(product(false, true, 4, 112, 4700).on("parts of unequal columns"));
     add(product(false, true, 12, 768, 768), product(true, false, 192, 768, 32), product(false, false, 32, 192, 768));
     add(gemm(new Gemm(false, true, true, false, false), 32, 192, 768));
     add(gemm(new Gemm(true, false, false, true, true), 192, 768, 32));

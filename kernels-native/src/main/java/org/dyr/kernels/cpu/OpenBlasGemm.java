@@ -21,8 +21,8 @@ final class OpenBlasGemm implements Kernel {
   private static final int LINE = 16;
 
   /**
-   * Multiply-adds that a worker must have. Products of up to 10^6 go through other kernels of OpenBLAS, which round
-   * otherwise: with more in every part, a result does not depend on the number of workers.
+   * Multiply-adds that the smallest part must have. Products of up to 10^6 go through other kernels of OpenBLAS, which
+   * round otherwise: with more in every part, a result does not depend on the number of workers.
    */
   private static final long LEAST = 1 << 20;
 
@@ -56,8 +56,9 @@ final class OpenBlasGemm implements Kernel {
     ldb = o.in()[1].shape().dim(1);
     transposeA = op.transposeA() ? openblas_nolapack.CblasTrans : openblas_nolapack.CblasNoTrans;
     transposeB = op.transposeB() ? openblas_nolapack.CblasTrans : openblas_nolapack.CblasNoTrans;
-    parts = (long) m * n * k / workers.count() < LEAST ? 1 : workers.count();
-    byRows = m >= n || n < LINE * parts;
+    byRows = m >= n || n < LINE * workers.count();
+    int smallest = byRows ? m / workers.count() : n / LINE / workers.count() * LINE;
+    parts = (long) smallest * (byRows ? n : m) * k < LEAST ? 1 : workers.count();
     beta = op.bias() || op.residual() ? 1 : 0;
     inPlace = op.inPlace();
     c = o.outputs()[0].segment();
