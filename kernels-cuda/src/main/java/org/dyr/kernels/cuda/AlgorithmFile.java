@@ -1,7 +1,11 @@
 package org.dyr.kernels.cuda;
 
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.WRITE;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.CRC32;
@@ -17,13 +22,18 @@ import org.dyr.io.AtomicFiles;
 /**
  * Which right algorithm was the fastest for which product, kept from run to run: a text file for one device, driver and
  * version of cuBLASLt, whose first line names them; then a line a product, {@code PRODUCT = HEX}; last its checksum.
- * One that is damaged or of another kind is as none, and one that cannot be written is done without.
+ * One that is damaged or of another kind is as none, and one that cannot be written is done without. Who reads it finds
+ * a whole one; who writes it has the lock of the file beside it, which stays.
  */
 final class AlgorithmFile {
   private static final String KIND = "dyr products 3: ";
   private static final String CHECKSUM = "crc32 ";
   private static final String IS = " = ";
+  private static final String LOCK = ".lock";
   private static final Pattern LINE = Pattern.compile("(.+)" + IS + "((?:[0-9a-f]{16})+)");
+
+  /** What a thread of this process holds beside the lock, which keeps out other processes alone. */
+  private static final Object WRITING = new Object();
 
   private final Path file;
   private final String title;
@@ -40,19 +50,37 @@ final class AlgorithmFile {
     return Optional.ofNullable(known.get(product.toString()));
   }
 
-  /** Adds to what the file has by now: other processes write it too. */
-  void put(Product product, long[] algorithm) {
-    read().forEach(known::putIfAbsent);
-    known.put(product.toString(), algorithm);
+  /**
+   * Adds an algorithm to what the file has by now, unless another process has put one for the product meanwhile: two that
+   * measure at the same time may find different ones the fastest, whose sums differ in the last bits.
+   *
+   * @param isUsable whether an algorithm of the file is worth keeping
+   * @return the one that the file has from now on, which is the one to go on with
+   */
+  long[] put(Product product, long[] algorithm, Predicate<long[]> isUsable) {
+    synchronized (WRITING) {
+      try {
+        Files.createDirectories(file.getParent());
+        try (FileChannel lock = FileChannel.open(file.resolveSibling(file.getFileName() + LOCK), CREATE, WRITE)) {
+          lock.lock(); // until it is closed
+          known.putAll(read());
+          long[] kept = known.get(product.toString());
+          if (kept != null && isUsable.test(kept)) return kept;
+          known.put(product.toString(), algorithm);
+          write();
+        }
+      } catch (IOException | UncheckedIOException e) {
+        // Measured again by the next process.
+      }
+      return algorithm;
+    }
+  }
+
+  private void write() {
     StringBuilder body = new StringBuilder(title).append('\n');
     known.forEach((of, words) -> body.append(of).append(IS).append(hex(words)).append('\n'));
     String text = body + CHECKSUM + checksum(body.toString()) + "\n";
-    try {
-      Files.createDirectories(file.getParent());
-      AtomicFiles.write(file, text.getBytes(StandardCharsets.UTF_8));
-    } catch (IOException | UncheckedIOException e) {
-      // Measured again by the next process.
-    }
+    AtomicFiles.write(file, text.getBytes(StandardCharsets.UTF_8));
   }
 
   private Map<String, long[]> read() {

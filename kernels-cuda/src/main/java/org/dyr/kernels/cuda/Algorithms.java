@@ -6,10 +6,12 @@ import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cudart.CUstream_st;
+import org.dyr.device.OutOfDeviceMemory;
 
 /**
  * The algorithm for a product: of those that cuBLASLt proposes the fastest, measured once on memory of its own and then
- * known, in this process and, through {@link AlgorithmFile}, in the next. Some round a sum to 16 bits before they add
+ * known, in this process and, through {@link AlgorithmFile}, in the next; of processes that measure at the same time
+ * all go on with the first one's. Some round a sum to 16 bits before they add
  * its bias: where there is one, none is chosen that a {@link Trial} has not found right.
  */
 final class Algorithms {
@@ -48,7 +50,12 @@ final class Algorithms {
     });
   }
 
-  /** Empty where the library has none, or none that rounds once. */
+  /**
+   * Empty where the library has none, or none that rounds once. The same whenever it is asked for.
+   *
+   * @throws OutOfDeviceMemory where there is no room to try them in. Another way would do, but not the one that a run is
+   *     to repeat; once there is room, it is asked for again.
+   */
   Optional<Blas.Algorithm> choose(Product product) {
     synchronized (lock) {
       return chosen.computeIfAbsent(product, this::first);
@@ -64,8 +71,9 @@ final class Algorithms {
     Optional<Blas.Algorithm> kept = file.find(product).flatMap(words -> restored(product, words));
     if (kept.isPresent()) return kept;
     Optional<Blas.Algorithm> fastest = fastest(product, proposals);
-    fastest.ifPresent(a -> file.put(product, Blas.words(a)));
-    return fastest.isPresent() || needsTrial ? fastest : Optional.of(proposals.getFirst());
+    if (fastest.isEmpty()) return needsTrial ? fastest : Optional.of(proposals.getFirst());
+    long[] agreed = file.put(product, Blas.words(fastest.get()), words -> restored(product, words).isPresent());
+    return restored(product, agreed).or(() -> fastest);
   }
 
   private Optional<Blas.Algorithm> restored(Product product, long[] words) {
@@ -74,11 +82,10 @@ final class Algorithms {
     }
   }
 
-  /** Of those that are right; empty where none is, or where there is no memory to try them in. */
+  /** Of those that are right; empty where none is. */
   private Optional<Blas.Algorithm> fastest(Product product, List<Blas.Algorithm> proposals) {
     long workspace = proposals.stream().mapToLong(Blas.Algorithm::workspaceBytes).max().orElse(0);
-    try (Trial trial = Trial.of(handle, product, workspace, stream)) {
-      if (trial == null) return Optional.empty();
+    try (Trial trial = new Trial(handle, product, workspace, stream)) {
       List<Blas.Algorithm> right = proposals.stream().filter(trial::isRight).toList();
       if (right.size() < 2) return right.stream().findFirst();
       Blas.Algorithm fastest = null;

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.javacpp.Pointer;
+import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Half;
 
@@ -20,7 +21,8 @@ final class Trial implements AutoCloseable {
   private final long bytes;
   private final CublasLtProduct.Operands operands; // c is the residual
 
-  private Trial(cublasLtContext handle, Product p, long workspace, CUstream_st stream) {
+  /** @throws OutOfDeviceMemory where the memory does not suffice */
+  Trial(cublasLtContext handle, Product p, long workspace, CUstream_st stream) {
     this.handle = handle;
     this.stream = stream;
     product = p;
@@ -28,14 +30,15 @@ final class Trial implements AutoCloseable {
     long bias = Blas.aligned((long) p.n() * p.result().bytes());
     bytes = a + b + bias + c + Blas.aligned(workspace);
     memory = Driver.allocate(bytes);
+    if (memory == 0) throw new OutOfDeviceMemory(refusal(), null);
     long afterA = memory + a, afterB = afterA + b, afterBias = afterB + bias;
     operands = new CublasLtProduct.Operands(memory, afterA, afterB, afterBias, afterBias, afterBias + c);
   }
 
-  /** Null where the memory does not suffice. */
-  static Trial of(cublasLtContext handle, Product product, long workspace, CUstream_st stream) {
-    Trial trial = new Trial(handle, product, workspace, stream);
-    return trial.memory == 0 ? null : trial;
+  private String refusal() {
+    long[] all = Driver.memory();
+    return ("cuda:0: %,d bytes to try the algorithms for %s in were refused; free: %,d of %,d. A smaller token budget "
+        + "leaves more").formatted(bytes, product, all[0], all[1]);
   }
 
   /**

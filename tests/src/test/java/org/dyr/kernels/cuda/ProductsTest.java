@@ -29,6 +29,7 @@ import org.dyr.device.DeviceOptions.Launching;
 import org.dyr.device.Kernel;
 import org.dyr.device.KernelSet;
 import org.dyr.device.Operands;
+import org.dyr.device.OutOfDeviceMemory;
 import org.dyr.device.Peak;
 import org.dyr.device.Slab;
 import org.dyr.device.Span;
@@ -87,7 +88,7 @@ class ProductsTest {
 
   private Path written() throws IOException {
     try (Stream<Path> files = Files.list(folder.resolve("products"))) {
-      return files.reduce((a, b) -> {
+      return files.filter(f -> f.toString().endsWith(".txt")).reduce((a, b) -> {
         throw new AssertionError("two files");
       }).orElseThrow();
     }
@@ -105,8 +106,26 @@ class ProductsTest {
 
   @Test void whatIsKeptIsTaken() {
     for (Blas.Algorithm kept : proposals()) {
-      file().put(PRODUCT, Blas.words(kept));
+      overwrite(Blas.words(kept));
       assertArrayEquals(Blas.words(kept), Blas.words(choice()));
+    }
+  }
+
+  /** As if what the file has were of no use. */
+  private void overwrite(long[] words) {
+    assertArrayEquals(words, file().put(PRODUCT, words, _ -> false));
+  }
+
+  /** Whichever it is: two processes may measure at the same time and find different ones the fastest. */
+  @Test void whatAnotherProcessHasKeptMeanwhileIsTaken() {
+    assumeTrue(proposals().size() > 1, "there is a choice");
+    for (Blas.Algorithm kept : proposals()) {
+      Path other = folder.resolve("products-" + Arrays.hashCode(Blas.words(kept)));
+      AlgorithmFile late = new AlgorithmFile(other, "a card");
+      new AlgorithmFile(other, "a card").put(PRODUCT, Blas.words(kept), _ -> true);
+      Algorithms algorithms = new Algorithms(handle, stream, this, MOST, late);
+      assertArrayEquals(Blas.words(kept), Blas.words(algorithms.choose(PRODUCT).orElseThrow()));
+      assertSame(kept, new AlgorithmFile(other, "a card").find(PRODUCT));
     }
   }
 
@@ -250,10 +269,34 @@ class ProductsTest {
   @Test void filesOfSeveralProcessesGrowTogether() {
     AlgorithmFile one = file(), other = file();
     long[] words = Blas.words(proposals().getFirst());
-    one.put(PRODUCT, words);
-    other.put(Product.square(DType.BF16, 8), words);
+    one.put(PRODUCT, words, _ -> true);
+    other.put(Product.square(DType.BF16, 8), words, _ -> true);
     assertEquals(Optional.empty(), one.find(Product.square(DType.BF16, 8)));
     assertTrue(file().find(PRODUCT).isPresent() && file().find(Product.square(DType.BF16, 8)).isPresent());
+  }
+
+  @Test void whatIsPutAtTheSameTimeIsAllKept() {
+    long[] words = {1, 2, 3};
+    IntStream sizes = IntStream.rangeClosed(1, 40);
+    sizes.parallel().forEach(n -> file().put(Product.square(DType.F32, n), words, _ -> true));
+    AlgorithmFile all = file();
+    for (int n = 1; n <= 40; n++) assertArrayEquals(words, all.find(Product.square(DType.F32, n)).orElseThrow());
+  }
+
+  /** Neither is an answer kept that a card with more room would not give: what asks again may have it. */
+  @Test void aCardTooFullToTryThemIsSaid() {
+    assumeTrue(CudaLibrary.isEmulated(), "how much a card has is not known");
+    try (CublasLtKernels set = new CublasLtKernels(context, stream, this, MOST, folder)) {
+      for (DType type : new DType[] {DType.BF16, DType.F32}) {
+        Spec[] in = {Spec.of(type, 1 << 17, 4), Spec.of(type, 1 << 17, 4), Spec.of(DType.F32, 1 << 17)};
+        Gemm op = new Gemm(false, true, true, false, false);
+        OutOfDeviceMemory e = assertThrows(OutOfDeviceMemory.class, () -> set.scratchBytes(op, in));
+        assertTrue(e.getMessage().matches("cuda:0: [\\d,]+ bytes to try the algorithms for " + type.toString().toLowerCase()
+            + "\\(131072,4\\) .* in were refused; free: [\\d,]+ of [\\d,]+\\. A smaller token budget leaves more"),
+            e.getMessage());
+        assertThrows(OutOfDeviceMemory.class, () -> set.scratchBytes(op, in));
+      }
+    }
   }
 
   @Test void aDamagedFileIsMeasuredAnew() throws IOException {
@@ -274,7 +317,7 @@ class ProductsTest {
   @Test void whatTheLibraryDoesNotKnowIsMeasuredAnew() {
     assumeTrue(CudaLibrary.isEmulated(), "a foreign algorithm is none");
     for (int words : new int[] {8, 1, 99}) {
-      file().put(PRODUCT, new long[words]);
+      overwrite(new long[words]);
       assertSame(choice(), file().find(PRODUCT));
     }
   }
