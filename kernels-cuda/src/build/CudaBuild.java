@@ -10,14 +10,16 @@ import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.tools.Builder;
 
 /**
  * The native part of the build, twice from the same sources: by nvcc, where a toolkit is, into a library beside the
  * classes; by g++, where it is, into the folder target/emulator, with the stand-ins for the driver and for cuBLASLt that
- * tests run against. JavaCPP writes the JNI functions of CudaCalls, which both have. What is missing is said and left
- * out. Does nothing where no source has changed. The library's name has the hash of what it is made from: JavaCPP
+ * tests run against. JavaCPP writes the JNI functions of CudaCalls, which both have. What is missing or too old is said
+ * and left out. Does nothing where no source has changed. The library's name has the hash of what it is made from: JavaCPP
  * unpacks a library to a cache of the user, and takes what is there already where name, size and time agree.
  * Takes the module's folder; runs as a source file, with JavaCPP and the module's classes on the class path.
  */
@@ -28,6 +30,10 @@ final class CudaBuild {
       "-Xcompiler", "-fPIC,-fvisibility=hidden");
   private static final List<String> GCC = List.of("-O2", "-std=c++17", "-fPIC", "-Wall", "-Wno-unknown-pragmas",
       "-ffp-contract=off");
+
+  /** What the compilers say of their versions. */
+  private static final Pattern NVCC_VERSION = Pattern.compile("release (\\d+\\.\\d+)");
+  private static final Pattern GCC_VERSION = Pattern.compile("^(\\d+[.\\d]*)");
 
   private final Path module;
   private final Path classes;
@@ -43,16 +49,32 @@ final class CudaBuild {
 
   public static void main(String[] args) throws Exception {
     CudaBuild build = new CudaBuild(Path.of(args[0]).toAbsolutePath());
-    String without = !System.getProperty("os.name").equals("Linux") || !System.getProperty("os.arch").equals("amd64")
-        ? "not 64-bit Linux on x86" : find("g++").isEmpty() ? "no g++ on the PATH" : null;
-    build.device(without);
-    build.emulated(without);
+    boolean here = System.getProperty("os.name").equals("Linux") && System.getProperty("os.arch").equals("amd64");
+    String elsewhere = here ? null : "not 64-bit Linux on x86";
+    String nvcc = here ? without("nvcc", "on the PATH or in /usr/local/cuda/bin", "-V", NVCC_VERSION, "13.0") : elsewhere;
+    String gcc = here ? without("g++", "on the PATH", "-dumpversion", GCC_VERSION, "10") : elsewhere;
+    build.device(nvcc != null ? nvcc : gcc);
+    build.emulated(gcc);
+  }
+
+  /** Why a compiler is of no use, not there or older than is needed; null where it is. */
+  private static String without(String compiler, String where, String option, Pattern version, String least)
+      throws IOException {
+    Optional<Path> found = find(compiler);
+    if (found.isEmpty()) return "no %s %s".formatted(compiler, where);
+    Process process = new ProcessBuilder(found.get().toString(), option).start();
+    Matcher said = version.matcher(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
+    if (!said.find() || major(said.group(1)) >= major(least)) return null;
+    return "%s is %s, %s is needed".formatted(compiler, said.group(1), least);
+  }
+
+  private static int major(String version) {
+    return Integer.parseInt(version.split("\\.")[0]);
   }
 
   /** The library for a device. */
-  private void device(String without) throws Exception {
+  private void device(String missing) throws Exception {
     Optional<Path> nvcc = find("nvcc");
-    String missing = without != null ? without : nvcc.isEmpty() ? "no nvcc on the PATH or in /usr/local/cuda/bin" : null;
     Path folder = classes.resolve("org/dyr/kernels/cuda/linux-x86_64"), name = folder.resolve("name");
     String library = missing == null ? "jniCudaCalls-" + fingerprint(List.of("src/main/cuda", "src/build"), nvcc.get(), "-V") : "";
     if (Files.exists(name) && Files.readString(name).equals(library)) return;

@@ -9,19 +9,25 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.tools.Builder;
 
 /**
  * The native part of the build: compiles the kernels once an instruction set, lets JavaCPP write the JNI functions of
- * NativeCalls and link the whole, and puts the library beside the classes. Without g++, or elsewhere than on 64-bit
- * Linux on x86, it says so and leaves a jar without native kernels. Does nothing where no source has changed. The
- * library's name has the hash of what it is made from: JavaCPP unpacks a library to a cache of the user, and takes what
- * is there already where name, size and time agree.
+ * NativeCalls and link the whole, and puts the library beside the classes. Without a g++ that knows AVX-512 BF16, or
+ * elsewhere than on 64-bit Linux on x86, it says so and leaves a jar without native kernels. Does nothing where no
+ * source has changed. The library's name has the hash of what it is made from: JavaCPP unpacks a library to a cache of
+ * the user, and takes what is there already where name, size and time agree.
  * Takes the module's folder; runs as a source file, with JavaCPP and the module's classes on the class path.
  */
 final class NativeBuild {
   private static final String CALLS = "org.dyr.kernels.cpu.NativeCalls";
+
+  /** The first g++ that knows {@code -mavx512bf16}. */
+  private static final int LEAST_GCC = 10;
+
   private static final List<String> COMMON = List.of("-O3", "-std=c++17", "-fno-exceptions", "-fno-rtti",
       "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-fPIC", "-Wall", "-Wno-uninitialized",
       "-Wno-maybe-uninitialized", "-Wno-psabi");
@@ -40,7 +46,7 @@ final class NativeBuild {
     Path work = module.resolve("target/native"), classes = module.resolve("target/classes");
     Path folder = classes.resolve("org/dyr/kernels/cpu/linux-x86_64"), name = folder.resolve("name");
     String without = !System.getProperty("os.name").equals("Linux") || !System.getProperty("os.arch").equals("amd64")
-        ? "not 64-bit Linux on x86" : !isOnPath("g++") ? "no g++ on the PATH" : null;
+        ? "not 64-bit Linux on x86" : !isOnPath("g++") ? "no g++ on the PATH" : tooOld();
     String library = without == null ? "jniNativeCalls-" + fingerprint(module) : "";
     if (Files.exists(name) && Files.readString(name).equals(library)) return;
     clear(folder);
@@ -64,6 +70,15 @@ final class NativeBuild {
   private static boolean isOnPath(String program) {
     return Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
         .anyMatch(p -> Files.isExecutable(Path.of(p, program)));
+  }
+
+  /** What is wrong with g++'s version; null where nothing is. */
+  private static String tooOld() throws IOException {
+    Process process = new ProcessBuilder("g++", "-dumpversion").start();
+    String version = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+    Matcher major = Pattern.compile("\\d+").matcher(version);
+    return major.lookingAt() && Integer.parseInt(major.group()) < LEAST_GCC
+        ? "g++ is %s, %d is needed".formatted(version, LEAST_GCC) : null;
   }
 
   /** Of all that the library is made from. */

@@ -66,7 +66,7 @@ final class CudaLibrary {
       if (!Loader.Detector.getPlatform().equals(PLATFORM)) {
         return Optional.of("there are kernels for %s only, this is %s".formatted(PLATFORM, Loader.Detector.getPlatform()));
       }
-      if (CudaCalls.class.getResource(NAME) == null) return Optional.of("built without nvcc");
+      if (CudaCalls.class.getResource(NAME) == null) return Optional.of("built without nvcc 13.0 or newer");
       loadKernels();
       if (!Driver.runsOurKernels(0)) {
         return Optional.of("the card is %s, and the kernels need sm_80 or later".formatted(Driver.architecture(0)));

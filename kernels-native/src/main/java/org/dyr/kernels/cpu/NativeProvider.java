@@ -50,7 +50,7 @@ public final class NativeProvider implements CpuKernelSetProvider {
       return Optional.of("there are C++ kernels for %s only, this is %s".formatted(PLATFORM,
           Loader.Detector.getPlatform()));
     }
-    if (NativeCalls.class.getResource(NAME) == null) return Optional.of("built without a C++ compiler");
+    if (NativeCalls.class.getResource(NAME) == null) return Optional.of("built without g++ 10 or newer");
     return Loading.failure(NativeProvider::loadLibrary).or(() ->
         Instructions.reported().isEmpty() ? Optional.of("the processor does not report avx2 and fma")
             : Optional.empty());
