@@ -41,12 +41,15 @@ struct Gelu {
 /** x s, s = (1 + tanh a) / 2 = 1 / (1 + e^(-2a)), a = sqrt(2/pi) (x + 0.044715 x^3); s + x s (1 - s) 2 a'. */
 struct GeluTanh {
   static constexpr float TWICE = 1.59576912f, CUBIC = 0.044715f;
+  static constexpr float FLAT = 12;  // from here on s is 1, and at its negative 0
 
   template <class T> static __device__ __forceinline__ float share(float x) {
     return inverse<T>(1 + exponential<T>(-TWICE * x * (1 + CUBIC * x * x)));
   }
   template <class T> static __device__ __forceinline__ float value(float x) { return x * share<T>(x); }
+  /** Held within FLAT, or the square of a large x is infinite and 0 times it a NaN; one that x is stays. */
   template <class T> static __device__ __forceinline__ float slope(float x) {
+    x = x > FLAT ? FLAT : x < -FLAT ? -FLAT : x;
     float s = share<T>(x);
     return s + x * s * (1 - s) * TWICE * (1 + 3 * CUBIC * x * x);
   }

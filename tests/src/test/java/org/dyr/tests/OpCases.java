@@ -253,6 +253,9 @@ final class OpCases {
       boolean corner = kind == Activation.Kind.RELU;
       add(of(new Activation(kind), values(corner ? LARGE_WITHOUT_CORNER : LARGE)).on("large x"));
       add(of(new Activation.Grad(kind), filled((r, i) -> 1, LARGE.length), values(LARGE)).on("large x"));
+      if (kind == Activation.Kind.GELU_TANH) {
+        add(of(new Activation.Grad(kind), filled((r, i) -> 1, 4), values(-1e20, 1e20, -3e18, 3e18)).on("x^2 or x^3 infinite"));
+      }
       add(of(new BiasActivation(kind), filled((r, i) -> LARGE[i % LARGE.length], 4, 21), Arg.of(21)).on("large x"));
       add(of(new BiasActivation.Grad(kind), Arg.of(4, 21), filled((r, i) -> LARGE[i % LARGE.length], 4, 21), Arg.of(21))
           .on("large x"));

@@ -209,6 +209,21 @@ class PointwiseTest {
     return graph.nodes().stream().map(Node::op).map(Op::name).toList();
   }
 
+  /** Where the square of x is infinite in fp32 the slope is what it was before. */
+  @Test void theSlopeOfGeluByTanhIsFlatFarOut() {
+    assumeDevice();
+    try (Memory memory = new Memory(backend, 1 << 16)) {
+      Graph g = new Graph(DType.F32);
+      Spec x = Spec.of(DType.F32, 1, 5), one = Spec.of(DType.F32, 1);
+      Value far = g.bound(x, memory.put(x, new double[] {-1e20, -1e4, 1e4, 1e20, Double.NaN}));
+      Value dy = g.bound(x, memory.put(x, new double[] {1, 1, 1, 1, 1}));
+      Value slope = g.emit1(new Activation.Grad(Kind.GELU_TANH), dy, far);
+      Value y = g.emit1(new Scale(), slope, g.bound(one, memory.put(one, new double[] {2})));
+      assertArrayEquals(new double[] {0, 0, 2, 2, Double.NaN}, run(backend, g, y, Set.of()), 0);
+      assertEquals(List.of("Pointwise[GeluTanhGrad Scale]"), names(g));
+    }
+  }
+
   // Where the row applies. Only ops of which the device has kernels in any case, so that all runs without the row too.
 
   private static final Spec X = Spec.of(DType.F32, 6, 20);

@@ -7,6 +7,9 @@ final class Activations {
   private static final double SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
   private static final double CUBIC = 0.044715;
 
+  /** From here on the slope of gelu by tanh is 1 in double, and 0 at its negative. */
+  private static final double FLAT = 10;
+
   private Activations() {}
 
   static void forward(Kind kind, Tensor x, Tensor y) {
@@ -30,8 +33,9 @@ final class Activations {
     return switch (kind) {
       case GELU -> normalCdf(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
       case GELU_TANH -> {
-        double t = Math.tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x));
-        yield (1 + t) / 2 + x / 2 * (1 - t * t) * SQRT_2_OVER_PI * (1 + 3 * CUBIC * x * x);
+        double u = Math.clamp(x, -FLAT, FLAT); // of an infinite x 0 times infinity would be left
+        double t = Math.tanh(SQRT_2_OVER_PI * (u + CUBIC * u * u * u));
+        yield (1 + t) / 2 + u / 2 * (1 - t * t) * SQRT_2_OVER_PI * (1 + 3 * CUBIC * u * u);
       }
       case RELU -> x > 0 ? 1 : 0;
       case TANH -> 1 - Math.tanh(x) * Math.tanh(x);

@@ -97,12 +97,14 @@ __device__ __forceinline__ float gradGelu(float u) {
 
 /**
  * u/2 (1 + t), t = tanh(sqrt(2/pi) (u + 0.044715 u^3)), and its derivative
- * (1 + t)/2 + u/2 (1 - t^2) sqrt(2/pi) (1 + 3 0.044715 u^2).
+ * (1 + t)/2 + u/2 (1 - t^2) sqrt(2/pi) (1 + 3 0.044715 u^2). From 12 on t is 1: for the derivative u is held there, or
+ * the square of a large u is infinite and 0 times it a NaN; one that u is stays.
  */
 __device__ __forceinline__ float applyGeluTanh(float u) {
   return 0.5f * u * (1 + tanhf(0.79788456f * (u + 0.044715f * u * u * u)));
 }
 __device__ __forceinline__ float gradGeluTanh(float u) {
+  u = u > 12 ? 12 : u < -12 ? -12 : u;
   float t = tanhf(0.79788456f * (u + 0.044715f * u * u * u));
   return 0.5f * (1 + t) + 0.5f * u * (1 - t * t) * 0.79788456f * (1 + 3 * 0.044715f * u * u);
 }
