@@ -90,15 +90,18 @@ __global__ void clip(const T* n2, const T* s, T* factor, T* norm, double maxNorm
 }
 
 /**
- * partial (gridDim.y,C) = the column sums of x (R,C) over chunks of rows. Lanes have V columns each, warps every eighth
- * row of the chunk; then the warps are added in order. V divides C.
+ * partial (chunks,C) = the column sums of x (R,C) over chunks of rows; of neighbouring blocks each has its part of a
+ * chunk's columns. Lanes have V columns each, warps every eighth row of the chunk; then the warps are added in order. V
+ * divides C. Chunks are not the grid's y, which ends at 65,535.
  */
 template <class T, int V>
-__global__ void __launch_bounds__(THREADS) sumRowChunks(const T* x, float* partial, int64_t rows, int columns) {
+__global__ void __launch_bounds__(THREADS) sumRowChunks(const T* x, float* partial, int64_t rows, int columns,
+    int packs) {
   constexpr int WARPS = THREADS / LANES;
   __shared__ float sums[WARPS][V][LANES];
-  int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES, first = blockIdx.x * LANES * V, c = first + lane * V;
-  int64_t from = static_cast<int64_t>(blockIdx.y) * CHUNK_ROWS, to = min(from + CHUNK_ROWS, rows);
+  int chunk = blockIdx.x / packs, first = blockIdx.x % packs * (LANES * V);
+  int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES, c = first + lane * V;
+  int64_t from = static_cast<int64_t>(chunk) * CHUNK_ROWS, to = min(from + CHUNK_ROWS, rows);
   float sum[V] = {};
   if (c < columns) {
 #pragma unroll 4
@@ -113,7 +116,7 @@ __global__ void __launch_bounds__(THREADS) sumRowChunks(const T* x, float* parti
   for (int k = threadIdx.x; k < V * LANES && first + k < columns; k += THREADS) {
     float total = 0;
     for (int w = 0; w < WARPS; w++) total += sums[w][k % V][k / V];
-    partial[static_cast<int64_t>(blockIdx.y) * columns + first + k] = total;
+    partial[static_cast<int64_t>(chunk) * columns + first + k] = total;
   }
 }
 
@@ -163,13 +166,12 @@ int sumRows(int type, Address x, Address y, Address partial, int64_t rows, int c
     constexpr int V = WIDE<T>;
     const T* from = x;
     float* sums = partial;
-    int chunks = static_cast<int>((rows + CHUNK_ROWS - 1) / CHUNK_ROWS),
-        packs = (columns + V * LANES - 1) / (V * LANES);
-    if (columns % V == 0 && chunks > 0) {
-      DYR_LAUNCH((sumRowChunks<T, V>), dim3(packs, chunks), THREADS, 0, stream, from, sums, rows, columns);
-    } else if (chunks > 0) {
-      dim3 grid((columns + LANES - 1) / LANES, chunks);
-      DYR_LAUNCH((sumRowChunks<T, 1>), grid, THREADS, 0, stream, from, sums, rows, columns);
+    int chunks = static_cast<int>((rows + CHUNK_ROWS - 1) / CHUNK_ROWS), wide = columns % V == 0 ? V : 1;
+    int packs = (columns + wide * LANES - 1) / (wide * LANES), blocks = chunks * packs;
+    if (blocks > 0 && wide == V) {
+      DYR_LAUNCH((sumRowChunks<T, V>), blocks, THREADS, 0, stream, from, sums, rows, columns, packs);
+    } else if (blocks > 0) {
+      DYR_LAUNCH((sumRowChunks<T, 1>), blocks, THREADS, 0, stream, from, sums, rows, columns, packs);
     }
     int status = DYR_LAUNCHED;
     return status != 0 ? status : fold(sums, chunks, columns, {y}, 1, stream);

@@ -21,6 +21,7 @@ import org.dyr.graph.Graph;
 import org.dyr.graph.Program;
 import org.dyr.op.Add;
 import org.dyr.op.Scale;
+import org.dyr.op.SumRows;
 import org.dyr.op.Value;
 import org.dyr.tensor.DType;
 import org.dyr.tensor.Spec;
@@ -143,6 +144,26 @@ class CudaProgramTest {
           assertEquals(-1, all.asSlice(at, n).mismatch(host.asSlice(0, n).fill((byte) (i % 251 + 1))), "upload " + i);
           at += n;
         }
+      }
+    }
+  }
+
+  /** More chunks of rows than a grid has places on any axis but its first. */
+  @Test void aColumnOfMillionsOfRowsIsSummed() {
+    int rows = 65_536 * 128;
+    Graph graph = new Graph(DType.F32);
+    graph.output("y", graph.emit1(new SumRows(), graph.input("x", Spec.of(DType.F32, rows, 1))));
+    try (Backend backend = open(Launching.RECORDED); Arena arena = Arena.ofConfined()) {
+      Compiler.Compiled compiled = new Compiler(backend).compile(graph);
+      try (Slab workspace = backend.allocate(compiled.plan().bytes(), "workspace");
+          Program program = compiled.program(backend, workspace)) {
+        MemorySegment in = arena.allocate(ValueLayout.JAVA_FLOAT, rows), out = arena.allocate(ValueLayout.JAVA_FLOAT);
+        in.setAtIndex(ValueLayout.JAVA_FLOAT, 0, 1);
+        in.setAtIndex(ValueLayout.JAVA_FLOAT, rows - 1, 2);
+        program.write("x", in);
+        program.run();
+        program.read("y", out);
+        assertEquals(3, out.get(ValueLayout.JAVA_FLOAT, 0));
       }
     }
   }
