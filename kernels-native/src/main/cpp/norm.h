@@ -140,6 +140,7 @@ void dropoutAddLayerNorm(const T* x, const T* residual, const float* w, const fl
     }
     normalizeRow(row, w, b, out, at, columns, eps).keep(mean, rstd, r);
   }
+  sums.finish();
   out.finish();
 }
 
@@ -169,6 +170,7 @@ void embeddingLayerNorm(const float* words, const int32_t* word, const float* ty
     });
     normalizeRow(row, w, b, out, at, columns, eps).keep(mean, rstd, r);
   }
+  sums.finish();
   out.finish();
 }
 
@@ -246,6 +248,7 @@ void dropoutAddLayerNormGrad(const T* dy, const T* h, const float* w, const floa
       });
     }
   });
+  through.finish();
   out.finish();
 }
 

@@ -64,7 +64,7 @@ class DropoutRows {
 
   /** @param random seed low and high, step; halves below the threshold are dropped */
   DropoutRows(const int32_t* random, int32_t sequence, int32_t site, int32_t threshold)
-      : thresholds(threshold * 0x10001) {
+      : thresholds(static_cast<int32_t>(static_cast<uint32_t>(threshold) * 0x10001u)) {
     for (int round = 0; round < ROUNDS; round++) {
       key0[round] = random[0] + round * 0x9E3779B9u;
       key1[round] = random[1] + round * 0xBB67AE85u;
