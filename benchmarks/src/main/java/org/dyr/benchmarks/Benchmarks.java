@@ -80,7 +80,7 @@ public final class Benchmarks {
       print(AttentionTable.table(quick ? 40 : 200, peak), out);
       return;
     }
-    Map<Integer, Peak> peaks = Map.of(1, peak(1), 2, peak(2));
+    Map<Integer, Peak> peaks = new TreeMap<>(Map.of(1, peak(1), 2, peak(2)));
     options = options.include("org\\.dyr\\.benchmarks\\.(" + only + ")\\.").forks(quick ? 1 : 3).warmupIterations(quick ? 2 : 5)
         .measurementIterations(quick ? 3 : 5).warmupTime(TimeValue.seconds(1))
         .measurementTime(TimeValue.milliseconds(quick ? 500 : 2000)).timeout(TimeValue.minutes(10));
@@ -98,9 +98,10 @@ public final class Benchmarks {
     }
   }
 
+  /** Measures the peak of every number of threads that has none yet. */
   private static String table(Collection<RunResult> results, Map<Integer, Peak> peaks) {
+    for (RunResult r : results) peaks.computeIfAbsent(threads(r), Benchmarks::peak);
     List<String> lines = new ArrayList<>();
-    peaks = new TreeMap<>(peaks);
     peaks.forEach((threads, p) -> lines.add(String.format(Locale.ROOT,
         "Peak with %d threads: %.0f GFLOP/s fp32 multiply-add from registers, %.0f bf16, %.1f GB/s copied.", threads,
         p.fp32() / 1e9, p.bf16() / 1e9, p.bytes() / 1e9)));
@@ -111,6 +112,12 @@ public final class Benchmarks {
     return String.join("\n", lines) + "\n";
   }
 
+  /** 2 for a benchmark that does not say. */
+  private static int threads(RunResult r) {
+    String threads = r.getParams().getParam("threads");
+    return threads == null ? 2 : Integer.parseInt(threads);
+  }
+
   private static String line(RunResult r, Map<Integer, Peak> peaks) {
     Map<String, String> params = new LinkedHashMap<>();
     for (String key : r.getParams().getParamsKeys()) params.put(key, r.getParams().getParam(key));
@@ -118,7 +125,7 @@ public final class Benchmarks {
     String type = name[name.length - 2];
     Work w = WORK.get(type).apply(params);
     double millis = r.getPrimaryResult().getScore();
-    Peak peak = peaks.get(Integer.parseInt(params.getOrDefault("threads", "2")));
+    Peak peak = peaks.get(threads(r));
     boolean compute = w.flops() > 0;
     double rate = (compute ? w.flops() : w.bytes()) / millis * 1e3;
     String perItem = w.items() == 0 ? "" : String.format(Locale.ROOT, ", %.2f ns each", millis * 1e6 / w.items());
