@@ -4,6 +4,7 @@
 # it is left in the folder OUT. SIZE=tiny tries the script: with DEVICE=cpu where no GPU is, or with
 # DYR_JAVA_OPTIONS=-Ddyr.cuda.emulator=FOLDER on the emulated one. SECTIONS='parity speed' takes these sections only.
 set -u
+unset CDPATH # with it, cd prints where it went
 here=$(cd -P "$(dirname "$0")" && pwd)
 self=$here/$(basename "$0")
 dyr=$here/../dyr
@@ -14,6 +15,7 @@ fi
 device=${DEVICE:-cuda}
 size=${SIZE:-full}
 java=${DYR_JAVA_OPTIONS--XX:+UseSerialGC}
+medquad=$here/medquad-lengths.txt # 72 groups of 8; its word in a list of works is medquad
 engine=DYR
 emulated=false
 case "$java ${JAVA_TOOL_OPTIONS:-}" in
@@ -26,8 +28,7 @@ if [ "$size" = tiny ]; then
   timed='--warm-up 1 --steps 1'
   patience=10
 else
-  own=$here/medquad-lengths.txt # 72 groups of 8
-  works="train:128x512 train:512x128 train:576x512 train:$own infer:512x128 infer:512x512 infer:$own"
+  works='train:128x512 train:512x128 train:576x512 train:medquad infer:512x128 infer:512x512 infer:medquad'
   group=8
   budgets='131072 65536 32768 16384'
   timed='--warm-up 3 --steps 3'
@@ -218,7 +219,7 @@ speed() {
     shape=${work_of_row#*:}
     set -- --mode "$mode"
     case $shape in
-      */*) set -- "$@" --lengths "$shape" ;;
+      medquad) set -- "$@" --lengths "$medquad" ;;
       *) set -- "$@" --tokens "$shape" ;;
     esac
     if [ "$mode" = infer ]; then
@@ -241,7 +242,7 @@ speed() {
 # Of "train, 8x512, bf16: 12.3 ms, median of 3 (12.1 to 12.4), 333,000 tokens/s" a row. What fails for another reason
 # than memory is tried once more with every kernel waited for, so that the reason names it.
 row() {
-  name=$mode:$(basename "$shape") budget=$1
+  name=$mode:$shape budget=$1
   shift
   # shellcheck disable=SC2086
   if bench "$@" $timed; then
@@ -282,8 +283,8 @@ peer() {
     python3 "$here/peer.py" --check
   else
     # shellcheck disable=SC2086
-    python3 "$here/peer.py" --seconds 70 attention:128x512 attention:512x128 train:576x512 "train:$own" \
-      infer:512x512 "infer:$own" train:512x128
+    python3 "$here/peer.py" --seconds 70 attention:128x512 attention:512x128 train:576x512 "train:$medquad" \
+      infer:512x512 "infer:$medquad" train:512x128
   fi
 }
 
