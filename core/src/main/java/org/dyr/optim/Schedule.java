@@ -5,7 +5,7 @@ package org.dyr.optim;
  * (rate - end) (1 - min(t, total) / total)^power + end.
  *
  * @param rate the rate that warming up leads to
- * @param end the rate at the last step
+ * @param end the rate that step {@code total} would have, the first behind the last
  * @param warmup steps of warming up
  * @param total all steps
  */

@@ -77,7 +77,7 @@ final class ConfigKeys {
   static final ConfigKey<Double> LEARNING_RATE = key("optimizer.learning_rate", NUMBER, 1e-5, from(0),
       "rate after the warm-up; DYR has 1e-5 for lamb and adam_weight_decay, 2e-5 for momentum");
   static final ConfigKey<Double> END_LEARNING_RATE = key("optimizer.end_learning_rate", NUMBER, 1e-7, from(0),
-      "rate at the last step");
+      "rate that the decay ends at, one step behind the last");
   static final ConfigKey<Double> POWER = key("optimizer.power", NUMBER, 1.0, above(0),
       "power of the polynomial decay; 1 = a straight line");
   static final ConfigKey<Double> WARMUP_RATIO = key("optimizer.warmup_ratio", NUMBER, 0.1, share(true),
