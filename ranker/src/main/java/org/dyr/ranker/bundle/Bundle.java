@@ -8,9 +8,13 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.spi.ToolProvider;
+import java.util.stream.Stream;
 import org.dyr.ranker.data.DataException;
 
 /**
@@ -85,13 +89,22 @@ public final class Bundle {
     if (code != 0) throw new IOException("jlink failed: " + said);
   }
 
-  /** Adds the tests and the scripts of a checkout that has been built. */
+  /**
+   * Adds the tests and the scripts of a checkout that has been built.
+   *
+   * @throws DataException where its tests have not been packed, or have been changed since
+   */
   public static void addTests(Path folder, Path checkout) throws IOException {
     Path target = checkout.resolve("tests/target"), scripts = checkout.resolve("benchmarks/gpu");
     List<Path> jars = new ArrayList<>(list(target, "dyr-tests-*-tests.jar"));
     List<Path> console = list(target.resolve("console"), "*.jar");
+    String remedy = "run mvn -DskipTests package in " + checkout + " first";
     if (jars.isEmpty() || console.isEmpty()) {
-      throw new DataException(target, "has no tests packed: run mvn -DskipTests package in " + checkout + " first");
+      throw new DataException(target, "has no tests packed: " + remedy);
+    }
+    for (Path jar : jars) {
+      Optional<Path> newer = newer(checkout.resolve("tests/src"), jar);
+      if (newer.isPresent()) throw new DataException(newer.get(), "is newer than " + jar + ": " + remedy);
     }
     jars.addAll(console);
     Path tests = Files.createDirectories(folder.resolve("tests"));
@@ -99,6 +112,16 @@ public final class Bundle {
     Path gpu = Files.createDirectories(folder.resolve("gpu"));
     for (Path script : list(scripts, "*.*")) {
       Files.copy(script, gpu.resolve(script.getFileName()), StandardCopyOption.COPY_ATTRIBUTES);
+    }
+  }
+
+  /** A file under the folder that was written after the other. */
+  private static Optional<Path> newer(Path folder, Path than) throws IOException {
+    if (!Files.isDirectory(folder)) return Optional.empty();
+    FileTime time = Files.getLastModifiedTime(than);
+    try (Stream<Path> all = Files.find(folder, Integer.MAX_VALUE,
+        (_, attributes) -> attributes.isRegularFile() && attributes.lastModifiedTime().compareTo(time) > 0)) {
+      return all.min(Comparator.naturalOrder());
     }
   }
 

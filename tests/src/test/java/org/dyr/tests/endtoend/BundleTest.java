@@ -11,6 +11,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -109,6 +110,18 @@ class BundleTest {
     try (Stream<Path> left = Files.list(folder)) {
       assertEquals(Set.of("file", "checkout"), left.map(f -> f.getFileName().toString()).collect(Collectors.toSet()));
     }
+  }
+
+  @Test void testsThatAreOlderThanTheirSourcesAreNotTakenAlong() throws IOException {
+    Path checkout = folder.resolve("checkout"), target = checkout.resolve("tests/target");
+    Path jar = target.resolve("dyr-tests-1-tests.jar"), source = checkout.resolve("tests/src/test/java/SomeTest.java");
+    for (Path file : List.of(jar, target.resolve("console/console.jar"), source)) {
+      Files.createDirectories(file.getParent());
+      Files.createFile(file);
+    }
+    Files.setLastModifiedTime(jar, FileTime.fromMillis(Files.getLastModifiedTime(source).toMillis() - 1));
+    assertEquals("dyr bundle: " + source + ": is newer than " + jar + ": run mvn -DskipTests package in " + checkout
+        + " first\n", failure("--out", folder.toString(), "--with-tests", checkout.toString()));
   }
 
   private static String failure(String... options) {
