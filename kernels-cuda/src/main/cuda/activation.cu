@@ -1,6 +1,7 @@
 // y = f(u) and dx = dy f'(u), u = x or x + b: one pass. Bound by the bytes in fp32; in 16 bits, where an element leaves
-// time for some 25 instructions forward and 40 backward, by forms of f as short as their rounding allows.
-#include "simt.cuh"
+// time for some 25 instructions forward and 40 backward, by forms of f as short as their rounding allows. The sum of the
+// rows of dx, a bias's gradient, is taken while they are in registers.
+#include "fold.cuh"
 
 namespace dyr {
 namespace {
@@ -69,9 +70,9 @@ struct Tanh {
   }
 };
 
-/** N neighbours of y = f(x + bias), or with dy of y = dy f'(x + bias). */
+/** N neighbours of y = f(x + bias), or with dy of y = dy f'(x + bias), which a sum takes too where there is one. */
 template <class F, int N, class T>
-__device__ __forceinline__ void activate(const T* dy, const T* x, const float* bias, T* y) {
+__device__ __forceinline__ void activate(const T* dy, const T* x, const float* bias, T* y, float* sum = nullptr) {
   float u[N], d[N];
   load<N>(x, u);
   if (dy != nullptr) load<N>(dy, d);
@@ -79,6 +80,7 @@ __device__ __forceinline__ void activate(const T* dy, const T* x, const float* b
   for (int i = 0; i < N; i++) {
     float at = u[i] + bias[i];
     u[i] = dy != nullptr ? d[i] * F::template slope<T>(at) : F::template value<T>(at);
+    if (sum != nullptr) sum[i] += u[i];
   }
   store<N>(y, u);
 }
@@ -100,12 +102,41 @@ __global__ void __launch_bounds__(THREADS) activateAll(const T* dy, const T* x, 
   }
 }
 
-/** As many blocks as fill the card, their threads a multiple of so many packs. */
-int blocksOfRows(int64_t n, int packs) {
+/** Blocks of dx with sums that a multiprocessor has at once, and what 132 of them have: all are under way together. */
+constexpr int RESIDENT = 5, SUM_BLOCKS = 132 * RESIDENT;
+
+/**
+ * dx = dy f'(x + b) of x (n), b (C); partial (P,C), P the grid's threads over a row's packs: the sums of what a thread
+ * has seen, which stays in its columns. V divides C.
+ */
+template <class F, int V, class T>
+__global__ void __launch_bounds__(THREADS, RESIDENT) slopeAndSums(const T* dy, const T* x, const float* b, T* dx,
+    float* partial, int64_t n, int columns) {
+  int64_t step = static_cast<int64_t>(gridDim.x) * THREADS * V;
+  int64_t first = (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x) * V;
+  float bias[V], sum[V] = {};
+  load<V>(b + first % columns, bias);
+  for (int64_t i = first; i < n; i += step) activate<F, V>(dy + i, x + i, bias, dx + i, sum);
+  store<V>(partial + first, sum);
+}
+
+/** At most so many blocks, as n items want, their threads a multiple of so many packs. */
+int blocksOfRows(int64_t n, int packs, int most = MOST_BLOCKS) {
   int unit = packs;
   for (int t = THREADS; t % 2 == 0 && unit % 2 == 0; t /= 2) unit /= 2;  // THREADS is a power of two
-  int blocks = blocksFor(n) / unit * unit;
+  int wanted = blocksFor(n), blocks = (wanted < most ? wanted : most) / unit * unit;
   return blocks > 0 ? blocks : unit;
+}
+
+/** Neighbours that a thread takes of rows with a bias. */
+template <class T>
+int packOf(int columns) { return columns % WIDE<T> == 0 ? WIDE<T> : 1; }
+
+/** Blocks of dx with sums. */
+template <class T>
+int sumBlocks(int64_t rows, int columns) {
+  int pack = packOf<T>(columns);
+  return blocksOfRows(rows * columns / pack, columns / pack, SUM_BLOCKS);
 }
 
 template <class F, bool GRAD, class T>
@@ -113,7 +144,7 @@ int launch(const T* dy, const T* x, const float* b, T* y, int64_t n, int columns
   constexpr int V = WIDE<T>;
   if (b == nullptr) {
     DYR_LAUNCH((activateAll<F, V, GRAD, T>), blocksFor((n + V - 1) / V), THREADS, 0, stream, dy, x, b, y, n, columns);
-  } else if (columns % V == 0) {
+  } else if (packOf<T>(columns) == V) {
     int blocks = blocksOfRows(n / V, columns / V);
     DYR_LAUNCH((activateAll<F, V, GRAD, T>), blocks, THREADS, 0, stream, dy, x, b, y, n, columns);
   } else {
@@ -122,7 +153,17 @@ int launch(const T* dy, const T* x, const float* b, T* y, int64_t n, int columns
   return DYR_LAUNCHED;
 }
 
-/** By the ordinal of org.dyr.op.Activation.Kind. */
+/** f(F()) for the activation of this ordinal of org.dyr.op.Activation.Kind. */
+template <class F>
+int withKind(int kind, const F& f) {
+  switch (kind) {
+    case 0: return f(Gelu());
+    case 1: return f(GeluTanh());
+    case 2: return f(Relu());
+    default: return f(Tanh());
+  }
+}
+
 template <bool GRAD>
 int activate(int type, int kind, Address dy, Address x, Address b, Address y, int64_t n, int columns, Address stream) {
   if (n == 0) return 0;
@@ -130,12 +171,7 @@ int activate(int type, int kind, Address dy, Address x, Address b, Address y, in
     typedef DYR_STORAGE(t) T;
     const T *d = dy, *from = x;
     T* to = y;
-    switch (kind) {
-      case 0: return launch<Gelu, GRAD>(d, from, b, to, n, columns, stream);
-      case 1: return launch<GeluTanh, GRAD>(d, from, b, to, n, columns, stream);
-      case 2: return launch<Relu, GRAD>(d, from, b, to, n, columns, stream);
-      default: return launch<Tanh, GRAD>(d, from, b, to, n, columns, stream);
-    }
+    return withKind(kind, [=](auto f) { return launch<decltype(f), GRAD>(d, from, b, to, n, columns, stream); });
   });
 }
 
@@ -148,6 +184,42 @@ int activation(int type, int kind, Address x, Address b, Address y, int64_t n, i
 int activationGrad(int type, int kind, Address dy, Address x, Address b, Address dx, int64_t n, int columns,
     Address stream) {
   return activate<true>(type, kind, dy, x, b, dx, n, columns, stream);
+}
+
+int64_t activationSumsScratch(int type, int64_t rows, int columns) {
+  int64_t bytes = 0;
+  typed(type, [&](auto t) {
+    typedef DYR_STORAGE(t) T;
+    int64_t threads = static_cast<int64_t>(sumBlocks<T>(rows, columns)) * THREADS;
+    bytes = threads * packOf<T>(columns) * static_cast<int64_t>(sizeof(float));
+    return 0;
+  });
+  return bytes;
+}
+
+int activationGradSumRows(int type, int kind, Address dy, Address x, Address b, Address dx, Address db, Address partial,
+    int64_t rows, int columns, Address stream) {
+  return typed(type, [=](auto t) {
+    typedef DYR_STORAGE(t) T;
+    constexpr int V = WIDE<T>;
+    const T *d = dy, *from = x;
+    const float* bias = b;
+    T* to = dx;
+    float* sums = partial;
+    int64_t n = rows * columns;
+    int blocks = sumBlocks<T>(rows, columns), pack = packOf<T>(columns);
+    int status = withKind(kind, [=](auto f) {
+      typedef decltype(f) F;
+      if (pack == V) {
+        DYR_LAUNCH((slopeAndSums<F, V, T>), blocks, THREADS, 0, stream, d, from, bias, to, sums, n, columns);
+      } else {
+        DYR_LAUNCH((slopeAndSums<F, 1, T>), blocks, THREADS, 0, stream, d, from, bias, to, sums, n, columns);
+      }
+      return DYR_LAUNCHED;
+    });
+    if (status != 0) return status;
+    return fold(sums, static_cast<int>(static_cast<int64_t>(blocks) * THREADS * pack / columns), columns, {db}, 1, stream);
+  });
 }
 
 }  // namespace dyr

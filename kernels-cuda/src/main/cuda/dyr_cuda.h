@@ -35,10 +35,13 @@ int dropoutAddLayerNormGrad(int type, Address dy, Address x, Address w, Address 
     Address sequence, Address position, int site, int threshold, float keep, Address dx, Address dresidual, Address dw,
     Address db, Address dbias, Address partial, int most, int64_t rows, int columns, Address stream);
 
-// activation.cu: kind is the ordinal of org.dyr.op.Activation.Kind, b null where there is no bias
+// activation.cu: kind is the ordinal of org.dyr.op.Activation.Kind, b null where there is no bias; scratch in bytes
 int activation(int type, int kind, Address x, Address b, Address y, int64_t n, int columns, Address stream);
 int activationGrad(int type, int kind, Address dy, Address x, Address b, Address dx, int64_t n, int columns,
     Address stream);
+int64_t activationSumsScratch(int type, int64_t rows, int columns);
+int activationGradSumRows(int type, int kind, Address dy, Address x, Address b, Address dx, Address db, Address partial,
+    int64_t rows, int columns, Address stream);
 
 // sums.cu: scratch in bytes
 int64_t sumScratch(int64_t n);

@@ -60,6 +60,7 @@ public final class Fusions {
       new Fusion("dropout-add-layernorm", Fusions::dropoutAddLayerNorm),
       new Fusion("matmul-activation", Stage.LAST, Fusions::matMulActivation),
       new Fusion("matmul-activation-grad", Stage.LAST, Fusions::matMulActivationGrad),
+      new Fusion("bias-activation-sum-rows", Stage.LAST, Fusions::biasActivationSumRows),
       new Fusion("matmul-wide", Fusions::matMulWide),
       new Fusion("matmul-bias", Fusions::matMulBias),
       new Fusion("matmul-add", Fusions::matMulAdd),
@@ -260,6 +261,15 @@ public final class Fusions {
       return new Rewrite(List.of(product, last), new GemmActivation.Grad(m.transposeA(), m.transposeB(), f.kind()),
           values(product.in().get(0), product.in().get(1), last.in().get(1), last.in().get(2)), last.out());
     });
+  }
+
+  /** Back through an activation, then the sum of the rows, the gradient of the bias. */
+  private static Optional<Rewrite> biasActivationSumRows(Readers g, Node last) {
+    if (!(last.op() instanceof SumRows)) return Optional.empty();
+    Value dx = last.in().get(0);
+    return g.madeFor(last, dx, BiasActivation.Grad.class).map(grad -> new Rewrite(List.of(grad, last),
+        new BiasActivation.GradSumRows(((BiasActivation.Grad) grad.op()).kind()), grad.in(),
+        List.of(dx, last.out().get(0))));
   }
 
   /** a b rounded to 16 bits and widened again, as the gradient of a rounded weight is: not rounded at all. */

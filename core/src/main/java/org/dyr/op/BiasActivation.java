@@ -42,4 +42,21 @@ public record BiasActivation(Activation.Kind kind) implements FusedOp {
       return "BiasActivation.Grad[" + kind + "]";
     }
   }
+
+  /** dx, and db, the sum of its rows, in one pass. Inputs dy, x (R,C), b (C); outputs dx (R,C), db (C). */
+  public record GradSumRows(Activation.Kind kind) implements FusedOp {
+
+    @Override public Spec[] outputs(Spec... in) {
+      return new Spec[] {new Grad(kind).outputs(in)[0], in[2]};
+    }
+
+    @Override public Value[] decompose(Recorder r, Value... in) {
+      Value dx = r.emit1(new Grad(kind), in);
+      return new Value[] {dx, r.emit1(new SumRows(), dx)};
+    }
+
+    @Override public String name() {
+      return "BiasActivation.GradSumRows[" + kind + "]";
+    }
+  }
 }

@@ -95,6 +95,11 @@ final class FusionSamples {
           Value dx = r.emit1(new BiasActivation.Grad(Activation.Kind.GELU), dy, in[2], in[3]);
           return new Recorded(dx, List.of(dy));
         }),
+        new Sample("bias-activation-sum-rows", "", BiasActivation.GradSumRows.class, false,
+            List.of(Arg.of(5, 7), Arg.of(5, 7), Arg.of(7)), (r, in) -> {
+          Value dx = r.emit1(new BiasActivation.Grad(Activation.Kind.GELU), in[0], in[1], in[2]);
+          return new Recorded(r.emit1(new SumRows(), dx), List.of(dx));
+        }),
         new Sample("matmul-wide", "", MatMul.class, true, List.of(Arg.of(5, 3), Arg.of(3, 7)), (r, in) -> {
           Value c = r.emit1(new MatMul(false, false), in[0], in[1]);
           return new Recorded(r.emit1(new Cast(c.spec().type()), c), List.of(c));

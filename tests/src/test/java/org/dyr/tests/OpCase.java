@@ -74,7 +74,7 @@ record OpCase(Op op, String remark, List<Arg> in) {
   private static boolean besideSums(Op op, int i) {
     return switch (op) {
       case AddBias _, BiasActivation _ -> i == 1;
-      case BiasActivation.Grad _, GemmActivation _ -> i == 2;
+      case BiasActivation.Grad _, BiasActivation.GradSumRows _, GemmActivation _ -> i == 2;
       case GemmActivation.Grad _ -> i == 3;
       case Gemm g -> g.bias() && i == 2 || g.wide() && g.residual() && i == g.residualInput();
       case GemmSumRows g -> g.of().wide() && i == 2;

@@ -249,6 +249,7 @@ final class OpCases {
         add(of(new Activation(kind), uniform(-4, 4, n)), of(new Activation.Grad(kind), Arg.of(n), uniform(-4, 4, n)));
         add(of(new BiasActivation(kind), uniform(-4, 4, 3, n), Arg.of(n)));
         add(of(new BiasActivation.Grad(kind), Arg.of(3, n), uniform(-4, 4, 3, n), Arg.of(n)));
+        add(of(new BiasActivation.GradSumRows(kind), Arg.of(3, n), uniform(-4, 4, 3, n), Arg.of(n)));
       }
       boolean corner = kind == Activation.Kind.RELU;
       add(of(new Activation(kind), values(corner ? LARGE_WITHOUT_CORNER : LARGE)).on("large x"));
@@ -261,6 +262,8 @@ final class OpCases {
           .on("large x"));
       add(of(new BiasActivation(kind), uniform(-4, 4, 8, 3072), Arg.of(3072)));
       add(of(new BiasActivation.Grad(kind), Arg.of(9, 3072), uniform(-4, 4, 9, 3072), Arg.of(3072)));
+      add(of(new BiasActivation.GradSumRows(kind), Arg.of(9, 3072), uniform(-4, 4, 9, 3072), Arg.of(3072)));
+      add(of(new BiasActivation.GradSumRows(kind), Arg.of(700, 8), uniform(-4, 4, 700, 8), Arg.of(8)));
     }
   }
 

@@ -54,6 +54,7 @@ final class Tolerance {
       case GemmActivation.Grad g -> x.dim(g.transposeA() ? 0 : 1);
       case GemmRounding g -> reduction(g.of(), in);
       case SumRows s -> x.rows();
+      case BiasActivation.GradSumRows s -> x.rows();
       case Gather.Grad g -> x.rows();
       case Sum s -> x.size();
       case SumSquares s -> x.size();

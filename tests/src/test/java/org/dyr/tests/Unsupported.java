@@ -10,6 +10,7 @@ import org.dyr.op.AttentionContext;
 import org.dyr.op.AttentionDropout;
 import org.dyr.op.AttentionScores;
 import org.dyr.op.AttentionSoftmax;
+import org.dyr.op.BiasActivation;
 import org.dyr.op.DropoutAddLayerNorm;
 import org.dyr.op.EmbeddingLayerNorm;
 import org.dyr.op.FusedOp;
@@ -35,9 +36,9 @@ final class Unsupported {
       "vector", op -> isPartOfAttention(op) || isBiasedNorm(op) || op instanceof Cast || op instanceof AllGather
           || op instanceof AllGather.Grad || op instanceof IfFinite || op instanceof Panels || op instanceof GemmSumRows
           || op instanceof GemmActivation || op instanceof GemmActivation.Grad || op instanceof GemmRounding
-          || op instanceof AbsorbedAttention,
+          || op instanceof AbsorbedAttention || op instanceof BiasActivation.GradSumRows,
       "native", op -> isPartOfAttention(op) || isBiasedNorm(op) || op instanceof Cast || op instanceof AllGather
-          || op instanceof AllGather.Grad || op instanceof IfFinite,
+          || op instanceof AllGather.Grad || op instanceof IfFinite || op instanceof BiasActivation.GradSumRows,
       "openblas", op -> !(op instanceof MatMul || op instanceof Gemm),
       "cuda", op -> op instanceof GemmSumRows || op instanceof GemmActivation || op instanceof GemmActivation.Grad
           || op instanceof GemmRounding || op instanceof AbsorbedAttention || op instanceof AllGather

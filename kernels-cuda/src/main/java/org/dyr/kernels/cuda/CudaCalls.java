@@ -52,6 +52,11 @@ final class CudaCalls {
   @NoException static native int activationGrad(int type, int kind, long dy, long x, long b, long dx, long n,
       int columns, long stream);
 
+  @NoException static native long activationSumsScratch(int type, long rows, int columns);
+
+  @NoException static native int activationGradSumRows(int type, int kind, long dy, long x, long b, long dx, long db,
+      long partial, long rows, int columns, long stream);
+
   // sums.cu
 
   @NoException static native long sumScratch(long n);

@@ -53,7 +53,8 @@ final class CudaKernels implements KernelSet {
     return switch (op) {
       case Add _, AddBias _, Scale _, Broadcast _ -> true;
       case Cast c -> c.to() != DType.F64;
-      case Activation _, Activation.Grad _, BiasActivation _, BiasActivation.Grad _ -> true;
+      case Activation _, Activation.Grad _ -> true;
+      case BiasActivation _, BiasActivation.Grad _, BiasActivation.GradSumRows _ -> true;
       case Dropout _ -> true;
       case LayerNorm _, LayerNorm.Grad _, DropoutAddLayerNorm _ -> NormCalls.fits(in[0], 2);
       case DropoutAddLayerNorm.Grad o -> NormCalls.fits(in[0], NormCalls.sums(o));
@@ -76,6 +77,7 @@ final class CudaKernels implements KernelSet {
       case DropoutAddLayerNorm.Grad o -> NormCalls.gradScratch(in[0], NormCalls.sums(o));
       case Sum _, SumSquares _, AllFinite _ -> SumCalls.scratch(in[0]);
       case SumRows _ -> SumCalls.rowsScratch(in[0]);
+      case BiasActivation.GradSumRows _ -> ActivationCalls.sumsScratch(in[0]);
       case Gather.Grad o -> GatherCalls.gradScratch(o, in[0]);
       case Update.Lamb o -> UpdateCalls.lambScratch(o);
       case Attention.Grad _, RelativeAttention.Grad _ -> AttentionCalls.scratchBytes(op, in);
@@ -96,6 +98,7 @@ final class CudaKernels implements KernelSet {
       case Activation.Grad o -> ActivationCalls.backward(b, o.kind());
       case BiasActivation o -> ActivationCalls.forwardWithBias(b, o.kind());
       case BiasActivation.Grad o -> ActivationCalls.backwardWithBias(b, o.kind());
+      case BiasActivation.GradSumRows o -> ActivationCalls.backwardWithSums(b, o.kind());
       case Dropout o -> NormCalls.dropout(b, o);
       case LayerNorm o -> NormCalls.layerNorm(b, o.eps());
       case LayerNorm.Grad _ -> NormCalls.layerNormGrad(b);
