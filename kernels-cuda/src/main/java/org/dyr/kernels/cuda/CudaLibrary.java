@@ -7,12 +7,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.bytedeco.javacpp.ClassProperties;
 import org.bytedeco.javacpp.Loader;
+import org.dyr.device.JavaCppLimits;
 
 /** Loads our kernels: those for a card, or, where {@value #EMULATOR} names the folder of the build, the emulated ones. */
 final class CudaLibrary {
@@ -30,10 +30,6 @@ final class CudaLibrary {
   /** In the order in which they need each other. */
   private static final List<String> STAND_INS = List.of("libcuda.so.1", "libcudart.so.13", "libcublas.so.13",
       "libcublasLt.so.13", NVRTC, "libjniCudaCalls.so");
-
-  /** JavaCPP's limits, in bytes, of what it has allocated and of the resident memory of the whole process. */
-  private static final List<String> LIMITS = List.of("org.bytedeco.javacpp.maxBytes",
-      "org.bytedeco.javacpp.maxPhysicalBytes");
 
   /** What the system's loader says of a library that another one needs. */
   private static final Pattern MISSING = Pattern.compile("(lib\\w+\\.so[.\\d]*): cannot open shared object file");
@@ -54,7 +50,7 @@ final class CudaLibrary {
   }
 
   private static Optional<String> load() {
-    liftLimits();
+    JavaCppLimits.lift();
     try {
       if (isEmulated()) {
         Optional<String> why = loadEmulator(Path.of(System.getProperty(EMULATOR)).toAbsolutePath());
@@ -75,18 +71,6 @@ final class CudaLibrary {
       return Optional.empty();
     } catch (LinkageError | RuntimeException e) {
       return Optional.of(reason(e));
-    }
-  }
-
-  /**
-   * With the limits that JavaCPP derives from Java's heap, any of its allocations, be it of four bytes, would fail in a
-   * process that holds four heaps: weights, batches and other libraries' memory are outside the heap. JavaCPP's first
-   * pointer reads them, so they are lifted before there is one. Who has set a limit keeps it.
-   */
-  private static void liftLimits() {
-    for (String limit : LIMITS) {
-      String set = System.getProperty(limit, System.getProperty(limit.toLowerCase(Locale.ROOT))); // JavaCPP takes both
-      if (set == null) System.setProperty(limit, "0");
     }
   }
 
