@@ -84,13 +84,13 @@ class WorkersTest {
   }
 
   /** As a pool that is shut down closes what its threads have. */
-  @Test void closingEndsEveryThreadInAnInterruptedCallerToo() throws InterruptedException {
+  @Test void closingEndsEveryThreadInAnInterruptedCallerToo() {
     Workers workers = new Workers(4);
     workers.run(w -> {});
     List<Thread> threads = Thread.getAllStackTraces().keySet().stream()
         .filter(t -> LongStream.of(workers.threadIds()).anyMatch(id -> id == t.threadId())).toList();
     assertEquals(3, threads.size());
-    for (Thread t : threads) while (t.getState() != Thread.State.WAITING) Thread.sleep(1); // parked
+    for (Thread t : threads) while (t.getState() != Thread.State.WAITING) Thread.onSpinWait(); // parked
     Thread.currentThread().interrupt();
     workers.close();
     assertTrue(Thread.interrupted(), "the interrupt is kept");
