@@ -102,8 +102,8 @@ __global__ void __launch_bounds__(THREADS) activateAll(const T* dy, const T* x, 
   }
 }
 
-/** Blocks of dx with sums that a multiprocessor has at once, and what 132 of them have: all are under way together. */
-constexpr int RESIDENT = 5, SUM_BLOCKS = 132 * RESIDENT;
+/** Blocks of dx with sums that a multiprocessor has at once, and all of them. */
+constexpr int RESIDENT = 5, SUM_BLOCKS = MULTIPROCESSORS * RESIDENT;
 
 /**
  * dx = dy f'(x + b) of x (n), b (C); partial (P,C), P the grid's threads over a row's packs: the sums of what a thread

@@ -10,9 +10,6 @@
 namespace dyr {
 namespace {
 
-/** Of an H100: so many blocks, times those that each has at once, are all under way together. */
-constexpr int MULTIPROCESSORS = 132;
-
 /** Warps of a block: what 1,024 columns take and, in 16 bits, more. */
 template <class T>
 constexpr int MOST_WARPS = sizeof(T) == 4 ? 8 : 6;

@@ -31,6 +31,9 @@ constexpr unsigned ALL_LANES = ~0u;
 /** Threads of a block where nothing speaks for another number. */
 constexpr int THREADS = 256;
 
+/** Of an H100 and an H200: so many blocks, times those that each has at once, are all under way together. */
+constexpr int MULTIPROCESSORS = 132;
+
 /** Blocks of a grid whose threads walk on: enough to fill the largest card several times. */
 #ifdef __CUDACC__
 constexpr int MOST_BLOCKS = 2112;
